@@ -1,0 +1,181 @@
+//! The container engine: the port `ContainerEngine` and its value types. The one adapter is [`bollard`].
+//!
+//! Nothing above this module may assume that a container is a local process: it knows identifiers,
+//! addresses and states, all of them asked for through the port.
+
+pub mod bollard;
+pub mod build;
+pub mod error;
+pub mod labels;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
+
+pub use build::{BuildEvent, BuildEvents, BuildSpec, BuiltImage};
+pub use error::{BuildError, EngineError};
+pub use labels::Owner;
+
+/// The engine's own identifier of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContainerId(pub String);
+
+/// What the engine says of itself.
+#[derive(Clone, Debug)]
+pub struct EngineInfo {
+    /// Engine version, such as `20.10.24`.
+    pub version: String,
+    /// Negotiated API version, such as `1.41`.
+    pub api_version: String,
+}
+
+/// A bridge network of its own for one project.
+#[derive(Clone, Debug)]
+pub struct NetworkSpec {
+    pub owner: Owner,
+    pub name: String,
+    /// Subnet chosen by Orbitra, as (address, prefix length), so that the engine's default pool of about thirty is no limit.
+    pub subnet: (Ipv4Addr, u8),
+}
+
+/// Why a network could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkError {
+    /// The subnet is in use on this machine; the caller tries its next one.
+    #[error("the subnet is in use on this machine")]
+    SubnetInUse,
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// A container to make. Everything not said here is fixed by the adapter: no new privileges, all
+/// capabilities dropped but the few that official images need, an init process, bounded logs, no
+/// published port, no host mount.
+#[derive(Clone, Debug)]
+pub struct ContainerSpec {
+    pub owner: Owner,
+    pub name: String,
+    /// Image id or reference that is present on the engine.
+    pub image: String,
+    pub network: String,
+    /// Exact bytes the process gets, in this order.
+    pub environment: Vec<(String, String)>,
+    /// Replaces the image's command when given (argument vector, never a shell string).
+    pub command: Option<Vec<String>>,
+    pub memory_bytes: u64,
+    pub cpu_millis: u32,
+    pub pids: u32,
+    /// Name other containers of the network reach it by.
+    pub hostname: String,
+}
+
+/// What is true of a container now.
+#[derive(Clone, Debug)]
+pub struct ContainerState {
+    pub id: ContainerId,
+    pub owner: Option<Owner>,
+    pub running: bool,
+    pub paused: bool,
+    /// Address in the project's network; `None` while it does not run.
+    pub address: Option<IpAddr>,
+    pub exit_code: Option<i64>,
+    pub out_of_memory: bool,
+    /// Process id on the host of the container's first process, when the engine is local.
+    pub pid: Option<u32>,
+    /// The engine's own words when a start failed.
+    pub error: Option<String>,
+}
+
+/// One chunk of a container's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputChunk {
+    pub stderr: bool,
+    pub bytes: Bytes,
+}
+
+/// An image that is present on the engine.
+#[derive(Clone, Debug)]
+pub struct ImageInfo {
+    /// Content address, `sha256:…`.
+    pub id: String,
+    pub size_bytes: u64,
+    /// Ports the image declares, TCP only.
+    pub exposed_ports: Vec<u16>,
+}
+
+/// The engine as the rest of Orbitra sees it. Every call has a deadline of its own inside the
+/// adapter, so that an engine that hangs fails the call and not the caller.
+#[async_trait]
+pub trait ContainerEngine: Send + Sync {
+    /// Version and health; the cheapest call there is.
+    async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// Builds an image from a tar stream. Progress goes into `events` while it runs; `cancel` really
+    /// stops the work inside the engine. The image carries the owner's labels and `spec.tag`.
+    async fn build(
+        &self,
+        spec: BuildSpec,
+        context: BoxStream<'static, Result<Bytes, std::io::Error>>,
+        events: BuildEvents,
+        cancel: CancellationToken,
+    ) -> Result<BuiltImage, BuildError>;
+
+    /// Looks an image up by id or reference.
+    async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError>;
+
+    /// Removes an image; absent is success.
+    async fn remove_image(&self, reference: &str) -> Result<(), EngineError>;
+
+    /// Makes the network unless one of this name and owner exists.
+    async fn ensure_network(&self, spec: NetworkSpec) -> Result<(), NetworkError>;
+
+    /// Removes a network; absent is success.
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError>;
+
+    /// Makes a container without starting it. When one of this name and owner exists it is returned.
+    async fn create(&self, spec: ContainerSpec) -> Result<ContainerId, EngineError>;
+
+    /// Starts it; already running is success.
+    async fn start(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// What is true of it now; `None` when there is no such container.
+    async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerState>, EngineError>;
+
+    /// SIGTERM, then after `grace` SIGKILL; not running or absent is success.
+    async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError>;
+
+    /// Removes it by force with its anonymous volumes; absent is success.
+    async fn remove(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// All containers, networks and images of this instance, by label. Foreign objects never appear.
+    async fn owned(&self) -> Result<Owned, EngineError>;
+
+    /// Output of a container from its first byte (or its last `tail` lines); follows while it runs when `follow`.
+    fn output(
+        &self,
+        id: &ContainerId,
+        tail: Option<u32>,
+        follow: bool,
+    ) -> BoxStream<'static, Result<OutputChunk, EngineError>>;
+}
+
+/// Everything on the engine that carries this instance's labels.
+#[derive(Clone, Debug, Default)]
+pub struct Owned {
+    pub containers: Vec<ContainerState>,
+    pub networks: Vec<OwnedObject>,
+    pub images: Vec<OwnedObject>,
+}
+
+/// A network or an image of this instance.
+#[derive(Clone, Debug)]
+pub struct OwnedObject {
+    /// The engine's identifier.
+    pub id: String,
+    pub name: String,
+    pub owner: Owner,
+}

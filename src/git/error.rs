@@ -1,0 +1,26 @@
+//! Why a source could not be brought in.
+
+/// A fetch that did not bring a commit. The texts are shown to users and name no address inside the machine.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FetchError {
+    #[error("There is no branch `{branch}`.{}", default.as_ref().map(|name| format!(" The default branch is `{name}`.")).unwrap_or_default())]
+    BranchNotFound { branch: String, default: Option<String> },
+    #[error("Commit {0} was not found in this repository.")]
+    CommitNotFound(String),
+    /// 401, 403, or 404 of a host that hides private repositories.
+    #[error("{0} refused access to this repository.")]
+    AuthFailed(String),
+    #[error("This address may not be reached from this server.")]
+    AddressNotAllowed,
+    #[error("The Git server answered with a redirect, which is not followed.")]
+    RedirectRefused,
+    #[error("The repository is larger than {limit_megabytes} MB.")]
+    TooLarge { limit_megabytes: u64 },
+    #[error("Fetching took longer than {seconds} seconds.")]
+    TimedOut { seconds: u64 },
+    #[error("The fetch was canceled.")]
+    Canceled,
+    /// Everything else: name resolution, TLS, connection, a server that is not Git, a broken pack.
+    #[error("{0}")]
+    Failed(String),
+}

@@ -1,0 +1,52 @@
+//! A commit's files, read from the object database.
+
+use std::io::Read;
+
+/// What an entry is. Symbolic links are never followed; submodules are named, not entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    File { executable: bool },
+    Directory,
+    Symlink,
+    Submodule,
+}
+
+/// One entry of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Path from the root of the tree, with `/` between components.
+    pub path: String,
+    pub kind: EntryKind,
+    /// Size of a file's or a link's content in bytes.
+    pub size: u64,
+}
+
+/// A tree that could not be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TreeError {
+    #[error("`{0}` does not exist in this commit.")]
+    NotFound(String),
+    #[error("`{0}` is larger than {1} bytes.")]
+    TooLarge(String, u64),
+    #[error("The repository could not be read: {0}")]
+    Broken(String),
+}
+
+/// Reads files of one commit below its root directory. Calls block; use them off the async threads.
+/// Paths are relative, with normal components only; anything else is `NotFound`.
+pub trait SourceTree: Send + Sync {
+    /// Entries of a directory in byte order of their names; `""` is the root.
+    fn list(&self, directory: &str) -> Result<Vec<Entry>, TreeError>;
+
+    /// A regular file's content, or `None` when there is none of this name (a link counts as none).
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError>;
+
+    /// Visits every entry depth first, parents before children, handing over a file's (or a link's) content as a reader.
+    fn walk(
+        &self,
+        visit: &mut dyn FnMut(&Entry, &mut dyn Read) -> std::io::Result<()>,
+    ) -> Result<(), TreeError>;
+
+    /// The tree of a directory below this one, for projects that live in a part of a repository.
+    fn subtree(&self, directory: &str) -> Result<std::sync::Arc<dyn SourceTree>, TreeError>;
+}
