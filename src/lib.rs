@@ -1,4 +1,22 @@
 //! Orbitra: a self-hosted deployment platform in one binary.
 
+pub mod app;
+pub mod boot;
+pub mod builder;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod db;
 pub mod docker;
+pub mod egress;
+pub mod events;
+pub mod git;
+pub mod logs;
 pub mod model;
+pub mod pipeline;
+pub mod proxy;
+pub mod routing;
+pub mod server;
+pub mod task;
+pub mod web;

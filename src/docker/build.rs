@@ -22,6 +22,8 @@ pub struct BuildSpec {
     pub no_cache: bool,
     /// The whole build's deadline.
     pub timeout: Duration,
+    /// Unused so far: the engine's build request hands no limit on to BuildKit, whose steps share the
+    /// control group `/docker/buildkit` of the machine.
     pub memory_bytes: Option<u64>,
 }
 
@@ -34,11 +36,7 @@ pub enum BuildEvent {
     /// A step began. `name` is the engine's text, such as `[build 3/5] RUN npm ci`.
     StepStarted { step: String, name: String },
     /// Bytes a step wrote, as they came; not aligned to lines.
-    Output {
-        step: String,
-        stderr: bool,
-        bytes: Vec<u8>,
-    },
+    Output { step: String, stderr: bool, bytes: Vec<u8> },
     /// A step ended after this long; `cached` when nothing had to run.
     StepFinished {
         step: String,

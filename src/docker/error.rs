@@ -22,11 +22,7 @@ pub enum EngineError {
 pub enum BuildError {
     /// A step of the Dockerfile ended with an error.
     #[error("{message}")]
-    Step {
-        step: String,
-        exit_code: Option<i64>,
-        message: String,
-    },
+    Step { step: String, exit_code: Option<i64>, message: String },
     /// A base image could not be had.
     #[error("{0}")]
     ImageNotFound(String),

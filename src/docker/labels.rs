@@ -37,9 +37,7 @@ impl Owner {
         Some(Self {
             instance: labels.get(INSTANCE)?.clone(),
             project: ProjectId::parse(labels.get(PROJECT)?)?,
-            deployment: labels
-                .get(DEPLOYMENT)
-                .and_then(|text| DeploymentId::parse(text)),
+            deployment: labels.get(DEPLOYMENT).and_then(|text| DeploymentId::parse(text)),
         })
     }
 }

@@ -5,8 +5,13 @@
 
 pub mod bollard;
 pub mod build;
+mod build_failure;
 pub mod error;
 pub mod labels;
+pub mod sockets;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -77,7 +82,11 @@ pub struct ContainerSpec {
 #[derive(Clone, Debug)]
 pub struct ContainerState {
     pub id: ContainerId,
+    /// The name it was made with.
+    pub name: String,
     pub owner: Option<Owner>,
+    /// How often the engine has started it again after it failed.
+    pub restarts: u32,
     pub running: bool,
     pub paused: bool,
     /// Address in the project's network; `None` while it does not run.
@@ -141,6 +150,10 @@ pub trait ContainerEngine: Send + Sync {
 
     /// Starts it; already running is success.
     async fn start(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// From now on the engine itself starts the container again when it fails, a bounded number of times. A new
+    /// container is not started again, so that the exit code of a first start that fails can be seen.
+    async fn supervise(&self, id: &ContainerId) -> Result<(), EngineError>;
 
     /// What is true of it now; `None` when there is no such container.
     async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerState>, EngineError>;

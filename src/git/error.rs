@@ -8,7 +8,7 @@ pub enum FetchError {
     #[error("Commit {0} was not found in this repository.")]
     CommitNotFound(String),
     /// 401, 403, or 404 of a host that hides private repositories.
-    #[error("{0} refused access to this repository.")]
+    #[error("Access to {0} was refused, or there is no such repository.")]
     AuthFailed(String),
     #[error("This address may not be reached from this server.")]
     AddressNotAllowed,

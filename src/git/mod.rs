@@ -4,9 +4,23 @@
 pub mod context;
 pub mod dockerignore;
 pub mod error;
+pub mod extract;
 pub mod libgit;
+#[cfg(test)]
+pub(crate) mod memory_tree;
+mod mirror;
+mod object_store;
+mod objects;
+mod opened;
+mod pack;
+mod packets;
+mod pkt_line;
+mod refs;
 pub mod source_tree;
+#[cfg(test)]
+mod tests;
 mod transport;
+mod tree;
 
 use std::sync::Arc;
 use std::time::Duration;

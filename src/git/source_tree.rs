@@ -28,6 +28,16 @@ pub enum TreeError {
     NotFound(String),
     #[error("`{0}` is larger than {1} bytes.")]
     TooLarge(String, u64),
+    /// A name that some file systems take for `.git`, or that leaves its directory.
+    #[error("The repository contains an entry named `{0}`, which is not accepted.")]
+    Forbidden(String),
+    #[error("The repository contains more than {0} files and directories.")]
+    TooMany(usize),
+    #[error("The repository has directories nested more than {0} deep.")]
+    TooDeep(usize),
+    /// The visitor of a walk failed; its own words.
+    #[error("{0}")]
+    Stopped(String),
     #[error("The repository could not be read: {0}")]
     Broken(String),
 }

@@ -33,10 +33,7 @@ pub struct Version {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Output {
     /// An image that is run. `dockerfile` is the whole text; `path` names it when it is the repository's own.
-    Container {
-        dockerfile: String,
-        path: Option<String>,
-    },
+    Container { dockerfile: String, path: Option<String> },
     /// Files served by the proxy, taken from this directory of the commit (`""` is the root).
     Static { directory: String },
 }

@@ -6,9 +6,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Encodes 80 bits as 16 characters of lower-case Crockford base32.
 fn encode(random: [u8; 10]) -> String {
-    let mut bits = random
-        .iter()
-        .fold(0u128, |all, byte| (all << 8) | u128::from(*byte));
+    let mut bits = random.iter().fold(0u128, |all, byte| (all << 8) | u128::from(*byte));
     let mut body = [0u8; 16];
     for slot in body.iter_mut().rev() {
         *slot = ALPHABET[(bits & 31) as usize];
@@ -19,14 +17,10 @@ fn encode(random: [u8; 10]) -> String {
 
 /// Whether `text` has the shape `^[a-z]{2,4}_[0-9a-z]{6,32}$` with this prefix.
 fn well_formed(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix)
-        .and_then(|rest| rest.strip_prefix('_'))
-        .is_some_and(|body| {
-            (6..=32).contains(&body.len())
-                && body
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
-        })
+    text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).is_some_and(|body| {
+        (6..=32).contains(&body.len())
+            && body.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase())
+    })
 }
 
 macro_rules! id {
@@ -97,14 +91,8 @@ mod tests {
 
     #[test]
     fn an_identifier_is_its_prefix_and_sixteen_characters() {
-        assert_eq!(
-            ProjectId::from_random([0; 10]).as_str(),
-            "prj_0000000000000000"
-        );
-        assert_eq!(
-            ProjectId::from_random([255; 10]).as_str(),
-            "prj_zzzzzzzzzzzzzzzz"
-        );
+        assert_eq!(ProjectId::from_random([0; 10]).as_str(), "prj_0000000000000000");
+        assert_eq!(ProjectId::from_random([255; 10]).as_str(), "prj_zzzzzzzzzzzzzzzz");
         let id = UserId::from_random([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         assert_eq!(UserId::parse(id.as_str()), Some(id.clone()));
         assert_eq!(id.body().len(), 16);
@@ -112,16 +100,9 @@ mod tests {
 
     #[test]
     fn other_shapes_are_not_identifiers() {
-        for text in [
-            "",
-            "prj",
-            "prj_",
-            "prj_12345",
-            "usr_abc123",
-            "prj_ABC123",
-            "prj_abc12/",
-            "prj_é23456",
-        ] {
+        for text in
+            ["", "prj", "prj_", "prj_12345", "usr_abc123", "prj_ABC123", "prj_abc12/", "prj_é23456"]
+        {
             assert_eq!(ProjectId::parse(text), None, "{text}");
         }
         assert!(ProjectId::parse("prj_abc123").is_some());

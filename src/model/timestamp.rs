@@ -15,10 +15,7 @@ impl Timestamp {
 
     /// The moment `duration` later.
     pub fn plus(self, duration: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Milliseconds from `earlier` to this moment; never negative, so that a clock that was set back gives no negative duration.
@@ -33,9 +30,7 @@ impl Timestamp {
 
     /// Reads an RFC 3339 date-time with any offset.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>()
-            .ok()
-            .map(|at| Self(at.as_millisecond()))
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
     }
 
     fn format(self, pattern: &str) -> String {

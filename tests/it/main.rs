@@ -1,1 +1,24 @@
+//! The integration tests: one binary, one module per part of the product.
 
+// Helpers of tests may unwrap as tests do; Clippy's own exemption covers test functions only.
+#![allow(clippy::unwrap_used)]
+
+mod api;
+mod architecture;
+mod contrast;
+mod dashboard;
+mod docker_crash;
+mod docker_deploy;
+mod docker_engine;
+mod docker_failures;
+mod docker_redeploy;
+mod docker_secrets;
+mod docker_websocket;
+mod pages;
+mod proxy;
+mod proxy_faults;
+mod proxy_static;
+mod proxy_switch;
+mod proxy_wire;
+mod support;
+mod whole;

@@ -1,0 +1,1 @@
+throw new Error("the build failed, so this must never start");

@@ -1,0 +1,394 @@
+//! Deployments: accepted, listed, awaited, canceled. The pipeline does the rest.
+
+use std::time::Duration;
+
+use super::may::{Action, Decision, Resource, may, require_scope};
+use super::project_rules::{check_branch_name, check_git_url};
+use super::{App, AppError, events};
+use crate::crypto::random;
+use crate::db::deployments::DeploymentFilter;
+use crate::db::page::{Page, PageRequest};
+use crate::db::{self, DbError};
+use crate::events::Change;
+use crate::logs::LogName;
+use crate::model::actor::{Actor, Via};
+use crate::model::deployment::{
+    CancelReason, CreatedBy, Deployment, PhaseTiming, RunState, Target, Trigger,
+};
+use crate::model::env_var::{self, Environment};
+use crate::model::event;
+use crate::model::hostname;
+use crate::model::ids::DeploymentId;
+use crate::model::problems::Problems;
+use crate::model::project::{Project, normal_path};
+use crate::model::transition::State;
+
+/// A deployment to make. A field that was sent with a wrong type is `None` and stands in the problems.
+#[derive(Clone, Debug, Default)]
+pub struct NewDeployment {
+    pub git_url: Option<String>,
+    pub branch: Option<String>,
+    pub commit_sha: Option<String>,
+    pub root_dir: Option<String>,
+    pub environment: Environment,
+    pub target: Option<String>,
+    pub promote: Option<bool>,
+    pub message: Option<String>,
+    pub clear_cache: bool,
+    pub trigger: Option<Trigger>,
+}
+
+impl App {
+    /// Accepts a deployment: one transaction, nothing slow.
+    ///
+    /// # Errors
+    /// `Invalid`, or no such project.
+    pub async fn create_deployment(
+        &self,
+        actor: &Actor,
+        project: &str,
+        new: NewDeployment,
+        mut problems: Problems,
+    ) -> Result<Deployment, AppError> {
+        let project = self.project_for(actor, Action::DeploymentsWrite, project).await?;
+        let git_url = new.git_url.clone().or_else(|| project.source.git_url.clone());
+        problems.require("git_url", git_url.as_ref());
+        if let Some(url) = &new.git_url {
+            check_git_url(url, &self.egress, &mut problems);
+        }
+        if let Some(branch) = &new.branch {
+            check_branch_name(branch, &mut problems);
+        }
+        if let Some(sha) = &new.commit_sha
+            && !((7..=64).contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            problems.invalid("commit_sha", "format", "7 to 64 hexadecimal digits.");
+        }
+        if new.root_dir.as_deref().is_some_and(|path| normal_path(path).is_none()) {
+            problems.invalid("root_dir", "unsafe", "A path inside the repository, without `..`.");
+        }
+        for problem in env_var::problems(&new.environment) {
+            let field = problem
+                .key
+                .map_or_else(|| "environment".to_owned(), |key| format!("environment.{key}"));
+            problems.invalid(&field, problem.code, problem.message);
+        }
+        let target = new.target.as_deref().map_or(Some(Target::Production), Target::parse);
+        if target.is_none() {
+            problems.unknown_value("target", Target::ALL.iter().map(|target| target.as_str()));
+        }
+        if let Some(message) = &new.message {
+            problems.length("message", message, 0, 500);
+        }
+        AppError::check(problems)?;
+        let target = target.unwrap_or(Target::Production);
+        let mut deployment = self.draft(actor, &project, &new, target, git_url.unwrap_or_default());
+        let environment = new.environment;
+        // The host name holds the start of the id; two that start alike are rare but possible.
+        for _ in 0..8 {
+            let (draft, values) = (deployment.clone(), environment.clone());
+            let (app, owner) = (self.clone(), project.clone());
+            let stored =
+                self.db.write(move |c| app.insert_deployment(c, &owner, &draft, &values)).await;
+            match stored {
+                Ok(stored) => {
+                    self.bus.send(Change::Deployment(
+                        project.team_id.clone(),
+                        project.id.clone(),
+                        stored.id.clone(),
+                    ));
+                    self.pipeline.wake();
+                    self.routes.wake();
+                    return Ok(stored);
+                }
+                Err(DbError::Unique(_)) => {
+                    deployment.id = DeploymentId::from_random(random::bytes());
+                    deployment.hostname = hostname::of_deployment(
+                        &project.name,
+                        &deployment.id,
+                        self.hosts.base_domain(),
+                    );
+                }
+                Err(DbError::NotFound) => {
+                    return Err(AppError::not_found("project", project.id.as_str()));
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(AppError::Internal("no free host name was found".to_owned()))
+    }
+
+    fn draft(
+        &self,
+        actor: &Actor,
+        project: &Project,
+        new: &NewDeployment,
+        target: Target,
+        git_url: String,
+    ) -> Deployment {
+        let id = DeploymentId::from_random(random::bytes());
+        let created_by = match &actor.via {
+            Via::Session => ("user", actor.user_id.to_string(), actor.user_name.clone()),
+            Via::ApiKey { id, name, .. } => ("api_key", id.to_string(), name.clone()),
+        };
+        let trigger = new.trigger.unwrap_or(match &actor.via {
+            Via::Session => Trigger::Dashboard,
+            Via::ApiKey { .. } => Trigger::Api,
+        });
+        // A branch of the project belongs to the project's own repository only.
+        let branch = new.branch.clone().or_else(|| {
+            (new.git_url.is_none() || new.git_url == project.source.git_url)
+                .then(|| project.source.branch.clone())
+                .flatten()
+        });
+        Deployment {
+            hostname: hostname::of_deployment(&project.name, &id, self.hosts.base_domain()),
+            id,
+            project_id: project.id.clone(),
+            seq: 0,
+            state: State::Queued,
+            target,
+            trigger,
+            promote: new.promote.unwrap_or(target == Target::Production),
+            message: new.message.clone(),
+            git_url,
+            branch,
+            wanted_commit: new.commit_sha.clone(),
+            root_dir: new.root_dir.clone().unwrap_or_else(|| project.source.root_dir.clone()),
+            clear_cache: new.clear_cache,
+            commit: None,
+            plan: None,
+            environment_keys: Vec::new(),
+            image: None,
+            container_id: None,
+            address: None,
+            run_state: RunState::None,
+            failure: None,
+            cancel_reason: None,
+            cancel_requested: false,
+            created_at: self.clock.now(),
+            started_at: None,
+            built_at: None,
+            live_at: None,
+            finished_at: None,
+            created_by: CreatedBy {
+                kind: created_by.0.to_owned(),
+                id: created_by.1,
+                name: created_by.2,
+                user_id: actor.user_id.to_string(),
+            },
+            revision: 1,
+            is_live: false,
+        }
+    }
+
+    /// The transaction of acceptance: the deployment, its sealed variables, its first step, the event.
+    fn insert_deployment(
+        &self,
+        connection: &db::Connection,
+        project: &Project,
+        draft: &Deployment,
+        environment: &Environment,
+    ) -> Result<Deployment, DbError> {
+        // Deleted since it was looked up: nothing is accepted any more.
+        db::projects::find(connection, &project.id)?.ok_or(DbError::NotFound)?;
+        db::deployments::insert(connection, draft)?;
+        let sealed: Vec<_> = environment
+            .iter()
+            .map(|(key, value)| {
+                let identity = db::deployment_env::identity(&draft.id, key);
+                (key.clone(), self.secrets.seal(&identity, value.as_bytes()))
+            })
+            .collect();
+        db::deployment_env::insert(connection, &draft.id, &sealed)?;
+        let queued = crate::model::deployment::Phase::Queued;
+        db::deployment_phases::enter(connection, &draft.id, queued, draft.created_at)?;
+        let url = self.hosts.url_of(&draft.hostname);
+        let data = event::deployment(draft, "building", &url);
+        let (team, id) = (&project.team_id, &project.id);
+        events::append(connection, "deployment.created", team, Some(id), data, draft.created_at)?;
+        db::deployments::find(connection, &draft.id)?.ok_or(DbError::NotFound)
+    }
+
+    /// A page of deployments this actor sees, of one project (id or name) or of all.
+    ///
+    /// # Errors
+    /// No such project, or the key lacks `deployments:read`.
+    pub async fn deployments(
+        &self,
+        actor: &Actor,
+        project: Option<&str>,
+        mut filter: DeploymentFilter,
+        page: PageRequest,
+    ) -> Result<Page<Deployment>, AppError> {
+        require_scope(actor, Action::DeploymentsRead)?;
+        if let Some(project) = project {
+            filter.project =
+                Some(self.project_for(actor, Action::DeploymentsRead, project).await?.id);
+        }
+        filter.team = (!actor.instance_admin).then(|| actor.team_id.clone());
+        if let Via::ApiKey { project_ids, .. } = &actor.via {
+            filter.only_projects = project_ids.clone();
+        }
+        self.db.read(move |c| Ok(db::deployments::list(c, &filter, page)?)).await
+    }
+
+    /// A deployment and its project.
+    ///
+    /// # Errors
+    /// There is none that this actor sees, or the key lacks `deployments:read`.
+    pub async fn deployment(
+        &self,
+        actor: &Actor,
+        id: &str,
+    ) -> Result<(Deployment, Project), AppError> {
+        self.deployment_for(actor, Action::DeploymentsRead, id).await
+    }
+
+    pub(super) async fn deployment_for(
+        &self,
+        actor: &Actor,
+        action: Action,
+        id: &str,
+    ) -> Result<(Deployment, Project), AppError> {
+        require_scope(actor, action)?;
+        let missing = || AppError::not_found("deployment", id);
+        let wanted = DeploymentId::parse(id).ok_or_else(missing)?;
+        let found = self
+            .db
+            .read(move |c| -> Result<_, DbError> {
+                let Some(deployment) = db::deployments::find(c, &wanted)? else { return Ok(None) };
+                let project = db::projects::find(c, &deployment.project_id)?;
+                Ok(project.map(|project| (deployment, project)))
+            })
+            .await?;
+        found
+            .filter(|(_, project)| {
+                let resource = Resource::Project { team: &project.team_id, id: &project.id };
+                may(actor, action, resource) == Decision::Allow
+            })
+            .ok_or_else(missing)
+    }
+
+    /// The deployment once it is finished, or as it is after `limit`.
+    ///
+    /// # Errors
+    /// As [`App::deployment`].
+    pub async fn wait_for_deployment(
+        &self,
+        actor: &Actor,
+        id: &str,
+        limit: Duration,
+    ) -> Result<(Deployment, Project), AppError> {
+        let deadline = tokio::time::Instant::now() + limit;
+        let mut changes = self.bus.subscribe();
+        loop {
+            let (deployment, project) = self.deployment(actor, id).await?;
+            if !deployment.state.unfinished() {
+                return Ok((deployment, project));
+            }
+            let ours = |change: &Change| matches!(change, Change::Deployment(_, _, id) if *id == deployment.id);
+            loop {
+                let change = tokio::select! {
+                    change = changes.recv() => change,
+                    () = tokio::time::sleep_until(deadline) => return Ok((deployment, project)),
+                    () = self.stopping.cancelled() => return Ok((deployment, project)),
+                };
+                // A receiver that fell behind looks again as well.
+                if change.as_ref().map_or(true, ours) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// How many are queued up to this one; `None` once it has begun.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn queue_position(&self, deployment: &Deployment) -> Result<Option<i64>, AppError> {
+        if deployment.state != State::Queued {
+            return Ok(None);
+        }
+        let deployment = deployment.clone();
+        self.db.read(move |c| Ok(Some(db::deployments::queue_position(c, &deployment)?))).await
+    }
+
+    /// When each step began and ended.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn deployment_phases(&self, id: &DeploymentId) -> Result<Vec<PhaseTiming>, AppError> {
+        let id = id.clone();
+        self.db.read(move |c| Ok(db::deployment_phases::list(c, &id)?)).await
+    }
+
+    /// Cancels an unfinished deployment; the pipeline stops what runs. Already canceled is success.
+    ///
+    /// # Errors
+    /// A conflict `deployment_not_cancelable`, or no such deployment.
+    pub async fn cancel_deployment(
+        &self,
+        actor: &Actor,
+        id: &str,
+    ) -> Result<(Deployment, Project), AppError> {
+        let (deployment, project) =
+            self.deployment_for(actor, Action::DeploymentsWrite, id).await?;
+        if deployment.state == State::Canceled {
+            return Ok((deployment, project));
+        }
+        let (id, team, now) = (deployment.id.clone(), project.team_id.clone(), self.clock.now());
+        let hosts = self.hosts.clone();
+        let changed = self
+            .db
+            .write(move |c| {
+                let current = db::deployments::find(c, &id)?
+                    .ok_or_else(|| AppError::not_found("deployment", id.as_str()))?;
+                match current.state {
+                    State::Canceled => {}
+                    // Nothing runs yet: it ends here. A later stage is ended by the pipeline.
+                    State::Queued => {
+                        let reason = CancelReason::User;
+                        db::transitions::cancel(c, &id, current.state, reason, now)?;
+                        let mut data = event::deployment(
+                            &current,
+                            "canceled",
+                            &hosts.url_of(&current.hostname),
+                        );
+                        data["cancel_reason"] = reason.as_str().into();
+                        let project = Some(&current.project_id);
+                        events::append(c, "deployment.canceled", &team, project, data, now)?;
+                    }
+                    state if state.unfinished() => {
+                        db::transitions::request_cancel(c, &id, CancelReason::User)?;
+                    }
+                    _ => {
+                        return Err(AppError::Conflict {
+                            reason: "deployment_not_cancelable",
+                            message: "Only a deployment that is being built can be canceled."
+                                .to_owned(),
+                            details: serde_json::json!({ "status": current.status().as_str() }),
+                        });
+                    }
+                }
+                Ok(db::deployments::find(c, &id)?.unwrap_or(current))
+            })
+            .await?;
+        if changed.state == State::Canceled {
+            // Nobody will write its log; without this end, whoever follows it would wait for the first line.
+            let ended = self.logs.finish(LogName::Build(changed.id.clone())).await;
+            if let Err(error) = ended {
+                tracing::warn!(deployment = %changed.id, %error, "a log could not be ended");
+            }
+        }
+        self.pipeline.wake();
+        let (team, id) = (project.team_id.clone(), project.id.clone());
+        self.bus.send(Change::Deployment(team, id, changed.id.clone()));
+        if changed.state.unfinished() {
+            // The pipeline needs a moment to stop the build; the answer shows the end where it can.
+            let limit = Duration::from_secs(5);
+            return self.wait_for_deployment(actor, changed.id.as_str(), limit).await;
+        }
+        Ok((changed, project))
+    }
+}

@@ -1,0 +1,245 @@
+//! The composition root: builds every part, knows the start order and the stop order.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{App, Parts};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, DataDir, DataDirError};
+use crate::crypto::secret_box::SecretBox;
+use crate::crypto::{random, token};
+use crate::db::{self, Db, DbError};
+use crate::docker::bollard::Bollard;
+use crate::docker::{ContainerEngine, EngineError};
+use crate::egress::{Client, EgressError, Policy, PolicyError};
+use crate::events::Bus;
+use crate::git::libgit::{LibGit, Limits};
+use crate::logs::LogStore;
+use crate::pipeline::{self, Pipeline, RunningState};
+use crate::routing::publisher::Publisher;
+use crate::routing::table::Routes;
+use crate::server::{self, Server};
+use crate::task::{Signal, Tasks};
+use crate::web;
+
+/// How long running requests may take when the process stops.
+const STOP_GRACE: Duration = Duration::from_secs(30);
+
+/// Orbitra cannot start. Says which setting or file is to be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Data(#[from] DataDirError),
+    #[error("The database in the data directory: {0}")]
+    Database(#[from] DbError),
+    #[error(
+        "The key file `orbitra.key` is not the one this database was made with. Put the right file back."
+    )]
+    WrongKey,
+    #[error("ORBITRA_EGRESS_ALLOW: {0}")]
+    Egress(#[from] PolicyError),
+    #[error("Outgoing connections: {0}")]
+    Client(#[from] EgressError),
+    #[error("ORBITRA_DOCKER_HOST: {0}")]
+    Engine(#[from] EngineError),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// An opened instance: what the operator's commands need, also while a server runs.
+pub struct Instance {
+    pub app: App,
+    /// Name of the instance in the labels on the engine.
+    pub name: String,
+    tasks: Tasks,
+    data: DataDir,
+}
+
+/// Opens the data directory, the key and the database.
+///
+/// # Errors
+/// One of them cannot be used.
+pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> {
+    let data = DataDir::open(&config.data)?;
+    let secrets = SecretBox::new(&data.key(random::bytes())?);
+    let db = Db::open(&data.path("orbitra.db"))?;
+    let name = identify(&db, &secrets, &data).await?;
+    let tasks = Tasks::default();
+    let app = App::new(Parts {
+        db,
+        clock,
+        secrets: Arc::new(secrets),
+        bus: Bus::default(),
+        logs: LogStore::open(data.path("logs"))?,
+        hosts: config.hosts.clone(),
+        egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
+        pipeline: Signal::default(),
+        routes: Signal::default(),
+        stopping: tasks.stopping(),
+    });
+    Ok(Instance { app, name, tasks, data })
+}
+
+/// Checks that the key belongs to the database and answers the instance's name; makes both at the first start.
+async fn identify(db: &Db, secrets: &SecretBox, data: &DataDir) -> Result<String, BootError> {
+    const CHECK: &str = "meta/key_check";
+    let (stored, name) = db
+        .read(|c| -> Result<_, DbError> {
+            Ok((db::meta::get(c, db::meta::KEY_CHECK)?, db::meta::get(c, db::meta::INSTANCE_ID)?))
+        })
+        .await?;
+    if let Some(stored) = stored {
+        let opens =
+            token::unhex(&stored).is_some_and(|sealed| secrets.open(CHECK, &sealed).is_ok());
+        if !opens {
+            return Err(BootError::WrongKey);
+        }
+    }
+    if let Some(name) = name {
+        return Ok(name);
+    }
+    let sealed = token::hex(&secrets.seal(CHECK, b"orbitra"));
+    let fresh = token::hex(&random::bytes::<6>());
+    let name = db
+        .write(move |c| -> Result<String, DbError> {
+            // Another process may have been faster.
+            if let Some(name) = db::meta::get(c, db::meta::INSTANCE_ID)? {
+                return Ok(name);
+            }
+            db::meta::set(c, db::meta::KEY_CHECK, &sealed)?;
+            db::meta::set(c, db::meta::INSTANCE_ID, &fresh)?;
+            Ok(fresh)
+        })
+        .await?;
+    // The uninstaller reads it to find what belongs to this instance.
+    std::fs::write(data.path("instance"), format!("{name}\n"))?;
+    Ok(name)
+}
+
+/// A running Orbitra.
+pub struct Orbitra {
+    pub app: App,
+    server: Server,
+    tasks: Tasks,
+    /// Held for as long as this instance runs.
+    _lock: File,
+}
+
+impl Orbitra {
+    /// Starts everything on the engine the settings name.
+    ///
+    /// # Errors
+    /// See [`BootError`].
+    pub async fn start(config: Config) -> Result<Self, BootError> {
+        let lock = DataDir::open(&config.data)?.lock()?;
+        let instance = open(&config, Clock::System).await?;
+        let engine = Bollard::connect(config.docker_host.as_deref(), instance.name.clone())?;
+        Self::start_with(config, instance, Arc::new(engine), lock).await
+    }
+
+    /// Starts everything on an engine that is given; the whole-application tests use their own.
+    ///
+    /// # Errors
+    /// See [`BootError`].
+    pub async fn start_with(
+        config: Config,
+        instance: Instance,
+        engine: Arc<dyn ContainerEngine>,
+        lock: File,
+    ) -> Result<Self, BootError> {
+        let Instance { app, name, tasks, data } = instance;
+        let routes = Routes::default();
+        let sites = data.path("sites");
+        let base = config.hosts.base_domain().to_owned();
+        let publisher = Publisher::new(app.db.clone(), routes.clone(), sites.clone(), base);
+        // Before the first connection is accepted: what served before the restart serves at once.
+        publisher.publish().await?;
+        let hosts = config.hosts.clone();
+        let mut options =
+            server::Options::new(config.listen, routes.clone(), web::router(&app), move |host| {
+                hosts.is_control(host)
+            });
+        options.proxy = proxy_options(&config, data.path("logs/access").as_path());
+        let server = Server::start(options)?;
+        let pipeline = Pipeline::new(pipeline::Parts {
+            db: app.db.clone(),
+            clock: app.clock.clone(),
+            secrets: app.secrets.clone(),
+            bus: app.bus.clone(),
+            logs: app.logs.clone(),
+            hosts: config.hosts.clone(),
+            egress: app.egress.clone(),
+            engine,
+            fetcher: Arc::new(LibGit::new(
+                data.path("mirrors"),
+                Client::new(app.egress.clone())?,
+                Limits { received_bytes: config.git_size_limit, ..Limits::default() },
+            )),
+            publisher: publisher.clone(),
+            routes,
+            instance: name,
+            sites,
+            network_pool: config.network_pool,
+            build_memory: config.build_memory,
+            drain: config.drain,
+            signal: app.pipeline.clone(),
+            tasks: tasks.clone(),
+            state: RunningState::new(config.build_concurrency),
+        });
+        start_tasks(&app, &publisher, &tasks);
+        pipeline.start();
+        Ok(Self { app, server, tasks, _lock: lock })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> std::net::SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Stops: no new connections, running requests finish, tasks end, logs are written out. Applications run on.
+    pub async fn stop(self) {
+        // Tasks are told first, so that streams which wait for them end within the grace.
+        let tasks = self.tasks.clone();
+        tokio::join!(self.server.shutdown(STOP_GRACE), tasks.stop(STOP_GRACE));
+        self.app.store_key_uses().await;
+        self.app.logs.flush().await;
+    }
+}
+
+fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
+    crate::proxy::Options {
+        access_log: config.access_log.then(|| access_log.to_owned()),
+        ..crate::proxy::Options::default()
+    }
+}
+
+fn start_tasks(app: &App, publisher: &Publisher, tasks: &Tasks) {
+    let publisher = publisher.clone();
+    tasks.periodic(app.routes.clone(), Duration::from_secs(60), move || {
+        let publisher = publisher.clone();
+        async move {
+            if let Err(error) = publisher.publish().await {
+                tracing::error!(%error, "the routes could not be published");
+            }
+        }
+    });
+    let keys = app.clone();
+    tasks.periodic(Signal::default(), Duration::from_secs(5), move || {
+        let app = keys.clone();
+        async move { app.store_key_uses().await }
+    });
+    let sessions = app.clone();
+    tasks.periodic(Signal::default(), Duration::from_secs(3600), move || {
+        let app = sessions.clone();
+        async move {
+            let now = app.clock.now();
+            if let Err(error) = app.db.write(move |c| db::sessions::delete_expired(c, now)).await {
+                tracing::warn!(%error, "expired sessions could not be removed");
+            }
+        }
+    });
+}

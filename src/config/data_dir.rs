@@ -1,0 +1,99 @@
+//! The data directory: one place for everything, 0700, locked by one instance.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    #[error("{path}: {error}. Choose another directory with --data or ORBITRA_DATA.")]
+    Unusable { path: String, error: std::io::Error },
+    #[error(
+        "{0} is used by a running Orbitra. Stop that one, or choose another directory with --data."
+    )]
+    Locked(String),
+    #[error("{0} is not a key file: it must hold 64 hexadecimal digits. Put the right file back.")]
+    BadKey(String),
+}
+
+/// An opened data directory.
+#[derive(Clone, Debug)]
+pub struct DataDir(PathBuf);
+
+impl DataDir {
+    /// Makes the directory when it is missing, for its owner alone.
+    ///
+    /// # Errors
+    /// It cannot be made or its permissions cannot be set.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let directory = Self(path.to_owned());
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .and_then(|()| std::fs::set_permissions(path, PermissionsExt::from_mode(0o700)))
+            .map_err(|error| directory.unusable(path, error))?;
+        Ok(directory)
+    }
+
+    /// A path inside.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Takes the directory for one running instance; the lock goes with the returned file.
+    ///
+    /// # Errors
+    /// Another instance holds it.
+    pub fn lock(&self) -> Result<File, DataDirError> {
+        let path = self.path("orbitra.lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| self.unusable(&path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(_) => Err(DataDirError::Locked(self.0.display().to_string())),
+        }
+    }
+
+    /// Reads the key all secrets are sealed with, or stores `fresh` as the key when there is none yet.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not a key.
+    pub fn key(&self, fresh: [u8; 32]) -> Result<[u8; 32], DataDirError> {
+        let path = self.path("orbitra.key");
+        let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
+        if let Ok(mut file) = made {
+            let text: String = fresh.iter().map(|byte| format!("{byte:02x}")).collect();
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+                .and_then(|()| File::open(&self.0)?.sync_all())
+                .map_err(|error| self.unusable(&path, error))?;
+            return Ok(fresh);
+        }
+        let mut text = String::new();
+        File::open(&path)
+            .and_then(|mut file| file.read_to_string(&mut text))
+            .map_err(|error| self.unusable(&path, error))?;
+        let bad = || DataDirError::BadKey(path.display().to_string());
+        let digits = text.trim();
+        if digits.len() != 64 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(bad());
+        }
+        let mut key = [0; 32];
+        for (index, byte) in key.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).map_err(|_| bad())?;
+        }
+        Ok(key)
+    }
+
+    fn unusable(&self, path: &Path, error: std::io::Error) -> DataDirError {
+        DataDirError::Unusable { path: path.display().to_string(), error }
+    }
+}

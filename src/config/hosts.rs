@@ -1,0 +1,105 @@
+//! Host names and the URLs that are shown.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{ConfigError, Setting};
+
+/// Which names are whose, and how URLs to them are written.
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    base_domain: String,
+    dashboard: Option<String>,
+    scheme: &'static str,
+    port: Option<u16>,
+}
+
+/// Whether this is a lower-case DNS name.
+fn is_hostname(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 200
+        && text.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        })
+}
+
+pub(super) fn read(
+    base: &Setting,
+    dashboard: &Setting,
+    scheme: &Setting,
+    listen: SocketAddr,
+) -> Result<Hosts, ConfigError> {
+    let hostname = |setting: &Setting| {
+        let name = setting.value.trim().trim_end_matches('.').to_ascii_lowercase();
+        is_hostname(&name)
+            .then_some(name)
+            .ok_or_else(|| setting.error("a host name, such as apps.example.com"))
+    };
+    let text = scheme.value.trim();
+    let (scheme, port) = match text.split_once(':') {
+        _ if text.is_empty() => ("http", Some(listen.port())),
+        None => (text, None),
+        Some((word, port)) => (
+            word,
+            Some(
+                port.parse()
+                    .map_err(|_| scheme.error("`http` or `https`, with a port after `:`"))?,
+            ),
+        ),
+    };
+    let (scheme, usual) = match scheme {
+        "http" => ("http", 80),
+        "https" => ("https", 443),
+        _ => {
+            return Err(ConfigError(format!(
+                "ORBITRA_PUBLIC_SCHEME must start with http or https, not `{text}`"
+            )));
+        }
+    };
+    Ok(Hosts {
+        base_domain: hostname(base)?,
+        dashboard: dashboard.non_empty().map(|_| hostname(dashboard)).transpose()?,
+        scheme,
+        port: port.filter(|port| *port != usual),
+    })
+}
+
+impl Hosts {
+    /// Deployments and projects have names under this domain.
+    pub fn base_domain(&self) -> &str {
+        &self.base_domain
+    }
+
+    /// Whether URLs are https.
+    pub fn secure(&self) -> bool {
+        self.scheme == "https"
+    }
+
+    /// Whether a lower-case host (without port) is the dashboard's and the API's.
+    pub fn is_control(&self, host: &str) -> bool {
+        let literal = host.trim_start_matches('[').trim_end_matches(']');
+        match &self.dashboard {
+            Some(dashboard) => {
+                host == dashboard || literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            }
+            None => {
+                host == self.base_domain || host == "localhost" || literal.parse::<IpAddr>().is_ok()
+            }
+        }
+    }
+
+    /// The URL of a host, without a slash at the end.
+    pub fn url_of(&self, host: &str) -> String {
+        match self.port {
+            Some(port) => format!("{}://{host}:{port}", self.scheme),
+            None => format!("{}://{host}", self.scheme),
+        }
+    }
+
+    /// The URL of dashboard and API, without a slash at the end.
+    pub fn dashboard_url(&self) -> String {
+        self.url_of(self.dashboard.as_deref().unwrap_or(&self.base_domain))
+    }
+}

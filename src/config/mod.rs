@@ -1,0 +1,267 @@
+//! The only reader of environment and files. Flags > environment > `orbitra.toml` in the data
+//! directory > the compiled-in `defaults.toml`, which documents every option.
+
+mod data_dir;
+mod hosts;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+pub use data_dir::{DataDir, DataDirError};
+pub use hosts::Hosts;
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// A setting that cannot be used. Says which one and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(pub String);
+
+/// Settings given on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    pub data: Option<PathBuf>,
+    pub listen: Option<String>,
+}
+
+/// The settings of one instance.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    pub hosts: Hosts,
+    pub docker_host: Option<String>,
+    pub egress_allow: Vec<String>,
+    pub egress_allow_http: bool,
+    pub network_pool: (Ipv4Addr, u8),
+    pub build_concurrency: usize,
+    /// Bytes; `None` leaves it to the adapter.
+    pub build_memory: Option<u64>,
+    /// Bytes.
+    pub git_size_limit: u64,
+    pub drain: std::time::Duration,
+    pub access_log: bool,
+    pub log: String,
+}
+
+/// A value and where it came from, for messages.
+struct Setting {
+    name: String,
+    value: String,
+    origin: String,
+}
+
+impl Setting {
+    fn error(&self, wanted: &str) -> ConfigError {
+        ConfigError(format!(
+            "{} ({}) must be {wanted}, not `{}`",
+            self.name, self.origin, self.value
+        ))
+    }
+
+    fn parse<T: std::str::FromStr>(&self, wanted: &str) -> Result<T, ConfigError> {
+        self.value.trim().parse().map_err(|_| self.error(wanted))
+    }
+
+    fn non_empty(&self) -> Option<String> {
+        let value = self.value.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+}
+
+fn flatten(text: &str, origin: &str) -> Result<BTreeMap<String, String>, ConfigError> {
+    let table: toml::Table =
+        text.parse().map_err(|error| ConfigError(format!("{origin}: {error}")))?;
+    table
+        .into_iter()
+        .map(|(key, value)| match value {
+            toml::Value::String(text) => Ok((key, text)),
+            toml::Value::Integer(number) => Ok((key, number.to_string())),
+            toml::Value::Boolean(flag) => Ok((key, flag.to_string())),
+            _ => Err(ConfigError(format!(
+                "{origin}: `{key}` must be a text, a number or true/false"
+            ))),
+        })
+        .collect()
+}
+
+/// Where the data is: flag, environment, `/var/lib/orbitra` when it is there or can be made, else the user's own directory.
+pub fn data_path(flag: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> PathBuf {
+    if let Some(path) = flag {
+        return path.to_owned();
+    }
+    if let Some(path) = environment("ORBITRA_DATA").filter(|path| !path.is_empty()) {
+        return path.into();
+    }
+    let system = PathBuf::from("/var/lib/orbitra");
+    let writable = |path: &Path| {
+        std::fs::metadata(path).is_ok_and(|meta| !meta.permissions().readonly()) && is_root()
+    };
+    if system.exists() && is_root() || writable(Path::new("/var/lib")) {
+        return system;
+    }
+    let home = environment("HOME").unwrap_or_else(|| ".".to_owned());
+    Path::new(&home).join(".local/share/orbitra")
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
+}
+
+impl Config {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used, by name.
+    pub fn load(
+        flags: &Flags,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let data = data_path(flags.data.as_deref(), &environment);
+        let file = data.join("orbitra.toml");
+        let defaults = flatten(DEFAULTS, "defaults.toml")?;
+        let from_file = match std::fs::read_to_string(&file) {
+            Ok(text) => flatten(&text, &file.display().to_string())?,
+            Err(_) => BTreeMap::new(),
+        };
+        if let Some(unknown) = from_file.keys().find(|key| !defaults.contains_key(*key)) {
+            return Err(ConfigError(format!(
+                "{}: there is no setting `{unknown}`",
+                file.display()
+            )));
+        }
+        let get = |name: &str| {
+            let variable = format!("ORBITRA_{}", name.to_ascii_uppercase());
+            let flag = (name == "listen").then(|| flags.listen.clone()).flatten();
+            let (value, origin) = if let Some(value) = flag {
+                (value, format!("--{name}"))
+            } else if let Some(value) = environment(&variable).filter(|value| !value.is_empty()) {
+                (value, variable)
+            } else if let Some(value) = from_file.get(name) {
+                (value.clone(), "orbitra.toml".to_owned())
+            } else {
+                (defaults.get(name).cloned().unwrap_or_default(), "default".to_owned())
+            };
+            Setting { name: name.to_owned(), value, origin }
+        };
+        let listen = parse_listen(&get("listen"))?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let concurrency: usize = get("build_concurrency").parse("a number")?;
+        let memory: u64 = get("build_memory").parse("a number of MiB")?;
+        let size: u64 = get("git_size_limit").parse("a number of MiB")?;
+        Ok(Self {
+            hosts: hosts::read(
+                &get("base_domain"),
+                &get("dashboard_host"),
+                &get("public_scheme"),
+                listen,
+            )?,
+            data,
+            listen,
+            docker_host: get("docker_host").non_empty().or_else(|| environment("DOCKER_HOST")),
+            egress_allow: get("egress_allow")
+                .value
+                .split(',')
+                .map(str::trim)
+                .filter(|entry| !entry.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            egress_allow_http: get("egress_allow_http").parse("true or false")?,
+            network_pool: parse_pool(&get("network_pool"))?,
+            build_concurrency: if concurrency == 0 { (cores / 2).max(1) } else { concurrency },
+            build_memory: (memory > 0).then_some(memory * 1024 * 1024).or_else(half_the_memory),
+            git_size_limit: size * 1024 * 1024,
+            drain: std::time::Duration::from_secs(
+                get("drain_seconds").parse("a number of seconds")?,
+            ),
+            access_log: get("access_log").parse("true or false")?,
+            log: get("log").value,
+        })
+    }
+}
+
+/// An address with a port; the address may be left out.
+fn parse_listen(setting: &Setting) -> Result<SocketAddr, ConfigError> {
+    let text = setting.value.trim();
+    let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
+    whole.parse().map_err(|_| setting.error("an address with a port, such as 0.0.0.0:8080"))
+}
+
+fn parse_pool(setting: &Setting) -> Result<(Ipv4Addr, u8), ConfigError> {
+    let wanted = "a private IPv4 network of /8 to /24, such as 10.200.0.0/13";
+    let (address, length) = setting.value.split_once('/').ok_or_else(|| setting.error(wanted))?;
+    let address: Ipv4Addr = address.trim().parse().map_err(|_| setting.error(wanted))?;
+    let length: u8 = length.trim().parse().map_err(|_| setting.error(wanted))?;
+    let aligned = (8..=24).contains(&length)
+        && u32::from(address) & (u32::MAX >> length) == 0
+        && address.is_private();
+    if aligned { Ok((address, length)) } else { Err(setting.error(wanted)) }
+}
+
+fn half_the_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let kib: u64 = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()?;
+    Some(kib * 1024 / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let flags = Flags { data: Some("/nonexistent".into()), listen: None };
+        Config::load(&flags, |name| {
+            settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_defaults_are_usable() {
+        let config = load(&[]).expect("defaults");
+        assert_eq!(config.hosts.url_of("my-app.localhost"), "http://my-app.localhost:8080");
+        assert!(config.hosts.is_control("localhost") && config.hosts.is_control("203.0.113.7"));
+        assert!(!config.hosts.is_control("my-app.localhost"));
+        assert!(config.build_concurrency >= 1);
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named() {
+        for (name, value) in [
+            ("ORBITRA_LISTEN", "nonsense"),
+            ("ORBITRA_BASE_DOMAIN", "-x-"),
+            ("ORBITRA_PUBLIC_SCHEME", "ftp"),
+            ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),
+            ("ORBITRA_EGRESS_ALLOW_HTTP", "maybe"),
+        ] {
+            let error = load(&[(name, value)]).expect_err(name);
+            assert!(error.0.contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn urls_follow_domain_and_scheme() {
+        let config = load(&[
+            ("ORBITRA_BASE_DOMAIN", "apps.example.com"),
+            ("ORBITRA_PUBLIC_SCHEME", "https"),
+        ]);
+        let hosts = config.expect("usable").hosts;
+        assert_eq!(hosts.url_of("a.apps.example.com"), "https://a.apps.example.com");
+        assert_eq!(hosts.dashboard_url(), "https://apps.example.com");
+        assert!(hosts.is_control("apps.example.com") && hosts.secure());
+        let config = load(&[
+            ("ORBITRA_DASHBOARD_HOST", "orbitra.example.com"),
+            ("ORBITRA_BASE_DOMAIN", "apps.test"),
+        ]);
+        let hosts = config.expect("usable").hosts;
+        assert!(hosts.is_control("orbitra.example.com") && !hosts.is_control("apps.test"));
+        assert_eq!(hosts.dashboard_url(), "http://orbitra.example.com:8080");
+    }
+}

@@ -1,0 +1,170 @@
+//! One writer thread with group commit, a few readers.
+//!
+//! The writer takes every write that waits, runs each in a savepoint of one transaction, commits once
+//! (one fsync) and only then answers all of them: an answer means that it is on the disk. A write is a
+//! plain function, so no `await` can happen inside a transaction.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::error::DbError;
+
+/// Most writes of one commit; a bound on how long the first one waits.
+const BATCH: usize = 256;
+/// Readers that run at the same time.
+const READERS: usize = 4;
+
+/// What a write hands back: called with the outcome of the commit.
+type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
+/// One write: runs in a savepoint and says whether to keep it.
+type Job = Box<dyn FnOnce(&Connection) -> (bool, Reply) + Send>;
+
+/// The database. Clones share the same connections.
+#[derive(Clone)]
+pub struct Db {
+    writer: Sender<Job>,
+    readers: Arc<Readers>,
+}
+
+struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // FULL: a commit that was answered survives a power loss (NORMAL may lose the newest ones).
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -2000)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(())
+}
+
+impl Db {
+    /// Opens (and migrates) the database file.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is not a database, or was made by a newer version.
+    pub fn open(path: &Path) -> Result<Self, DbError> {
+        let mut connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        configure(&connection)?;
+        super::migrate::migrate(&mut connection)?;
+        let (writer, jobs) = channel::<Job>();
+        std::thread::Builder::new()
+            .name("orbitra-db".to_owned())
+            .spawn(move || run_writer(&connection, &jobs))
+            .map_err(|error| DbError::Unwritable(error.to_string()))?;
+        let readers = Readers {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+            permits: Semaphore::new(READERS),
+        };
+        Ok(Self { writer, readers: Arc::new(readers) })
+    }
+
+    /// Runs `work` in a transaction; `Ok` is answered after the commit has reached the disk, an error undoes it.
+    ///
+    /// # Errors
+    /// Whatever `work` says, or that the commit failed.
+    pub async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let result = work(connection);
+            let keep = result.is_ok();
+            let reply: Reply = Box::new(move |committed| {
+                let _ = answer.send(match committed {
+                    Ok(()) => result,
+                    Err(reason) => Err(E::from(DbError::Unwritable(reason))),
+                });
+            });
+            (keep, reply)
+        });
+        self.writer.send(job).map_err(|_| E::from(DbError::Closed))?;
+        answered.await.map_err(|_| E::from(DbError::Closed))?
+    }
+
+    /// Runs `work` on a reader off the async threads. It sees everything that was committed before.
+    ///
+    /// # Errors
+    /// Whatever `work` says.
+    pub async fn read<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        let readers = self.readers.clone();
+        let _permit = readers.permits.acquire().await.map_err(|_| E::from(DbError::Closed))?;
+        let pool = self.readers.clone();
+        tokio::task::spawn_blocking(move || {
+            let connection = pool.take().map_err(E::from)?;
+            let result = work(&connection);
+            pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            result
+        })
+        .await
+        .map_err(|_| E::from(DbError::Closed))?
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Result<Connection, DbError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        configure(&connection)?;
+        Ok(connection)
+    }
+}
+
+/// Runs until every `Db` is gone.
+fn run_writer(connection: &Connection, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut replies = Vec::new();
+        let committed = (|| {
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            let waiting = std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1));
+            for job in waiting {
+                connection.execute_batch("SAVEPOINT one")?;
+                let outcome =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(connection)));
+                let keep = matches!(outcome, Ok((true, _)));
+                if !keep {
+                    connection.execute_batch("ROLLBACK TO one")?;
+                }
+                connection.execute_batch("RELEASE one")?;
+                if let Ok((_, reply)) = outcome {
+                    replies.push(reply);
+                }
+            }
+            connection.execute_batch("COMMIT")
+        })()
+        .map_err(|error| error.to_string());
+        if committed.is_err() && !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        for reply in replies {
+            reply(committed.clone());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What can go wrong in the database.
+
+/// A read or write that did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A unique column already holds this value; names it as `table.column`.
+    #[error("{0} is taken")]
+    Unique(String),
+    /// A guarded change met another state than it expected; nothing was written.
+    #[error("the row was changed by somebody else")]
+    Stale,
+    /// There is no such row.
+    #[error("no such row")]
+    NotFound,
+    /// The disk is full or the file is read-only; worth another try later.
+    #[error("the database cannot be written: {0}")]
+    Unwritable(String),
+    /// A stored value cannot be read back.
+    #[error("a stored value is broken: {0}")]
+    Broken(String),
+    /// The writer has stopped.
+    #[error("the database is closed")]
+    Closed,
+    #[error("database: {0}")]
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for DbError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match &error {
+            rusqlite::Error::QueryReturnedNoRows => Self::NotFound,
+            rusqlite::Error::SqliteFailure(inner, message) => match inner.code {
+                ErrorCode::ConstraintViolation
+                    if inner.extended_code == 2067 || inner.extended_code == 1555 =>
+                {
+                    let text = message.as_deref().unwrap_or_default();
+                    Self::Unique(text.rsplit(": ").next().unwrap_or_default().to_owned())
+                }
+                ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure => {
+                    Self::Unwritable(error.to_string())
+                }
+                _ => Self::Sqlite(error),
+            },
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+/// Exactly one row must have changed.
+///
+/// # Errors
+/// `Stale` when it was none (or, which no statement here can do, more).
+pub fn exactly_one(changed: usize) -> Result<(), DbError> {
+    if changed == 1 { Ok(()) } else { Err(DbError::Stale) }
+}

@@ -1,0 +1,27 @@
+//! The only SQL. One file per table; functions take a connection, so that several make one transaction.
+
+mod connection;
+mod error;
+mod filter;
+mod migrate;
+mod read;
+
+pub mod api_keys;
+pub mod deployment_env;
+pub mod deployment_phases;
+pub mod deployments;
+pub mod events;
+pub mod meta;
+pub mod page;
+pub mod projects;
+pub mod routes;
+pub mod sessions;
+pub mod transitions;
+pub mod users;
+
+pub use connection::Db;
+pub use error::DbError;
+pub use rusqlite::Connection;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,2 @@
+mod build_failure;
+mod sockets;

@@ -1,0 +1,13 @@
+//! The one guarded way out: address policy, checked resolver, HTTP client.
+//!
+//! Webhooks, Git and registries are given addresses by users. Everything that leaves the machine on
+//! their behalf goes through [`Client`], which connects only to addresses that [`Policy`] accepts.
+
+pub mod client;
+pub mod error;
+pub mod policy;
+mod resolver;
+
+pub use client::{Client, Response};
+pub use error::EgressError;
+pub use policy::{Policy, PolicyError};

@@ -1,0 +1,278 @@
+//! The fetcher: a bare mirror per repository is kept, and only the difference is fetched into it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use super::mirror::Tip;
+use super::object_store::{PackPart, StoreError};
+use super::objects::ObjectId;
+use super::opened::{Fault, Opened, Slot, blocking, disk};
+use super::pack::ShallowUpdate;
+use super::packets::WireLimits;
+use super::refs::Resolved;
+use super::transport::{Depth, Remote, Wanted};
+use super::{FetchError, FetchRequest, FetchedCommit, Progress, SourceFetcher};
+use crate::egress::Client;
+use crate::model::branch::check_branch;
+
+/// What a fetch may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes received from the server in one fetch.
+    pub received_bytes: u64,
+    /// Longest silence of the server.
+    pub idle: Duration,
+    /// Largest single file of a commit, in bytes; a file is unpacked in memory.
+    pub file_bytes: u64,
+    /// Most entries (files, directories, links) of one commit.
+    pub entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            received_bytes: 512 * 1024 * 1024,
+            idle: Duration::from_secs(30),
+            file_bytes: 128 * 1024 * 1024,
+            entries: 100_000,
+        }
+    }
+}
+
+/// Fetches over smart HTTP into bare mirrors below one directory. One fetch a mirror at a time; others wait.
+pub struct LibGit {
+    mirrors: PathBuf,
+    client: Client,
+    limits: Limits,
+    slots: Mutex<HashMap<String, Slot>>,
+}
+
+impl LibGit {
+    /// `mirrors` is made (mode 0700) when the first fetch needs it.
+    pub fn new(mirrors: PathBuf, client: Client, limits: Limits) -> Self {
+        Self { mirrors, client, limits, slots: Mutex::default() }
+    }
+
+    async fn fetch_unbounded(
+        &self,
+        request: &FetchRequest,
+        progress: &Progress,
+    ) -> Result<FetchedCommit, FetchError> {
+        let key = request.url.mirror_key();
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.entry(key.clone()).or_default().clone()
+        };
+        let lock = Arc::new(Arc::clone(&slot.lock).lock_owned().await);
+        let path = self.mirrors.join(format!("{key}.git"));
+        let open = || {
+            let (slot, lock) = (slot.clone(), Arc::clone(&lock));
+            Opened::open(path.clone(), request.url.as_str().to_owned(), slot, lock, self.limits)
+        };
+        let mut opened = open().await?;
+        match self.attempt(&opened, request, progress).await {
+            Err(Fault::Damaged(reason)) => {
+                tracing::warn!(mirror = key, reason, "the mirror is damaged and is made anew");
+                let damaged = opened.clone();
+                blocking(move || {
+                    let damaged = damaged;
+                    damaged.mirror.discard().map_err(disk)
+                })
+                .await?;
+                opened = open().await?;
+                self.attempt(&opened, request, progress).await
+            }
+            other => other,
+        }
+        .map_err(|fault| match fault {
+            Fault::Final(error) => error,
+            Fault::Damaged(reason) => {
+                // The library's texts name files.
+                let reason = reason.replace(&*self.mirrors.to_string_lossy(), "…");
+                FetchError::Failed(format!("The repository arrived damaged: {reason}."))
+            }
+        })
+    }
+
+    async fn attempt(
+        &self,
+        opened: &Opened,
+        request: &FetchRequest,
+        progress: &Progress,
+    ) -> Result<FetchedCommit, Fault> {
+        let branch = request.branch.as_deref();
+        if let Some(name) = branch.filter(|name| check_branch(name).is_err()) {
+            return Err(
+                FetchError::BranchNotFound { branch: name.to_owned(), default: None }.into()
+            );
+        }
+        let commit = request.commit.as_deref().map(str::to_ascii_lowercase);
+        if let Some(digits) = &commit {
+            if digits.len() < 7
+                || digits.len() > 40
+                || !digits.bytes().all(|b| b.is_ascii_hexdigit())
+            {
+                return Err(FetchError::CommitNotFound(digits.clone()).into());
+            }
+            // A commit that is here whole needs no network.
+            let (here, digits) = (opened.clone(), digits.clone());
+            if let Some(id) = blocking(move || Ok(here.store.find_commit(&digits))).await? {
+                let name = branch.map(str::to_owned).or_else(|| opened.mirror.default_branch());
+                return opened.finish(id, name.unwrap_or_default()).await;
+            }
+        }
+        let limits =
+            WireLimits { received_bytes: self.limits.received_bytes, idle: self.limits.idle };
+        let mut remote = Remote::connect(self.client.clone(), &request.url, branch, limits).await?;
+        let resolved = remote.resolve(branch).await;
+        let Some(digits) = commit else {
+            let resolved = resolved?;
+            let id = self
+                .bring(opened, &mut remote, &resolved, resolved.id, Depth::One, progress)
+                .await?;
+            let Some(id) = id else {
+                return Err(FetchError::Failed(
+                    "The Git server did not hand out the branch it named.".into(),
+                )
+                .into());
+            };
+            return opened.finish(id, resolved.branch).await;
+        };
+        self.bring_commit(opened, &mut remote, resolved, branch, &digits, progress).await
+    }
+
+    /// Fetches a commit that is asked for by its name: by itself where the server does that, else with its branch's history.
+    async fn bring_commit(
+        &self,
+        opened: &Opened,
+        remote: &mut Remote,
+        resolved: Result<Resolved, FetchError>,
+        branch: Option<&str>,
+        digits: &str,
+        progress: &Progress,
+    ) -> Result<FetchedCommit, Fault> {
+        let default = resolved.as_ref().ok().and_then(|r| r.default.clone());
+        if let Some(id) = ObjectId::parse(digits) {
+            let name = branch.map(str::to_owned).or_else(|| default.clone()).unwrap_or_default();
+            let alone = Resolved {
+                // Not under the branch's name, whose tip this need not be.
+                branch: format!("orbitra/{digits}"),
+                id,
+                default,
+            };
+            if let Some(id) = self.bring(opened, remote, &alone, id, Depth::One, progress).await? {
+                return opened.finish(id, name).await;
+            }
+        }
+        let resolved = resolved?;
+        self.bring(opened, remote, &resolved, resolved.id, Depth::All, progress).await?;
+        let (here, text) = (opened.clone(), digits.to_owned());
+        match blocking(move || Ok(here.store.find_commit(&text))).await? {
+            Some(id) => opened.finish(id, resolved.branch).await,
+            None => Err(FetchError::CommitNotFound(digits.to_owned()).into()),
+        }
+    }
+
+    /// Fetches `id` unless it is here, and remembers it as a tip. `None` when the server does not hand it out.
+    async fn bring(
+        &self,
+        opened: &Opened,
+        remote: &mut Remote,
+        resolved: &Resolved,
+        id: ObjectId,
+        depth: Depth,
+        progress: &Progress,
+    ) -> Result<Option<ObjectId>, Fault> {
+        let here = opened.clone();
+        let (shallow, haves, present) = blocking(move || {
+            let mut haves: Vec<_> = here.mirror.tips().iter().map(|tip| tip.id).collect();
+            haves.sort_unstable();
+            haves.dedup();
+            Ok((here.mirror.shallow(), haves, here.store.contains(id)))
+        })
+        .await?;
+        let mut update = ShallowUpdate::default();
+        if !present || (depth == Depth::All && !shallow.is_empty()) {
+            let wanted = Wanted { id, depth, haves: &haves, shallow: &shallow };
+            let Some(mut pack) = remote.fetch(&wanted).await? else {
+                return Ok(None);
+            };
+            update = pack.update.clone();
+            let (parts, receiver) = mpsc::channel(16);
+            // Dropped with this future, which ends an indexing that has all its bytes.
+            let stop = CancellationToken::new();
+            let guard = stop.clone().drop_guard();
+            let (here, progress) = (opened.clone(), Arc::clone(progress));
+            let indexing = spawn_blocking(move || {
+                // All of it: a closure captures single fields, and the lock must last as long as the work.
+                let here = here;
+                here.store.index(receiver, progress, stop)
+            });
+            let mut received = Ok(());
+            loop {
+                match pack.next().await {
+                    Ok(Some(bytes)) => {
+                        if parts.send(PackPart::Data(bytes)).await.is_err() {
+                            break;
+                        }
+                    }
+                    Ok(None) => {
+                        let _ = parts.send(PackPart::End).await;
+                        break;
+                    }
+                    Err(error) => {
+                        received = Err(error);
+                        break;
+                    }
+                }
+            }
+            drop(parts);
+            let indexed = indexing
+                .await
+                .map_err(|_| FetchError::Failed("Indexing ended unexpectedly.".into()))?;
+            received?;
+            // A missing base of a thin pack is this side's fault as often as the server's.
+            indexed.map_err(|StoreError(reason)| Fault::Damaged(reason))?;
+            drop(guard.disarm());
+        }
+        let here = opened.clone();
+        let resolved = resolved.clone();
+        blocking(move || {
+            let Some(commit) = here.peel(id) else {
+                return Ok(None);
+            };
+            let prefix =
+                if resolved.branch.starts_with("orbitra/") { "refs" } else { "refs/heads" };
+            let tip = Tip { name: format!("{prefix}/{}", resolved.branch), id: commit };
+            here.mirror.record(tip, &update, resolved.default.as_deref()).map_err(disk)?;
+            Ok(Some(commit))
+        })
+        .await?
+        .map(Some)
+        .ok_or_else(|| Fault::Damaged("the commit is missing".into()))
+    }
+}
+
+#[async_trait]
+impl SourceFetcher for LibGit {
+    async fn fetch(
+        &self,
+        request: FetchRequest,
+        progress: Progress,
+        cancel: CancellationToken,
+    ) -> Result<FetchedCommit, FetchError> {
+        let work = tokio::time::timeout(request.timeout, self.fetch_unbounded(&request, &progress));
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(FetchError::Canceled),
+            result = work => result.unwrap_or(Err(FetchError::TimedOut { seconds: request.timeout.as_secs() })),
+        }
+    }
+}

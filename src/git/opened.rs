@@ -1,0 +1,133 @@
+//! A mirror in the hands of one fetch.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::spawn_blocking;
+
+use super::libgit::Limits;
+use super::mirror::Mirror;
+use super::object_store::{Kind, ObjectStore};
+use super::objects::{Commit, ObjectId, tag_target};
+use super::tree::{LibGitTree, Reading, TreeLimits};
+use super::{FetchError, FetchedCommit, TreeError};
+
+/// What is shared between the fetches of one mirror.
+#[derive(Clone, Default)]
+pub(super) struct Slot {
+    pub lock: Arc<tokio::sync::Mutex<()>>,
+    /// Trees that read the mirror now.
+    readers: Arc<AtomicUsize>,
+}
+
+/// A mirror that only the holder of its lock changes. Blocking work keeps a clone, so that the lock outlives a fetch
+/// that was given up while its pack was being indexed.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub mirror: Arc<Mirror>,
+    pub store: Arc<ObjectStore>,
+    readers: Arc<AtomicUsize>,
+    limits: Limits,
+    _lock: Arc<OwnedMutexGuard<()>>,
+}
+
+/// Why an attempt ended.
+pub(super) enum Fault {
+    /// The mirror does not hold what it should; a new one will.
+    Damaged(String),
+    Final(FetchError),
+}
+
+impl From<FetchError> for Fault {
+    fn from(error: FetchError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl Opened {
+    /// Opens the mirror at `path`, whose lock is held; makes it when there is none.
+    pub async fn open(
+        path: PathBuf,
+        url: String,
+        slot: Slot,
+        lock: Arc<OwnedMutexGuard<()>>,
+        limits: Limits,
+    ) -> Result<Self, FetchError> {
+        blocking(move || {
+            let may_renew = slot.readers.load(Ordering::Relaxed) == 0;
+            let mirror = Mirror::open(&path, &url, may_renew).map_err(disk)?;
+            let store = ObjectStore::open(&mirror.objects()).map_err(|error| {
+                FetchError::Failed(format!("The mirror could not be opened: {error}."))
+            })?;
+            Ok(Opened {
+                mirror: Arc::new(mirror),
+                store: Arc::new(store),
+                readers: slot.readers,
+                limits,
+                _lock: lock,
+            })
+        })
+        .await
+    }
+
+    /// The commit an annotated tag (of a tag …) stands for.
+    pub fn peel(&self, mut id: ObjectId) -> Option<ObjectId> {
+        for _ in 0..8 {
+            match self.store.header(id).ok()?.0 {
+                Kind::Commit => return Some(id),
+                Kind::Tag => id = tag_target(self.store.read(id, Kind::Tag).ok()?.data())?,
+                Kind::Tree | Kind::Blob => return None,
+            }
+        }
+        None
+    }
+
+    /// Checks that the commit is here whole and hands it over.
+    pub async fn finish(&self, id: ObjectId, branch: String) -> Result<FetchedCommit, Fault> {
+        let here = self.clone();
+        let found = blocking(move || Ok(here.describe(id, branch))).await?;
+        found.map_err(|error| match error {
+            TreeError::Broken(reason) => Fault::Damaged(reason),
+            other => Fault::Final(FetchError::Failed(other.to_string())),
+        })
+    }
+
+    fn describe(&self, id: ObjectId, branch: String) -> Result<FetchedCommit, TreeError> {
+        let object =
+            self.store.read(id, Kind::Commit).map_err(|error| TreeError::Broken(error.0))?;
+        let commit = Commit::parse(object.data())
+            .ok_or_else(|| TreeError::Broken("the commit does not parse".into()))?;
+        let tree = LibGitTree {
+            store: Arc::clone(&self.store),
+            root: commit.tree,
+            limits: TreeLimits { entries: self.limits.entries, file_bytes: self.limits.file_bytes },
+            damage_marker: self.mirror.damage_marker(),
+            _reading: Arc::new(Reading::new(&self.readers)),
+        };
+        tree.verify()?;
+        Ok(FetchedCommit {
+            sha: id.to_string(),
+            subject: commit.subject,
+            author: commit.author,
+            branch,
+            tree: Arc::new(tree),
+        })
+    }
+}
+
+/// Runs disk work off the async threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FetchError> + Send + 'static,
+) -> Result<T, FetchError> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(_) => Err(FetchError::Failed("Reading the mirror ended unexpectedly.".into())),
+    }
+}
+
+/// A fault of this machine's disk, told without a path.
+pub(super) fn disk(error: std::io::Error) -> FetchError {
+    FetchError::Failed(format!("The mirror could not be written: {}.", error.kind()))
+}

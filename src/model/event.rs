@@ -1,0 +1,56 @@
+//! Entries of the event log.
+
+use serde_json::{Value, json};
+
+use super::deployment::Deployment;
+use super::ids::{EventId, ProjectId, TeamId};
+use super::project::Project;
+use super::timestamp::Timestamp;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub id: EventId,
+    /// Name of the catalogue, such as `deployment.created`.
+    pub event: &'static str,
+    pub team_id: TeamId,
+    pub project_id: Option<ProjectId>,
+    /// The payload's data; never a secret.
+    pub data: Value,
+    pub created_at: Timestamp,
+}
+
+impl Event {
+    /// An event of a project. `random` makes its id.
+    pub fn of_project(
+        random: [u8; 10],
+        event: &'static str,
+        project: &Project,
+        data: Value,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            id: EventId::from_random(random),
+            event,
+            team_id: project.team_id.clone(),
+            project_id: Some(project.id.clone()),
+            data,
+            created_at,
+        }
+    }
+}
+
+/// The data of `project.created`.
+pub fn project_created(project: &Project) -> Value {
+    json!({
+        "project_id": project.id, "name": project.name, "region": project.region, "framework": project.framework,
+        "status": project.status().as_str(), "created_at": project.created_at,
+    })
+}
+
+/// What every deployment event carries.
+pub fn deployment(deployment: &Deployment, status: &str, url: &str) -> Value {
+    json!({
+        "deployment_id": deployment.id, "project_id": deployment.project_id, "status": status, "url": url,
+    })
+}

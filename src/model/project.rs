@@ -1,0 +1,242 @@
+//! Projects and their settings.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{DeploymentId, ProjectId, TeamId};
+use super::timestamp::Timestamp;
+
+/// Where the code comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSettings {
+    pub git_url: Option<String>,
+    pub branch: Option<String>,
+    /// Directory of the repository the project lives in, `/` for the root.
+    pub root_dir: String,
+}
+
+/// How it is built. `None` leaves it to detection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildSettings {
+    /// `auto` or `dockerfile`.
+    pub builder: String,
+    pub dockerfile: String,
+    pub install_command: Option<String>,
+    pub build_command: Option<String>,
+    pub start_command: Option<String>,
+    pub output_dir: Option<String>,
+    pub timeout_seconds: u32,
+}
+
+impl Default for BuildSettings {
+    fn default() -> Self {
+        Self {
+            builder: "auto".to_owned(),
+            dockerfile: "Dockerfile".to_owned(),
+            install_command: None,
+            build_command: None,
+            start_command: None,
+            output_dir: None,
+            timeout_seconds: 1800,
+        }
+    }
+}
+
+/// When an application counts as healthy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healthcheck {
+    /// Starts with one `/`, printable ASCII, at most 1,024 bytes.
+    pub path: String,
+    /// A status or a range, such as `200` or `200-399`.
+    pub expect: String,
+    pub interval_seconds: u32,
+    pub timeout_seconds: u32,
+    /// How long it may take from the start of the process to the first good answer.
+    pub grace_seconds: u32,
+}
+
+impl Default for Healthcheck {
+    fn default() -> Self {
+        Self {
+            path: "/".to_owned(),
+            expect: "200-399".to_owned(),
+            interval_seconds: 5,
+            timeout_seconds: 5,
+            grace_seconds: 60,
+        }
+    }
+}
+
+/// How it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeSettings {
+    /// Port the application listens on; `None` lets Orbitra find it.
+    pub port: Option<u16>,
+    pub instances: u32,
+    pub cpu_millis: u32,
+    pub memory_mb: u32,
+    pub healthcheck: Healthcheck,
+}
+
+impl Default for RuntimeSettings {
+    fn default() -> Self {
+        Self {
+            port: None,
+            instances: 1,
+            cpu_millis: 1000,
+            memory_mb: 512,
+            healthcheck: Healthcheck::default(),
+        }
+    }
+}
+
+/// What a project shows of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectStatus {
+    Pending,
+    Active,
+    Degraded,
+    Paused,
+    Suspended,
+}
+
+impl ProjectStatus {
+    /// The name the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Degraded => "degraded",
+            Self::Paused => "paused",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// A project as it is stored.
+#[derive(Clone, Debug)]
+pub struct Project {
+    pub id: ProjectId,
+    pub team_id: TeamId,
+    pub name: String,
+    pub region: String,
+    pub framework: Option<String>,
+    pub description: Option<String>,
+    pub source: SourceSettings,
+    pub build: BuildSettings,
+    pub runtime: RuntimeSettings,
+    pub auto_deploy: bool,
+    pub preview_deployments: bool,
+    pub keep_images: u32,
+    pub live_deployment_id: Option<DeploymentId>,
+    pub latest_deployment_id: Option<DeploymentId>,
+    /// Whether the live deployment has crashed.
+    pub live_crashed: bool,
+    /// Which subnet of the pool its network uses.
+    pub network_index: u32,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// Counts changes; the revision part of an ETag.
+    pub revision: i64,
+}
+
+impl Project {
+    /// Derived from the pointer at the live deployment.
+    pub fn status(&self) -> ProjectStatus {
+        match (&self.live_deployment_id, self.live_crashed) {
+            (None, _) => ProjectStatus::Pending,
+            (Some(_), true) => ProjectStatus::Degraded,
+            (Some(_), false) => ProjectStatus::Active,
+        }
+    }
+}
+
+/// Whether a health path can be asked for: one leading `/`, printable ASCII without blanks, no fragment, at most 1,024 bytes.
+pub fn valid_health_path(path: &str) -> bool {
+    path.len() <= 1024
+        && path.starts_with('/')
+        && !path.starts_with("//")
+        && path.bytes().all(|b| b.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&b))
+        && !path.to_ascii_lowercase().contains("%0d")
+        && !path.to_ascii_lowercase().contains("%0a")
+}
+
+/// Reads `200` or `200-399` as a range of statuses.
+pub fn parse_expected_status(text: &str) -> Option<(u16, u16)> {
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    let read = |part: &str| {
+        part.parse::<u16>().ok().filter(|s| part.len() == 3 && (100..=599).contains(s))
+    };
+    let (low, high) = (read(low)?, read(high)?);
+    (low <= high).then_some((low, high))
+}
+
+/// A relative path with normal components only, such as `apps/web` or `Dockerfile`; `/` before it is allowed and dropped.
+pub fn normal_path(text: &str) -> Option<&str> {
+    let path = text.strip_prefix('/').unwrap_or(text).trim_end_matches('/');
+    let normal = path.len() <= 1024
+        && !path.chars().any(|c| c.is_control() || c == '\\')
+        && (path.is_empty()
+            || path.split('/').all(|part| {
+                !part.is_empty()
+                    && part != "."
+                    && part != ".."
+                    && !part.eq_ignore_ascii_case(".git")
+                    && part != "~"
+            }));
+    (normal && !path.to_ascii_lowercase().contains("%2e")).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn health_paths() {
+        for good in ["/", "/healthz", "/a?b=c&d=%20", "/;id"] {
+            assert!(valid_health_path(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a",
+            "//evil.test/",
+            "http://x/",
+            "/a b",
+            "/\r\nHost: x",
+            "/%0d%0aX:y",
+            "/#x",
+            "/é",
+        ] {
+            assert!(!valid_health_path(bad), "{bad}");
+        }
+        assert!(!valid_health_path(&format!("/{}", "a".repeat(1024))));
+    }
+
+    #[test]
+    fn expected_statuses() {
+        assert_eq!(parse_expected_status("200"), Some((200, 200)));
+        assert_eq!(parse_expected_status("200-399"), Some((200, 399)));
+        for bad in ["", "2", "600", "399-200", "200-", "+200", "200-399-1"] {
+            assert_eq!(parse_expected_status(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn paths_have_normal_components() {
+        assert_eq!(normal_path("/"), Some(""));
+        assert_eq!(normal_path("/apps/web/"), Some("apps/web"));
+        for bad in [
+            "../Dockerfile",
+            "a/../../b",
+            "a\\..\\b",
+            "x\0",
+            "%2e%2e/x",
+            "~/x",
+            ".git/config",
+            "./x",
+            "a//b",
+        ] {
+            assert_eq!(normal_path(bad), None, "{bad}");
+        }
+    }
+}

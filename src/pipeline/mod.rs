@@ -1,0 +1,161 @@
+//! From an accepted deployment to one that serves, and everything that keeps it so.
+//!
+//! `worker` decides what runs, `run` is the way of one deployment, each stage is a file. `retire`,
+//! `wake`, `reconcile` and `remove` look after what is there.
+
+mod build;
+mod capture;
+mod check;
+mod clone;
+mod detect;
+mod job;
+mod probe;
+mod publish_files;
+mod reconcile;
+mod recover;
+mod remove;
+mod retire;
+mod run;
+mod start;
+mod stop;
+mod switch;
+mod wake;
+mod worker;
+
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Hosts;
+use crate::crypto::secret_box::SecretBox;
+use crate::db::Db;
+use crate::docker::ContainerEngine;
+use crate::events::Bus;
+use crate::git::SourceFetcher;
+use crate::logs::LogStore;
+use crate::model::ids::DeploymentId;
+use crate::routing::publisher::Publisher;
+use crate::routing::table::Routes;
+use crate::task::{Signal, Tasks};
+
+/// What the pipeline needs. Clones share everything.
+#[derive(Clone)]
+pub struct Pipeline(Arc<Parts>);
+
+/// The parts of a [`Pipeline`].
+pub struct Parts {
+    pub db: Db,
+    pub clock: Clock,
+    pub secrets: Arc<SecretBox>,
+    pub bus: Bus,
+    pub logs: LogStore,
+    pub hosts: Hosts,
+    pub egress: crate::egress::Policy,
+    pub engine: Arc<dyn ContainerEngine>,
+    pub fetcher: Arc<dyn SourceFetcher>,
+    pub publisher: Publisher,
+    pub routes: Routes,
+    /// Name of this instance in the labels on the engine.
+    pub instance: String,
+    /// Directory of the static sites.
+    pub sites: PathBuf,
+    pub network_pool: (Ipv4Addr, u8),
+    pub build_memory: Option<u64>,
+    pub drain: Duration,
+    /// Woken when there is something to do.
+    pub signal: Signal,
+    pub tasks: Tasks,
+    pub state: RunningState,
+}
+
+/// What is going on in this process; nothing that a restart would miss.
+pub struct RunningState {
+    /// Deployments under way, each with the token that cancels it.
+    running: Mutex<HashMap<DeploymentId, CancellationToken>>,
+    /// Clone, detect and build take one of these.
+    slots: Arc<Semaphore>,
+    /// Starting and stopping one deployment's container happens one at a time.
+    locks: Mutex<HashMap<DeploymentId, Arc<tokio::sync::Mutex<()>>>>,
+    /// For how many looks nobody has asked for a deployment.
+    idle: Mutex<HashMap<DeploymentId, u32>>,
+    /// Deployments that a request has woken.
+    woken: Mutex<HashSet<DeploymentId>>,
+    /// Deployments whose output is being copied.
+    captured: Mutex<HashSet<DeploymentId>>,
+}
+
+impl RunningState {
+    /// Nothing under way, and room for this many builds.
+    pub fn new(builds: usize) -> Self {
+        Self {
+            running: Mutex::default(),
+            slots: Arc::new(Semaphore::new(builds)),
+            locks: Mutex::default(),
+            idle: Mutex::default(),
+            woken: Mutex::default(),
+            captured: Mutex::default(),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Makes database and engine agree, then starts the tasks.
+    pub fn start(&self) {
+        let pipeline = self.clone();
+        let recovered = Arc::new(tokio::sync::OnceCell::new());
+        let first = recovered.clone();
+        self.tasks.periodic(self.signal.clone(), Duration::from_secs(15), move || {
+            let (pipeline, first) = (pipeline.clone(), first.clone());
+            async move {
+                first.get_or_init(|| pipeline.remove_leftovers()).await;
+                pipeline.round().await;
+            }
+        });
+        let pipeline = self.clone();
+        self.tasks.periodic(self.routes.wake_signal(), Duration::from_secs(60), move || {
+            let pipeline = pipeline.clone();
+            async move { pipeline.wake_wanted() }
+        });
+        let pipeline = self.clone();
+        self.tasks.periodic(Signal::default(), Duration::from_secs(15), move || {
+            let (pipeline, recovered) = (pipeline.clone(), recovered.clone());
+            async move {
+                recovered.get_or_init(|| pipeline.remove_leftovers()).await;
+                pipeline.reconcile().await;
+            }
+        });
+    }
+
+    /// The lock under which a deployment's container is started and stopped.
+    fn lock_of(&self, id: &DeploymentId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.state.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        locks.entry(id.clone()).or_default().clone()
+    }
+
+    /// Publishes the routes; a failure is logged and made good by the next publication.
+    async fn publish(&self) {
+        if let Err(error) = self.publisher.publish().await {
+            tracing::error!(%error, "the routes could not be published");
+        }
+    }
+}
+
+impl std::ops::Deref for Pipeline {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

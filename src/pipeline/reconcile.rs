@@ -1,0 +1,202 @@
+//! Looks whether what should run does: containers that stopped, came back or moved, and deployments
+//! that nobody asks for any more.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+use super::Pipeline;
+use crate::db::{self, DbError};
+use crate::docker::{ContainerId, ContainerState};
+use crate::events::Change;
+use crate::model::deployment::{Deployment, RunState};
+use crate::model::ids::DeploymentId;
+use crate::model::transition::{State, Step};
+
+/// Looks without a request (15 s apart) after which a deployment that is not live goes to sleep.
+const IDLE_LOOKS: u32 = 20;
+
+impl Pipeline {
+    /// One look at every deployment that may serve.
+    pub(super) async fn reconcile(&self) {
+        let servable = match self.db.read(db::deployments::servable).await {
+            Ok(servable) => servable,
+            Err(error) => {
+                tracing::error!(%error, "deployments could not be read");
+                return;
+            }
+        };
+        for deployment in servable {
+            if deployment.run_state != RunState::Running {
+                // A crashed one is tried again, soon and then now and then: what it missed may be back.
+                if deployment.state == State::Crashed
+                    && deployment.is_live
+                    && self.is_due(&deployment.id)
+                {
+                    self.routes.want(&deployment.id);
+                }
+                continue;
+            }
+            if let Err(error) = self.reconcile_one(&deployment).await {
+                tracing::error!(deployment = %deployment.id, %error, "it could not be looked after");
+            }
+        }
+    }
+
+    async fn reconcile_one(&self, deployment: &Deployment) -> Result<(), DbError> {
+        let Some(container) = deployment.container_id.clone().map(ContainerId) else {
+            return Ok(());
+        };
+        let state = match self.engine.inspect(&container).await {
+            Ok(state) => state,
+            // The engine does not answer: what runs, runs on.
+            Err(error) => {
+                tracing::warn!(%error, "the engine does not answer");
+                return Ok(());
+            }
+        };
+        match state {
+            Some(state) if state.running => self.still_runs(deployment, &container, state).await,
+            // Stopped, or removed behind our back: it sleeps. A live one is woken at once and not by its next visitor.
+            _ => {
+                let lock = self.lock_of(&deployment.id);
+                let _turn = lock.lock().await;
+                // Somebody may have started it while this one waited.
+                let again = self.engine.inspect(&container).await.ok().flatten();
+                if again.is_some_and(|state| state.running) {
+                    return Ok(());
+                }
+                self.sleeps(deployment, &container).await?;
+                if deployment.is_live {
+                    self.routes.want(&deployment.id);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// It runs: is it where we think, has it recovered, does anybody use it?
+    async fn still_runs(
+        &self,
+        deployment: &Deployment,
+        container: &ContainerId,
+        state: ContainerState,
+    ) -> Result<(), DbError> {
+        if deployment.state == State::Crashed {
+            return self.change_state(deployment, Step::Recover, "deployment.recovered").await;
+        }
+        let known =
+            deployment.address.as_ref().and_then(|text| text.parse::<std::net::SocketAddr>().ok());
+        if let (Some(known), Some(now)) = (known, state.address)
+            && known.ip() != now
+        {
+            let moved = std::net::SocketAddr::new(now, known.port()).to_string();
+            let (id, container) = (deployment.id.clone(), container.0.clone());
+            self.db
+                .write(move |c| {
+                    let (container, address) = (Some(container.as_str()), Some(moved.as_str()));
+                    db::transitions::record_run(c, &id, RunState::Running, container, address)
+                })
+                .await?;
+            self.publish().await;
+        }
+        if !self.is_in(&self.state.captured, &deployment.id) {
+            self.capture(&deployment.id, container, None);
+        }
+        // One that was live and is not any more was cut off before it could be stopped.
+        let left_over = deployment.live_at.is_some()
+            && !deployment.is_live
+            && !self.is_in(&self.state.woken, &deployment.id);
+        if !deployment.is_live && (left_over || self.is_idle(&deployment.id)) {
+            self.retire(&deployment.id).await;
+        }
+        Ok(())
+    }
+
+    /// Nothing runs for it: the next request wakes it.
+    async fn sleeps(
+        &self,
+        deployment: &Deployment,
+        container: &ContainerId,
+    ) -> Result<(), DbError> {
+        let (id, container) = (deployment.id.clone(), container.0.clone());
+        self.db
+            .write(move |c| {
+                db::transitions::record_run(c, &id, RunState::Stopped, Some(&container), None)
+            })
+            .await?;
+        self.publish().await;
+        Ok(())
+    }
+
+    /// Writes down that it crashed or recovered.
+    pub(super) async fn change_state(
+        &self,
+        deployment: &Deployment,
+        step: Step,
+        event: &'static str,
+    ) -> Result<(), DbError> {
+        let (row, now) = (deployment.clone(), self.clock.now());
+        let url = self.hosts.url_of(&row.hostname);
+        let container = row.container_id.clone().map(ContainerId);
+        let seen = match &container {
+            Some(container) => self.engine.inspect(container).await.ok().flatten(),
+            None => None,
+        };
+        let project = self
+            .db
+            .write(move |c| -> Result<_, DbError> {
+                let (project, _) =
+                    db::projects::find_any(c, &row.project_id)?.ok_or(DbError::NotFound)?;
+                db::transitions::crash_or_recover(c, &row.id, row.state, step, now)?;
+                let status = if step == Step::Crash { "crashed" } else { "live" };
+                let mut data = crate::model::event::deployment(&row, status, &url);
+                data["exit_code"] = seen.as_ref().and_then(|seen| seen.exit_code).into();
+                data["restarts"] = seen.as_ref().map_or(0, |seen| seen.restarts).into();
+                let random = crate::crypto::random::bytes();
+                let event =
+                    crate::model::event::Event::of_project(random, event, &project, data, now);
+                db::events::append(c, &event)?;
+                Ok(project)
+            })
+            .await?;
+        self.publish().await;
+        let (team, id) = (project.team_id, project.id);
+        self.bus.send(Change::Deployment(team.clone(), id.clone(), deployment.id.clone()));
+        self.bus.send(Change::Project(team, id));
+        Ok(())
+    }
+
+    fn is_in(&self, set: &std::sync::Mutex<HashSet<DeploymentId>>, id: &DeploymentId) -> bool {
+        set.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
+    /// Remembers that a request has woken a deployment, so that it is not taken for a leftover.
+    pub(super) fn note_woken(&self, id: &DeploymentId) {
+        self.state.woken.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+    }
+
+    /// Whether a crashed deployment is to be tried again: at the first look, then every so many.
+    fn is_due(&self, id: &DeploymentId) -> bool {
+        let mut looks = self.state.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = looks.entry(id.clone()).or_insert(IDLE_LOOKS);
+        *count += 1;
+        let due = *count > IDLE_LOOKS;
+        if due {
+            *count = 0;
+        }
+        due
+    }
+
+    /// Whether nobody has asked for it in the last looks.
+    fn is_idle(&self, id: &DeploymentId) -> bool {
+        let used = self.publisher.upstream(id).is_some_and(|upstream| upstream.take_used());
+        let mut idle = self.state.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let looks = idle.entry(id.clone()).or_insert(0);
+        *looks = if used { 0 } else { *looks + 1 };
+        let sleepy = *looks >= IDLE_LOOKS;
+        if sleepy {
+            idle.remove(id);
+        }
+        sleepy
+    }
+}

@@ -1,0 +1,113 @@
+//! At start: whatever was cut off is begun again, leftovers on the engine go.
+
+use std::collections::HashSet;
+
+use super::Pipeline;
+use super::retire::STOP_GRACE;
+use crate::db::{self, DbError};
+use crate::docker::ContainerId;
+use crate::model::deployment::{Deployment, RunState};
+use crate::model::failure::{Failure, FailureCode};
+use crate::model::ids::DeploymentId;
+use crate::model::project::Project;
+use crate::model::transition::State;
+
+/// How often a deployment begins again before it counts as the reason itself.
+const RESTARTS: u32 = 3;
+
+impl Pipeline {
+    /// Puts a deployment that was cut off back into the queue; what it had begun is removed.
+    pub(super) async fn restart(&self, deployment: &Deployment, project: &Project) {
+        self.discard(deployment).await;
+        let (id, from, now) = (deployment.id.clone(), deployment.state, self.clock.now());
+        let restarts = self.db.write(move |c| db::transitions::restart(c, &id, from, now)).await;
+        match restarts {
+            Ok(restarts) if restarts > RESTARTS => {
+                let message =
+                    "Orbitra stopped in the middle of this deployment several times. Deploy again.";
+                let failure = Failure::new(FailureCode::EngineError, from.as_str(), message);
+                if let Err(error) = self.fail(deployment, project, State::Queued, failure).await {
+                    tracing::error!(deployment = %deployment.id, %error, "it could not be failed");
+                }
+                self.ended(deployment, project).await;
+            }
+            Ok(_) => {
+                self.announce(project, &deployment.id);
+                self.signal.wake();
+            }
+            Err(error) => {
+                tracing::error!(deployment = %deployment.id, %error, "it could not begin again")
+            }
+        }
+    }
+
+    /// Removes what carries this instance's labels and belongs to nothing any more. Foreign objects are never listed.
+    pub(super) async fn remove_leftovers(&self) {
+        let owned = match self.engine.owned().await {
+            Ok(owned) => owned,
+            Err(error) => {
+                tracing::warn!(%error, "the engine could not be asked for leftovers");
+                return;
+            }
+        };
+        let known = self.db.read(|c| -> Result<_, DbError> {
+            let mut projects = HashSet::new();
+            let mut deployments = HashSet::new();
+            for project in db::routes::projects(c)? {
+                projects.insert(project.id);
+            }
+            for deployment in db::routes::deployments(c)? {
+                if matches!(deployment.state, State::Ready | State::Crashed) {
+                    deployments.insert(deployment.id);
+                }
+            }
+            Ok((projects, deployments))
+        });
+        let Ok((projects, deployments)) = known.await else { return };
+        let orphan = |deployment: &Option<_>| {
+            deployment.as_ref().is_none_or(|deployment| !deployments.contains(deployment))
+        };
+        for container in owned.containers {
+            let Some(owner) = &container.owner else { continue };
+            if orphan(&owner.deployment) {
+                tracing::info!(container = container.id.0, "removing a leftover container");
+                let _ = self.engine.remove(&container.id).await;
+            } else if container.running
+                && let Some(deployment) = &owner.deployment
+            {
+                // Nothing waits for the grace it is given.
+                let (pipeline, id) = (self.clone(), deployment.clone());
+                self.tasks.spawn(async move { pipeline.stop_retired(&id).await });
+            }
+        }
+        for image in owned.images {
+            if orphan(&image.owner.deployment) {
+                tracing::info!(image = image.name, "removing a leftover image");
+                let _ = self.engine.remove_image(&image.id).await;
+            }
+        }
+        for network in owned.networks {
+            if !projects.contains(&network.owner.project) {
+                tracing::info!(network = network.name, "removing a leftover network");
+                let _ = self.engine.remove_network(&network.name).await;
+            }
+        }
+    }
+
+    /// Stops a container that was still finishing its requests when the process was cut off: the
+    /// database has called it stopped since the switch, so nothing else would look at it.
+    async fn stop_retired(&self, id: &DeploymentId) {
+        let lock = self.lock_of(id);
+        let _turn = lock.lock().await;
+        let wanted = id.clone();
+        let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
+        let Ok(Some(deployment)) = found else { return };
+        let Some(container) = deployment.container_id.map(ContainerId) else { return };
+        if deployment.run_state == RunState::Stopped && !deployment.is_live {
+            tracing::info!(deployment = %id, "stopping a container that was replaced");
+            if let Err(error) = self.engine.stop(&container, STOP_GRACE).await {
+                tracing::warn!(deployment = %id, %error, "the container could not be stopped");
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Taking things off the engine and the disk again.
+
+use super::Pipeline;
+use super::start::network_name;
+use crate::db::{self, DbError};
+use crate::docker::ContainerId;
+use crate::logs::LogName;
+use crate::model::deployment::Deployment;
+use crate::model::ids::ProjectId;
+
+impl Pipeline {
+    /// Removes container, image and files of a deployment; its record and its log stay. Absent is fine.
+    pub(super) async fn discard(&self, deployment: &Deployment) {
+        let id = &deployment.id;
+        let name = format!("orbitra-{id}");
+        let container = deployment.container_id.clone().unwrap_or(name);
+        if let Err(error) = self.engine.remove(&ContainerId(container)).await {
+            tracing::warn!(deployment = %id, %error, "the container could not be removed");
+        }
+        let tag = format!("orbitra/{}:{id}", deployment.project_id);
+        if let Err(error) = self.engine.remove_image(&tag).await {
+            tracing::warn!(deployment = %id, %error, "the image could not be removed");
+        }
+        let site = self.site_of(id);
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(site)).await;
+        if let Ok(Err(error)) = removed
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(deployment = %id, %error, "the files could not be removed");
+        }
+    }
+
+    /// Removes everything of deleted projects whose deployments have all ended.
+    pub(super) async fn remove_deleted(&self) {
+        let deleted = match self.db.read(db::projects::deleted).await {
+            Ok(deleted) => deleted,
+            Err(error) => {
+                tracing::error!(%error, "deleted projects could not be read");
+                return;
+            }
+        };
+        for project in deleted {
+            if let Err(error) = self.remove_project(&project).await {
+                tracing::error!(%project, %error, "the project could not be removed");
+            }
+        }
+    }
+
+    async fn remove_project(&self, project: &ProjectId) -> Result<(), DbError> {
+        let id = project.clone();
+        let deployments = self.db.read(move |c| db::deployments::of_project(c, &id)).await?;
+        if deployments.iter().any(|deployment| deployment.state.unfinished()) {
+            return Ok(());
+        }
+        for deployment in &deployments {
+            if let Some(upstream) = self.publisher.upstream(&deployment.id) {
+                upstream.cut();
+            }
+            self.discard(deployment).await;
+            for name in
+                [LogName::Build(deployment.id.clone()), LogName::Runtime(deployment.id.clone())]
+            {
+                if let Err(error) = self.logs.remove(name).await {
+                    tracing::warn!(deployment = %deployment.id, %error, "a log could not be removed");
+                }
+            }
+        }
+        if let Err(error) = self.engine.remove_network(&network_name(project)).await {
+            // Without the network's removal the row stays, so that the next round tries again.
+            tracing::warn!(%project, %error, "the network could not be removed");
+            return Ok(());
+        }
+        let id = project.clone();
+        self.db.write(move |c| db::projects::purge(c, &id)).await
+    }
+}

@@ -1,0 +1,155 @@
+//! The way of one deployment, on one screen.
+
+use tokio_util::sync::CancellationToken;
+
+use super::Pipeline;
+use super::job::Job;
+use super::stop::Stop;
+use crate::db;
+use crate::logs::LogName;
+use crate::model::build_plan::Output;
+use crate::model::deployment::{CancelReason, Deployment};
+use crate::model::event::{self, Event};
+use crate::model::failure::Failure;
+use crate::model::log_line::{LogLevel, LogSource};
+use crate::model::project::Project;
+use crate::model::transition::State;
+
+/// From the queue to production traffic. Each stage first says in the database that it begins.
+async fn run(job: &mut Job) -> Result<(), Stop> {
+    let slot = job.build_slot().await?;
+    let source = job.clone_source().await?;
+    let plan = job.detect(&source).await?;
+    match &plan.output {
+        Output::Static { directory } => {
+            job.publish_files(&source, directory).await?;
+            drop(slot);
+        }
+        Output::Container { dockerfile, path } => {
+            let image = job.build(&source, dockerfile, path.as_deref()).await?;
+            drop(slot);
+            let container = job.start(&image).await?;
+            job.check(&container).await?;
+        }
+    }
+    job.switch(&plan).await
+}
+
+impl Pipeline {
+    /// Runs a deployment and writes down how it ended.
+    pub(super) async fn deploy(
+        &self,
+        deployment: Deployment,
+        project: Project,
+        cancel: CancellationToken,
+    ) {
+        let id = deployment.id.clone();
+        let (row, owner) = (deployment.clone(), project.clone());
+        let mut job = match Job::open(self, deployment, project, cancel).await {
+            Ok(job) => job,
+            Err(Stop::Failed(failure)) => {
+                if let Err(error) = self.fail(&row, &owner, row.state, failure).await {
+                    tracing::error!(deployment = %id, %error, "the failure could not be written down");
+                }
+                return self.ended(&row, &owner).await;
+            }
+            Err(stop) => {
+                tracing::error!(deployment = %id, ?stop, "the deployment could not begin");
+                return;
+            }
+        };
+        let ended = match run(&mut job).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Failed(failure)) => job.fail(failure).await,
+            Err(Stop::Canceled) => job.canceled().await,
+            Err(Stop::Interrupted) => {
+                job.warn("Orbitra is stopping. The deployment goes on when it is back.");
+                return;
+            }
+            Err(Stop::Lost(error)) => Err(error),
+        };
+        if let Err(error) = ended {
+            // Nothing is written any more; the next round looks at the row again.
+            tracing::error!(deployment = %id, %error, "the deployment was lost");
+            return;
+        }
+        self.ended(&row, &owner).await;
+    }
+
+    /// Closes the log and tells everybody who watches.
+    pub(super) async fn ended(&self, deployment: &Deployment, project: &Project) {
+        let id = &deployment.id;
+        if let Err(error) = self.logs.finish(LogName::Build(id.clone())).await {
+            tracing::error!(deployment = %id, %error, "the log could not be finished");
+        }
+        self.announce(project, id);
+        self.publish().await;
+    }
+}
+
+impl Job {
+    /// Writes down a failure; what was begun is removed, what served before goes on.
+    async fn fail(&self, mut failure: Failure) -> Result<(), db::DbError> {
+        failure.message = self.redactor.mask(&failure.message);
+        self.line(LogLevel::Error, LogSource::System, failure.message.clone());
+        self.discard().await;
+        self.pipeline.fail(&self.deployment, &self.project, self.state, failure).await
+    }
+
+    /// Writes down that it was canceled.
+    async fn canceled(&self) -> Result<(), db::DbError> {
+        self.warn("The deployment was canceled.");
+        self.discard().await;
+        self.pipeline.cancel(&self.deployment, &self.project, self.state).await
+    }
+}
+
+impl Pipeline {
+    /// Ends a deployment as failed and says so in the event log.
+    pub(super) async fn fail(
+        &self,
+        deployment: &Deployment,
+        project: &Project,
+        state: State,
+        failure: Failure,
+    ) -> Result<(), db::DbError> {
+        let (deployment, project) = (deployment.clone(), project.clone());
+        let (now, url) = (self.clock.now(), self.hosts.url_of(&deployment.hostname));
+        self.db
+            .write(move |c| {
+                db::transitions::fail(c, &deployment.id, state, &failure, now)?;
+                let mut data = event::deployment(&deployment, "failed", &url);
+                data["duration_ms"] = now.millis_since(deployment.created_at).into();
+                let (code, phase, message) = (failure.code, failure.phase, failure.message);
+                data["error"] =
+                    serde_json::json!({ "code": code, "phase": phase, "message": message });
+                let random = crate::crypto::random::bytes();
+                let event = Event::of_project(random, "deployment.failed", &project, data, now);
+                db::events::append(c, &event)
+            })
+            .await
+    }
+
+    /// Ends a deployment as canceled, with the reason somebody gave.
+    pub(super) async fn cancel(
+        &self,
+        deployment: &Deployment,
+        project: &Project,
+        state: State,
+    ) -> Result<(), db::DbError> {
+        let (deployment, project) = (deployment.clone(), project.clone());
+        let (now, url) = (self.clock.now(), self.hosts.url_of(&deployment.hostname));
+        self.db
+            .write(move |c| {
+                let reason = db::transitions::requested_cancel(c, &deployment.id)?;
+                let reason = reason.unwrap_or(CancelReason::User);
+                db::transitions::cancel(c, &deployment.id, state, reason, now)?;
+                let mut data = event::deployment(&deployment, "canceled", &url);
+                data["cancel_reason"] = reason.as_str().into();
+                let random = crate::crypto::random::bytes();
+                let event = Event::of_project(random, "deployment.canceled", &project, data, now);
+                db::events::append(c, &event)
+            })
+            .await
+    }
+}

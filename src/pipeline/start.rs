@@ -1,0 +1,181 @@
+//! Stage 4: a new container beside the old one, in the project's own network.
+
+use std::net::Ipv4Addr;
+
+use super::Pipeline;
+use super::job::Job;
+use super::stop::Stop;
+use crate::db::{self, DbError};
+use crate::docker::{ContainerId, ContainerSpec, EngineError, NetworkError, NetworkSpec};
+use crate::model::build_plan::{BuildPlan, Output};
+use crate::model::deployment::{Deployment, RunState};
+use crate::model::failure::{Failure, FailureCode};
+use crate::model::hostname;
+use crate::model::ids::ProjectId;
+use crate::model::project::Project;
+use crate::model::transition::State;
+
+const PHASE: &str = "starting";
+/// Port an application is told when nothing says otherwise.
+const DEFAULT_PORT: u16 = 3000;
+/// Most processes and threads of one container.
+const PIDS: u32 = 512;
+/// Prefix length of a project's network: 62 addresses.
+const NETWORK_PREFIX: u8 = 26;
+/// How many subnets are tried before giving up.
+const SUBNET_TRIES: u32 = 32;
+
+impl Job {
+    /// Makes and starts the container.
+    pub(super) async fn start(&mut self, image: &str) -> Result<ContainerId, Stop> {
+        self.advance(State::Starting).await?;
+        let network = self.pipeline.network_of(&self.project).await?;
+        let exposed = match self.pipeline.engine.image(image).await {
+            Ok(Some(info)) => info.exposed_ports,
+            Ok(None) => Vec::new(),
+            Err(error) => return Err(Stop::engine(PHASE, &error)),
+        };
+        let port = self.port(&exposed);
+        let spec = self.pipeline.container_spec(
+            &self.project,
+            &self.deployment,
+            image,
+            network,
+            self.environment.clone(),
+            port,
+        );
+        let id = self.pipeline.engine.create(spec).await.map_err(|e| Stop::engine(PHASE, &e))?;
+        self.deployment.container_id = Some(id.0.clone());
+        let (deployment, container) = (self.deployment.id.clone(), id.0.clone());
+        self.pipeline
+            .db
+            .write(move |c| {
+                db::transitions::record_run(c, &deployment, RunState::None, Some(&container), None)
+            })
+            .await?;
+        self.say(format!("Starting the container, PORT={port}"));
+        self.pipeline.engine.start(&id).await.map_err(|error| match error {
+            EngineError::Refused(message) => {
+                Stop::Failed(Failure::new(FailureCode::StartFailed, PHASE, message))
+            }
+            other => Stop::engine(PHASE, &other),
+        })?;
+        self.pipeline.capture(&self.deployment.id, &id, Some(self.log.clone()));
+        self.deployment.address = Some(format!(":{port}"));
+        Ok(id)
+    }
+
+    /// The project's setting, else the variable PORT, else the one port the image declares, else 3000.
+    fn port(&self, exposed: &[u16]) -> u16 {
+        let variable = self.environment.iter().find(|(key, _)| key == "PORT");
+        let variable = variable.and_then(|(_, value)| value.parse().ok()).filter(|port| *port > 0);
+        let single = (exposed.len() == 1).then(|| exposed[0]);
+        self.project.runtime.port.or(variable).or(single).unwrap_or(DEFAULT_PORT)
+    }
+}
+
+impl Pipeline {
+    /// What a deployment's container is made of.
+    pub(super) fn container_spec(
+        &self,
+        project: &Project,
+        deployment: &Deployment,
+        image: &str,
+        network: String,
+        mut environment: Vec<(String, String)>,
+        port: u16,
+    ) -> ContainerSpec {
+        environment.retain(|(key, _)| key != "PORT");
+        let host = hostname::of_project(&project.name, self.hosts.base_domain());
+        let commit = deployment.commit.as_ref().map(|commit| commit.sha.clone());
+        environment.extend([
+            ("PORT".to_owned(), port.to_string()),
+            ("ORBITRA_URL".to_owned(), self.hosts.url_of(&host)),
+            ("ORBITRA_DEPLOYMENT_URL".to_owned(), self.hosts.url_of(&deployment.hostname)),
+            ("ORBITRA_DEPLOYMENT_ID".to_owned(), deployment.id.to_string()),
+            ("ORBITRA_PROJECT".to_owned(), project.name.clone()),
+            ("ORBITRA_COMMIT".to_owned(), commit.unwrap_or_default()),
+        ]);
+        ContainerSpec {
+            owner: self.owner(&project.id, Some(&deployment.id)),
+            name: format!("orbitra-{}", deployment.id),
+            image: image.to_owned(),
+            network,
+            environment,
+            // A generated image has its command; one from a Dockerfile takes the project's, if there is one.
+            command: deployment.plan.as_ref().and_then(start_command),
+            memory_bytes: u64::from(project.runtime.memory_mb) * 1024 * 1024,
+            cpu_millis: project.runtime.cpu_millis,
+            pids: PIDS,
+            hostname: project.name.clone(),
+        }
+    }
+
+    /// The project's network; made when it is not there, on the next free subnet when its own is in use.
+    pub(super) async fn network_of(&self, project: &Project) -> Result<String, Stop> {
+        let name = network_name(&project.id);
+        let mut index = project.network_index;
+        for _ in 0..SUBNET_TRIES {
+            let Some(address) = subnet(self.network_pool, index) else { break };
+            let made = self
+                .engine
+                .ensure_network(NetworkSpec {
+                    owner: self.owner(&project.id, None),
+                    name: name.clone(),
+                    subnet: (address, NETWORK_PREFIX),
+                })
+                .await;
+            match made {
+                Ok(()) => return Ok(name),
+                Err(NetworkError::Engine(error)) => return Err(Stop::engine(PHASE, &error)),
+                Err(NetworkError::SubnetInUse) => {
+                    let id = project.id.clone();
+                    index = self
+                        .db
+                        .write(move |c| -> Result<u32, DbError> {
+                            db::projects::move_network(c, &id)
+                        })
+                        .await?;
+                }
+            }
+        }
+        Err(Stop::Failed(Failure::new(
+            FailureCode::EngineError,
+            PHASE,
+            "No free network is left. Set ORBITRA_NETWORK_POOL to a larger private network.",
+        )))
+    }
+}
+
+/// The command that replaces the image's: the user's own words, run by the shell of the user's own container.
+fn start_command(plan: &BuildPlan) -> Option<Vec<String>> {
+    let own_dockerfile = matches!(plan.output, Output::Container { path: Some(_), .. });
+    let command = plan.start_command.clone().filter(|_| own_dockerfile)?;
+    Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), command])
+}
+
+/// Name of a project's network.
+pub(super) fn network_name(project: &ProjectId) -> String {
+    format!("orbitra-{project}")
+}
+
+/// The `index`-th subnet of the pool.
+fn subnet(pool: (Ipv4Addr, u8), index: u32) -> Option<Ipv4Addr> {
+    let count = 1u32 << (NETWORK_PREFIX - pool.1);
+    let size = 1u32 << (32 - NETWORK_PREFIX);
+    (index < count).then(|| Ipv4Addr::from(u32::from(pool.0) + index * size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subnets_follow_each_other_to_the_end_of_the_pool() {
+        let pool = (Ipv4Addr::new(10, 200, 0, 0), 13);
+        assert_eq!(subnet(pool, 0), Some(Ipv4Addr::new(10, 200, 0, 0)));
+        assert_eq!(subnet(pool, 1), Some(Ipv4Addr::new(10, 200, 0, 64)));
+        assert_eq!(subnet(pool, 8191), Some(Ipv4Addr::new(10, 207, 255, 192)));
+        assert_eq!(subnet(pool, 8192), None);
+    }
+}

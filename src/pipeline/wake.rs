@@ -1,0 +1,147 @@
+//! A request came for a deployment that sleeps: start it, once, and let the requests on.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Pipeline;
+use super::probe;
+use super::stop::Stop;
+use crate::db;
+use crate::docker::ContainerId;
+use crate::model::deployment::{Deployment, RunState};
+use crate::model::failure::{Failure, FailureCode};
+use crate::model::ids::DeploymentId;
+use crate::model::project::Project;
+use crate::model::transition::{State, Step};
+
+/// How long a woken application may take until it accepts connections.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Pause between looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl Pipeline {
+    /// Starts waking everything that requests have asked for.
+    pub(super) fn wake_wanted(&self) {
+        for id in self.routes.take_wanted() {
+            let pipeline = self.clone();
+            self.tasks.spawn(async move {
+                if let Err(stop) = pipeline.wake(&id).await {
+                    tracing::warn!(deployment = %id, ?stop, "the deployment did not wake");
+                }
+            });
+        }
+    }
+
+    /// Starts a stopped deployment's container and routes to it. Safe to repeat. A live one that does not come up has crashed.
+    pub(super) async fn wake(&self, id: &DeploymentId) -> Result<(), Stop> {
+        let lock = self.lock_of(id);
+        let _turn = lock.lock().await;
+        let wanted = id.clone();
+        let found = self
+            .db
+            .read(move |c| -> Result<_, db::DbError> {
+                let Some(deployment) = db::deployments::find(c, &wanted)? else { return Ok(None) };
+                let project = db::projects::find(c, &deployment.project_id)?;
+                Ok(project.map(|project| (deployment, project)))
+            })
+            .await?;
+        let Some((deployment, project)) = found else { return Ok(()) };
+        let may_wake = matches!(deployment.state, State::Ready | State::Crashed)
+            && deployment.run_state == RunState::Stopped;
+        if !may_wake {
+            self.publish().await;
+            return Ok(());
+        }
+        let woken = self.bring_up(&deployment, &project).await;
+        match (&woken, deployment.state) {
+            (Ok(()), State::Crashed) => {
+                self.change_state(&deployment, Step::Recover, "deployment.recovered").await?;
+            }
+            (Err(_), State::Ready) if deployment.is_live => {
+                self.change_state(&deployment, Step::Crash, "deployment.crashed").await?;
+            }
+            _ => {}
+        }
+        self.publish().await;
+        woken
+    }
+
+    async fn bring_up(&self, deployment: &Deployment, project: &Project) -> Result<(), Stop> {
+        let container = self.container_of(deployment, project).await?;
+        let starting = self.engine.start(&container).await;
+        starting.map_err(|error| Stop::engine("starting", &error))?;
+        self.capture(&deployment.id, &container, None);
+        self.note_woken(&deployment.id);
+        let address = self.listening_address(deployment, &container).await?;
+        // A container that was made again from its image is new to the engine.
+        let supervised = self.engine.supervise(&container).await;
+        supervised.map_err(|error| Stop::engine("starting", &error))?;
+        let (id, text) = (deployment.id.clone(), address.to_string());
+        self.db
+            .write(move |c| {
+                let (container, address) = (Some(container.0.as_str()), Some(text.as_str()));
+                db::transitions::record_run(c, &id, RunState::Running, container, address)
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The container that is there, or a new one from the recorded image.
+    async fn container_of(
+        &self,
+        deployment: &Deployment,
+        project: &Project,
+    ) -> Result<ContainerId, Stop> {
+        let engine_error = |error| Stop::engine("starting", &error);
+        if let Some(id) = deployment.container_id.clone().map(ContainerId)
+            && self.engine.inspect(&id).await.map_err(engine_error)?.is_some()
+        {
+            return Ok(id);
+        }
+        let failed = |message: &str| {
+            Stop::Failed(Failure::new(FailureCode::ImageNotFound, "starting", message))
+        };
+        let image = deployment.image.clone().ok_or_else(|| failed("there is no image"))?;
+        let environment = self.open_environment(deployment).await?;
+        let network = self.network_of(project).await?;
+        let port = self.known_port(deployment).unwrap_or(3000);
+        let spec = self.container_spec(project, deployment, &image, network, environment, port);
+        self.engine.create(spec).await.map_err(engine_error)
+    }
+
+    /// Port the application was found on when it was checked.
+    fn known_port(&self, deployment: &Deployment) -> Option<u16> {
+        let address: SocketAddr = deployment.address.as_ref()?.parse().ok()?;
+        Some(address.port())
+    }
+
+    /// Waits until the application accepts connections where it did before.
+    async fn listening_address(
+        &self,
+        deployment: &Deployment,
+        container: &ContainerId,
+    ) -> Result<SocketAddr, Stop> {
+        let port = self.known_port(deployment).unwrap_or(3000);
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            let state = self.engine.inspect(container).await;
+            let state = state.map_err(|error| Stop::engine("starting", &error))?;
+            let running = state.filter(|state| state.running);
+            let Some(running) = running else {
+                let message = "The application stopped while it was woken.";
+                return Err(Failure::new(FailureCode::StartFailed, "starting", message).into());
+            };
+            if let Some(ip) = running.address {
+                let address = SocketAddr::new(ip, port);
+                if probe::accepts(address, Duration::from_secs(1)).await {
+                    return Ok(address);
+                }
+            }
+            if tokio::time::Instant::now() >= deadline {
+                let message = "The application did not listen in time after it was woken.";
+                return Err(Failure::new(FailureCode::PortNotListening, "starting", message).into());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The body of an answer on its way to the client.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::access_log::Line;
+use super::client::Client;
+use super::core::Core;
+use super::headers::clean_trailers;
+use super::pool::Connection;
+use super::static_site::FileBody;
+use super::ticker::Wait;
+use crate::routing::upstream::Guard;
+
+/// Why a body ended early. The client's connection is cut, so that it cannot take a part for the
+/// whole.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream's connection ended or made no sense.
+    #[error("the upstream ended in the middle of its answer")]
+    Broken,
+    /// The upstream sent nothing for too long.
+    #[error("the upstream stopped in the middle of its answer")]
+    TooSlow,
+    /// The upstream was cut at the drain limit.
+    #[error("the upstream was stopped")]
+    Cut,
+    /// A file could not be read.
+    #[error("a file could not be read")]
+    File(#[from] std::io::Error),
+}
+
+/// An answer's body.
+#[derive(Debug)]
+pub struct Body {
+    kind: Kind,
+    /// The line of the access log that is written when this ends.
+    line: Option<Box<Line>>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Full(Bytes),
+    File(FileBody),
+    Upstream(UpstreamBody),
+}
+
+impl Body {
+    /// Bytes that are all there.
+    pub fn full(bytes: Bytes) -> Self {
+        Self::of(Kind::Full(bytes))
+    }
+
+    /// A part of a file.
+    pub fn file(file: FileBody) -> Self {
+        Self::of(Kind::File(file))
+    }
+
+    /// What an upstream sends.
+    pub fn upstream(upstream: UpstreamBody) -> Self {
+        Self::of(Kind::Upstream(upstream))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, line: None }
+    }
+
+    /// Writes this line when the body ends.
+    pub fn log(&mut self, line: Option<Box<Line>>) {
+        self.line = line;
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let frame = ready!(match &mut this.kind {
+            Kind::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Kind::File(file) => file.poll_frame(cx),
+            Kind::Upstream(upstream) => upstream.poll_frame(cx),
+        });
+        if let (Some(line), Some(Ok(frame))) = (&mut this.line, &frame)
+            && let Some(data) = frame.data_ref()
+        {
+            line.count(data.len());
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::File(file) => file.left() == 0,
+            Kind::Upstream(upstream) => upstream.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::File(file) => SizeHint::with_exact(file.left()),
+            Kind::Upstream(upstream) => upstream.incoming.size_hint(),
+        }
+    }
+}
+
+/// What an upstream sends, and what must live as long as that.
+#[derive(Debug)]
+pub struct UpstreamBody {
+    incoming: Incoming,
+    /// Goes back to the pool when the body was read to its end, and only then.
+    connection: Option<Connection>,
+    guard: Guard,
+    client: Rc<Client>,
+    core: Rc<Core>,
+}
+
+impl UpstreamBody {
+    /// The body that came on `connection`; `None` for one that is not used again.
+    pub fn new(
+        incoming: Incoming,
+        connection: Option<Connection>,
+        guard: Guard,
+        client: &Rc<Client>,
+        core: &Rc<Core>,
+    ) -> Self {
+        Self { incoming, connection, guard, client: Rc::clone(client), core: Rc::clone(core) }
+    }
+
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let watch = &self.client.watch;
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                watch.disarm(Wait::Upstream);
+                Poll::Ready(Some(Ok(match frame.into_trailers() {
+                    Ok(mut trailers) => {
+                        clean_trailers(&mut trailers);
+                        Frame::trailers(trailers)
+                    }
+                    Err(frame) => frame,
+                })))
+            }
+            Poll::Ready(Some(Err(_))) => self.fail(BodyError::Broken),
+            Poll::Ready(None) => {
+                watch.disarm(Wait::Upstream);
+                self.hand_back();
+                Poll::Ready(None)
+            }
+            Poll::Pending if watch.expired(Wait::Upstream) => self.fail(BodyError::TooSlow),
+            Poll::Pending if self.guard.upstream().is_cut() => self.fail(BodyError::Cut),
+            Poll::Pending => {
+                watch.arm_once(Wait::Upstream, self.core.limits.upstream_body);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.connection = None;
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn hand_back(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            let now = self.core.ticker.now();
+            self.core.pool.put(self.guard.upstream(), connection, now);
+        }
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        self.client.watch.disarm(Wait::Upstream);
+        // A body of known length is not polled past its last byte, one without bytes never.
+        if self.incoming.is_end_stream() {
+            self.hand_back();
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What one thread of the data plane owns.
+
+use std::rc::Rc;
+
+use http::HeaderValue;
+
+use super::access_log::{AccessLog, LogWriter};
+use super::options::Options;
+use super::pool::Pool;
+use super::reference::References;
+use super::ticker::{Ticker, Ticks};
+use crate::routing::table::Routes;
+use crate::routing::upstream;
+
+/// What all threads of the data plane share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    options: Options,
+    routes: Routes,
+    /// This instance in `Via`; random, so that two instances in a row are not taken for a loop.
+    via: HeaderValue,
+    log: Option<LogWriter>,
+}
+
+impl Shared {
+    /// Opens the access log, if there is to be one.
+    ///
+    /// # Errors
+    ///
+    /// The log's file or the thread that writes it cannot be had.
+    pub fn new(options: Options, routes: Routes) -> std::io::Result<Self> {
+        let name = format!("1.1 orbitra-{:016x}", References::default().number());
+        let log = options.access_log.as_deref().map(LogWriter::start).transpose()?;
+        Ok(Self {
+            options,
+            routes,
+            via: HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("1.1 orbitra")),
+            log,
+        })
+    }
+}
+
+/// One thread's part of the data plane.
+#[derive(Debug)]
+pub struct Core {
+    /// The limits as configured.
+    pub options: Options,
+    /// The limits in ticks.
+    pub limits: Limits,
+    /// The newest routes.
+    pub routes: Routes,
+    /// Unused upstream connections.
+    pub pool: Pool,
+    /// The clock and the time limits.
+    pub ticker: Ticker,
+    /// Request references.
+    pub references: References,
+    /// This instance in `Via`.
+    pub via: HeaderValue,
+    /// One line a request.
+    pub log: AccessLog,
+}
+
+/// Those of the options that are checked on every request, ready for use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// `Options::head`.
+    pub head: Ticks,
+    /// `Options::keep_alive`.
+    pub keep_alive: Ticks,
+    /// `Options::client_body`.
+    pub client_body: Ticks,
+    /// `Options::client_write`.
+    pub client_write: Ticks,
+    /// `Options::first_byte`.
+    pub first_byte: Ticks,
+    /// `Options::upstream_body`.
+    pub upstream_body: Ticks,
+}
+
+impl Core {
+    /// The part of one thread.
+    pub fn new(shared: &Shared) -> Rc<Self> {
+        let options = shared.options.clone();
+        Rc::new(Self {
+            limits: Limits {
+                head: options.head.into(),
+                keep_alive: options.keep_alive.into(),
+                client_body: options.client_body.into(),
+                client_write: options.client_write.into(),
+                first_byte: options.first_byte.into(),
+                upstream_body: options.upstream_body.into(),
+            },
+            pool: Pool::new(options.upstream_idle_connections, options.upstream_idle.into()),
+            ticker: Ticker::default(),
+            references: References::default(),
+            routes: shared.routes.clone(),
+            via: shared.via.clone(),
+            log: AccessLog::new(shared.log.clone()),
+            options,
+        })
+    }
+
+    /// The thread's housekeeping: time limits, unused connections, the log. Never returns.
+    pub async fn run(&self) {
+        let mut cuts = upstream::cuts();
+        self.ticker
+            .run(|now| {
+                self.log.flush();
+                let newest = upstream::cuts();
+                if newest != cuts {
+                    cuts = newest;
+                    self.ticker.wake_all();
+                }
+                self.pool.sweep(now)
+            })
+            .await;
+    }
+}

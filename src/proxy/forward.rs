@@ -1,0 +1,216 @@
+//! One request to an upstream and the head of its answer.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use http::{Method, Request, Response, request};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::client::Client;
+use super::core::Core;
+use super::pool::Connection;
+use super::request_body::RequestBody;
+use super::ticker::Wait;
+use crate::routing::upstream::Guard;
+
+/// The head of an answer is never longer than this, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// No connection could be opened; the request is untouched.
+    Connect(Box<Request<RequestBody>>),
+    /// The connection ended, or the answer is not HTTP.
+    Broken,
+    /// The upstream took too long.
+    TooSlow,
+    /// The upstream was cut at the drain limit.
+    Cut,
+}
+
+/// Sends a request on an unused connection, or on a new one, and waits for the answer's head. The
+/// connection comes back with it; it may be used again once the body was read to its end.
+///
+/// A connection that was kept may have been closed by the upstream just now (RFC 9112 section
+/// 9.3.1). So a request of which nothing was sent goes out again, and so does a request that may
+/// be repeated; any other fails, because the upstream may have acted on it.
+///
+/// # Errors
+///
+/// See `Failure`.
+pub async fn send(
+    core: &Core,
+    client: &Client,
+    guard: &Guard,
+    mut request: Request<RequestBody>,
+) -> Result<(Response<Incoming>, Connection), Failure> {
+    let repeatable = is_repeatable(&request);
+    while let Some(mut connection) = core.pool.take(guard.upstream(), core.ticker.now()) {
+        if !repeatable {
+            // Lets the runtime look at its sockets: a close that has arrived is seen before
+            // anything is sent, and not after.
+            tokio::task::yield_now().await;
+            if connection.is_closed() {
+                continue;
+            }
+        }
+        let spare = repeatable.then(|| copy(&request));
+        match exchange(core, client, guard, &mut connection, request).await {
+            Ok(response) => return Ok((response, connection)),
+            Err(Lost::Unsent(unsent)) => request = *unsent,
+            Err(Lost::Broken { was_answer: false }) => {
+                let Some(spare) = spare else {
+                    return Err(Failure::Broken);
+                };
+                request = spare;
+                // The others were kept as long and may be closed as well.
+                break;
+            }
+            Err(lost) => return Err(lost.into()),
+        }
+    }
+    let mut connection = match connect(core, guard).await {
+        Ok(connection) => connection,
+        Err(_) => return Err(Failure::Connect(Box::new(request))),
+    };
+    match exchange(core, client, guard, &mut connection, request).await {
+        Ok(response) => Ok((response, connection)),
+        Err(lost) => Err(lost.into()),
+    }
+}
+
+/// Without content and with a method that may be repeated (RFC 9110 section 9.2.2).
+fn is_repeatable(request: &Request<RequestBody>) -> bool {
+    matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+    ) && request.body().is_end_stream()
+}
+
+/// A request without content, once more.
+fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    copy
+}
+
+/// A new connection to the guard's upstream, on the thread it is used on.
+async fn connect(core: &Core, guard: &Guard) -> std::io::Result<Connection> {
+    let socket = open(core, guard).await?;
+    let (connection, driver) = http1::Builder::new()
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(socket))
+        .await
+        .map_err(std::io::Error::other)?;
+    tokio::task::spawn_local(async move {
+        // Errors reach whoever waits for the answer.
+        let _ = driver.await;
+    });
+    Ok(connection)
+}
+
+/// A new connection to the guard's upstream that can become a tunnel.
+pub async fn connect_for_upgrade(core: &Core, guard: &Guard) -> std::io::Result<Connection> {
+    let socket = open(core, guard).await?;
+    let (connection, driver) = http1::Builder::new()
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(socket))
+        .await
+        .map_err(std::io::Error::other)?;
+    tokio::task::spawn_local(async move {
+        let _ = driver.with_upgrades().await;
+    });
+    Ok(connection)
+}
+
+async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
+    let opening = TcpStream::connect(guard.upstream().address());
+    let socket = tokio::time::timeout(core.options.connect, opening).await??;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+/// Why an exchange on one connection failed.
+pub enum Lost {
+    /// The connection was closed before anything was sent.
+    Unsent(Box<Request<RequestBody>>),
+    /// The connection ended, or what came is not HTTP (`was_answer`).
+    Broken {
+        /// Something came, so the upstream has acted.
+        was_answer: bool,
+    },
+    TooSlow,
+    Cut,
+}
+
+impl From<Lost> for Failure {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Unsent(request) => Self::Connect(request),
+            Lost::Broken { .. } => Self::Broken,
+            Lost::TooSlow => Self::TooSlow,
+            Lost::Cut => Self::Cut,
+        }
+    }
+}
+
+/// Sends on this connection and waits for the answer's head.
+pub async fn exchange(
+    core: &Core,
+    client: &Client,
+    guard: &Guard,
+    connection: &mut Connection,
+    request: Request<RequestBody>,
+) -> Result<Response<Incoming>, Lost> {
+    let watch = &client.watch;
+    let mut sending = pin!(connection.try_send_request(request));
+    watch.arm(Wait::Upstream, core.limits.first_byte);
+    let result = poll_fn(|cx| {
+        if let Poll::Ready(result) = sending.as_mut().poll(cx) {
+            return Poll::Ready(result.map_err(|mut error| match error.take_message() {
+                Some(request) => Lost::Unsent(Box::new(request)),
+                None => Lost::Broken { was_answer: error.error().is_parse() },
+            }));
+        }
+        if guard.upstream().is_cut() {
+            return Poll::Ready(Err(Lost::Cut));
+        }
+        if watch.expired(Wait::Upload) {
+            return Poll::Ready(Err(Lost::TooSlow));
+        }
+        if watch.expired(Wait::Upstream) {
+            if !client.uploading.get() {
+                return Poll::Ready(Err(Lost::TooSlow));
+            }
+            // The answer's time runs from the end of the request.
+            watch.arm(Wait::Upstream, core.limits.first_byte);
+        }
+        Poll::Pending
+    })
+    .await;
+    watch.disarm(Wait::Upstream);
+    result
+}
+
+/// The parts of a client's request as an upstream gets them: origin form, HTTP/1.1.
+pub fn request(parts: request::Parts, body: RequestBody) -> Request<RequestBody> {
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = if parts.uri.authority().is_some() {
+        let path = parts.uri.path_and_query().cloned();
+        path.map(http::Uri::from).unwrap_or_default()
+    } else {
+        parts.uri
+    };
+    *request.headers_mut() = parts.headers;
+    request
+}

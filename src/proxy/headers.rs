@@ -1,0 +1,209 @@
+//! Which header fields cross the proxy, and which it writes itself (RFC 9110 section 7.6).
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, Entry, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::client::Client;
+use super::error_page::Problem;
+use super::reference::Reference;
+
+/// The reference of a request, set by the proxy in both directions.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
+
+/// More proxies than this in `Via` are a loop through others.
+const MAX_HOPS: usize = 10;
+
+/// Whether a message's framing fields leave no doubt where it ends: `Transfer-Encoding` is absent
+/// or exactly `chunked`, there is one `Content-Length` at most, and not both of them.
+pub fn framing_is_plain(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (codings.next(), lengths.next()) {
+        (None, _) => lengths.next().is_none(),
+        (Some(coding), None) => {
+            codings.next().is_none() && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        }
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// Turns a client's fields into those the upstream gets. The request's framing is plain.
+///
+/// # Errors
+///
+/// `Problem::Loop` when the request has passed here before.
+pub fn to_upstream(
+    headers: &mut HeaderMap,
+    client: &Client,
+    reference: Reference,
+    via: &HeaderValue,
+) -> Result<(), Problem> {
+    let found = Found::scan(headers);
+    if found.via && is_loop(headers, via) {
+        return Err(Problem::Loop);
+    }
+    let chunked = found.transfer_encoding;
+    let trailers = found.te && accepts_trailers(headers);
+    found.strip(headers);
+    if chunked {
+        // Said again, because the client library sends no body of unknown length with a GET.
+        headers.insert(TRANSFER_ENCODING, CHUNKED);
+    }
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(host) = headers.get(HOST).cloned() {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
+    headers.insert(X_FORWARDED_FOR, client.address.clone());
+    headers.insert(X_REAL_IP, client.address.clone());
+    headers.insert(X_FORWARDED_PROTO, client.scheme.clone());
+    headers.insert(X_REQUEST_ID, reference.header());
+    headers.append(VIA, via.clone());
+    Ok(())
+}
+
+/// Turns an upstream's fields into those the client gets.
+///
+/// # Errors
+///
+/// `Problem::NoAnswer` when the answer cannot be passed on without doubt about its end.
+pub fn to_client(
+    status: StatusCode,
+    headers: &mut HeaderMap,
+    reference: Reference,
+) -> Result<(), Problem> {
+    if !framing_is_plain(headers) || !(200..600).contains(&status.as_u16()) {
+        return Err(Problem::NoAnswer);
+    }
+    Found::scan(headers).strip(headers);
+    headers.insert(X_REQUEST_ID, reference.header());
+    Ok(())
+}
+
+/// Drops from trailers what would matter had it been a header field (RFC 9110 section 6.5.1).
+pub fn clean_trailers(trailers: &mut HeaderMap) {
+    for name in [
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "x-request-id",
+    ] {
+        trailers.remove(name);
+    }
+    Found::scan(trailers).strip(trailers);
+}
+
+/// Whether a comma-separated field holds a token, in any case.
+pub fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| tokens(value.as_bytes()))
+        .any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+}
+
+fn accepts_trailers(headers: &HeaderMap) -> bool {
+    has_token(headers, &TE, "trailers")
+}
+
+fn is_loop(headers: &HeaderMap, own: &HeaderValue) -> bool {
+    let hops = || headers.get_all(VIA).iter().flat_map(|value| tokens(value.as_bytes()));
+    hops().any(|hop| hop == own.as_bytes()) || hops().count() > MAX_HOPS
+}
+
+/// Which of the fields that need work a message has: one pass, so that a message without them
+/// pays for nothing else.
+#[derive(Default)]
+struct Found {
+    connection: bool,
+    te: bool,
+    transfer_encoding: bool,
+    via: bool,
+    /// Fields that never cross, whatever they hold.
+    dropped: Vec<HeaderName>,
+}
+
+impl Found {
+    fn scan(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for name in headers.keys() {
+            match name.as_str() {
+                "connection" => found.connection = true,
+                "te" => found.te = true,
+                "transfer-encoding" => found.transfer_encoding = true,
+                "via" => found.via = true,
+                // `Proxy` becomes `HTTP_PROXY` in CGI programs; `Expect` is answered here.
+                "keep-alive" | "proxy-connection" | "upgrade" | "http2-settings" | "forwarded"
+                | "proxy" | "expect" | "x-auth-user" | "x-webauth-user" => {
+                    found.dropped.push(name.clone());
+                }
+                other if other.starts_with("x-orbitra-") => found.dropped.push(name.clone()),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    /// Removes the hop-by-hop fields, those that `Connection` names, and those that never cross.
+    fn strip(self, headers: &mut HeaderMap) {
+        if self.connection
+            && let Entry::Occupied(entry) = headers.entry(CONNECTION)
+        {
+            let (_, values) = entry.remove_entry_mult();
+            let values: Vec<HeaderValue> = values.collect();
+            for token in values.iter().flat_map(|value| tokens(value.as_bytes())) {
+                match HeaderName::from_bytes(token) {
+                    // The message's address and length belong to the message.
+                    Ok(HOST | CONTENT_LENGTH) | Err(_) => {}
+                    Ok(name) => {
+                        headers.remove(name);
+                    }
+                }
+            }
+        }
+        if self.te {
+            headers.remove(TE);
+        }
+        if self.transfer_encoding {
+            headers.remove(TRANSFER_ENCODING);
+        }
+        for name in self.dropped {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Marks a message as one that changes the protocol.
+pub fn mark_upgrade(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+#[cfg(test)]
+mod tests;

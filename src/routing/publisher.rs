@@ -1,0 +1,116 @@
+//! Derives the route table from the database and publishes it. Never told what changed: it reads
+//! everything, so that there is one way a table comes to be.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::table::{Entry, Notice, Route, RouteTable, Routes, StaticSite};
+use super::upstream::Upstream;
+use crate::db::routes::{DeploymentRoute, ProjectRoute};
+use crate::db::{self, Db, DbError};
+use crate::model::deployment::RunState;
+use crate::model::hostname;
+use crate::model::ids::DeploymentId;
+use crate::model::transition::State;
+
+/// Publishes tables. Clones share the upstreams they made.
+#[derive(Clone)]
+pub struct Publisher {
+    db: Db,
+    routes: Routes,
+    /// Directory of the static sites, one below it per deployment.
+    sites: PathBuf,
+    base_domain: String,
+    upstreams: Arc<Mutex<HashMap<DeploymentId, Arc<Upstream>>>>,
+    /// One publication at a time: an older table must not replace a newer one.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Publisher {
+    /// A publisher of this database's routes.
+    pub fn new(db: Db, routes: Routes, sites: PathBuf, base_domain: String) -> Self {
+        Self { db, routes, sites, base_domain, upstreams: Arc::default(), turn: Arc::default() }
+    }
+
+    /// Reads the database and publishes what it says. Returns once requests see it.
+    ///
+    /// # Errors
+    /// The database cannot be read; the old table stays.
+    pub async fn publish(&self) -> Result<(), DbError> {
+        let _turn = self.turn.lock().await;
+        let (projects, deployments) = self
+            .db
+            .read(|c| -> Result<_, DbError> {
+                Ok((db::routes::projects(c)?, db::routes::deployments(c)?))
+            })
+            .await?;
+        self.routes.publish(self.table(&projects, &deployments));
+        Ok(())
+    }
+
+    /// Where a deployment's requests go now; kept by deployment, so that a new table counts the same requests in flight.
+    pub fn upstream(&self, deployment: &DeploymentId) -> Option<Arc<Upstream>> {
+        self.upstreams.lock().unwrap_or_else(PoisonError::into_inner).get(deployment).cloned()
+    }
+
+    fn table(&self, projects: &[ProjectRoute], deployments: &[DeploymentRoute]) -> RouteTable {
+        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = HashMap::new();
+        let mut by_id = HashMap::new();
+        let mut table = RouteTable::default();
+        for deployment in deployments {
+            let route = match address_of(deployment) {
+                Some(address) => {
+                    let upstream = upstreams
+                        .get(&deployment.id)
+                        .filter(|known| known.address() == address && !known.is_retired())
+                        .cloned()
+                        .unwrap_or_else(|| Upstream::new(deployment.id.to_string(), address));
+                    kept.insert(deployment.id.clone(), upstream.clone());
+                    Route::Upstream(upstream)
+                }
+                None => self.without_container(deployment),
+            };
+            by_id.insert(&deployment.id, route.clone());
+            let entry = Entry { route, noindex: true };
+            table.hosts.insert(deployment.hostname.as_str().into(), entry);
+        }
+        for project in projects {
+            let route = match &project.live {
+                Some(live) => by_id.get(live).cloned().unwrap_or(Route::Notice(Notice::Failed)),
+                None => Route::Notice(match project.latest {
+                    Some(state) if state.unfinished() => Notice::Building,
+                    Some(State::Failed) => Notice::Failed,
+                    _ => Notice::NotReady,
+                }),
+            };
+            let host = hostname::of_project(&project.name, &self.base_domain);
+            table.hosts.insert(host.into(), Entry { route, noindex: false });
+        }
+        *upstreams = kept;
+        table
+    }
+
+    fn without_container(&self, deployment: &DeploymentRoute) -> Route {
+        match (deployment.state, deployment.run_state) {
+            (State::Ready, RunState::Files) => Route::Static(Arc::new(StaticSite {
+                root: self.sites.join(deployment.id.as_str()),
+                single_page: false,
+            })),
+            (State::Ready, RunState::Stopped) => Route::Asleep(deployment.id.clone()),
+            (State::Ready, _) => Route::Notice(Notice::Stopped),
+            (State::Failed | State::Crashed, _) => Route::Notice(Notice::Failed),
+            (State::Canceled, _) => Route::Notice(Notice::Stopped),
+            (State::Removed, _) => Route::Notice(Notice::Removed),
+            _ => Route::Notice(Notice::Building),
+        }
+    }
+}
+
+/// Where a ready deployment's container listens.
+fn address_of(deployment: &DeploymentRoute) -> Option<SocketAddr> {
+    let serves = deployment.state == State::Ready && deployment.run_state == RunState::Running;
+    serves.then(|| deployment.address.as_ref()?.parse().ok()).flatten()
+}

@@ -1,0 +1,137 @@
+//! The route table: built by the control plane, read by the proxy, replaced as a whole.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
+
+use super::upstream::Upstream;
+use crate::model::ids::DeploymentId;
+use crate::task::Signal;
+
+/// What answers the requests for one host name.
+#[derive(Clone, Debug)]
+pub enum Route {
+    /// A process that speaks HTTP.
+    Upstream(Arc<Upstream>),
+    /// A directory of files.
+    Static(Arc<StaticSite>),
+    /// A deployment that sleeps; a request wakes it and waits.
+    Asleep(DeploymentId),
+    /// A page of the proxy's own that says why nothing answers.
+    Notice(Notice),
+}
+
+/// A site served by the proxy itself from a directory.
+#[derive(Clone, Debug)]
+pub struct StaticSite {
+    /// The directory; nothing outside it is ever opened, symbolic links are not followed.
+    pub root: PathBuf,
+    /// Answer a page load that names no file with `/index.html` and status 200, for applications
+    /// that route in the browser.
+    pub single_page: bool,
+}
+
+/// Why a known host name has nothing that could answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// No deployment has succeeded yet, and none is under way.
+    NotReady,
+    /// The first deployment is under way.
+    Building,
+    /// The deployment failed.
+    Failed,
+    /// The deployment was stopped.
+    Stopped,
+    /// The owner paused the site.
+    Paused,
+    /// The deployment was removed and does not come back.
+    Removed,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What answers.
+    pub route: Route,
+    /// Answers carry `X-Robots-Tag: noindex`: every URL that is not the production URL.
+    pub noindex: bool,
+}
+
+/// Every host name that is routed.
+#[derive(Clone, Debug, Default)]
+pub struct RouteTable {
+    /// Keys are lower case, without port and without a trailing dot.
+    pub hosts: HashMap<Box<str>, Entry>,
+}
+
+impl RouteTable {
+    /// The entry of a host name that is already in the form of the keys.
+    pub fn get(&self, host: &str) -> Option<&Entry> {
+        self.hosts.get(host)
+    }
+}
+
+/// A handle to the newest table. Cloning it is cheap; all clones see every publication.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    newest: Arc<ArcSwap<RouteTable>>,
+    /// Counts publications, for those who wait for a change.
+    version: Arc<watch::Sender<u64>>,
+    /// Deployments that requests want awake.
+    wanted: Arc<Mutex<HashSet<DeploymentId>>>,
+    wake: Signal,
+}
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self::new(RouteTable::default())
+    }
+}
+
+impl Routes {
+    /// A handle to a table.
+    pub fn new(table: RouteTable) -> Self {
+        Self {
+            newest: Arc::new(ArcSwap::from_pointee(table)),
+            version: Arc::new(watch::Sender::new(0)),
+            wanted: Arc::default(),
+            wake: Signal::default(),
+        }
+    }
+
+    /// The newest table. Takes no lock; do not keep the guard across an `await`.
+    pub fn load(&self) -> Guard<Arc<RouteTable>> {
+        self.newest.load()
+    }
+
+    /// Replaces the table. Requests that resolve from now on see the new one.
+    pub fn publish(&self, table: RouteTable) {
+        self.newest.store(Arc::new(table));
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Tells of every publication from now on.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Asks for a sleeping deployment to be woken; many requests for one count once.
+    pub fn want(&self, deployment: &DeploymentId) {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        wanted.insert(deployment.clone());
+        self.wake.wake();
+    }
+
+    /// Deployments that were asked for since the last time.
+    pub fn take_wanted(&self) -> HashSet<DeploymentId> {
+        std::mem::take(&mut *self.wanted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Woken whenever a deployment is asked for.
+    pub fn wake_signal(&self) -> Signal {
+        self.wake.clone()
+    }
+}

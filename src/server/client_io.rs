@@ -1,0 +1,181 @@
+//! A client's socket, with its time limits and the second look at its requests.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::framing::{Doubt, Framing, Phase};
+use crate::proxy::{Client, Core, Wait};
+
+/// What the socket knows and the requests' handling needs.
+#[derive(Debug, Default)]
+pub struct Link {
+    framing: RefCell<Framing>,
+    requests: Cell<u64>,
+}
+
+impl Link {
+    /// Counts a request in and tells what is doubtful about it.
+    pub fn next_request(&self) -> Option<Doubt> {
+        let number = self.requests.get();
+        self.requests.set(number + 1);
+        self.framing.borrow().doubt(number)
+    }
+
+    /// The connection is HTTP no more.
+    pub fn stop_following(&self) {
+        self.framing.borrow_mut().stop();
+    }
+
+    /// Whether the client may still be sending something nobody reads.
+    pub fn has_unread_input(&self) -> bool {
+        self.framing.borrow().phase() != Phase::Between
+    }
+}
+
+/// A client's socket.
+#[derive(Debug)]
+pub struct ClientIo {
+    stream: TcpStream,
+    link: Rc<Link>,
+    core: Rc<Core>,
+    client: Rc<Client>,
+    in_head: bool,
+    tunnel: bool,
+}
+
+impl ClientIo {
+    /// A socket that was just accepted.
+    pub fn new(stream: TcpStream, link: &Rc<Link>, core: &Rc<Core>, client: &Rc<Client>) -> Self {
+        Self {
+            stream,
+            link: Rc::clone(link),
+            core: Rc::clone(core),
+            client: Rc::clone(client),
+            in_head: false,
+            tunnel: false,
+        }
+    }
+
+    /// From here on the bytes are opaque and may pause for as long as they like.
+    pub fn into_tunnel(mut self) -> Self {
+        self.link.stop_following();
+        self.client.watch.disarm(Wait::ClientRead);
+        self.tunnel = true;
+        self
+    }
+
+    /// Ends the connection so that the client cannot take it for a proper end.
+    pub fn reset(self) {
+        // When this fails the connection is already gone.
+        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Bytes came. The limit for a head runs from its first byte, however slowly the rest comes.
+    fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut framing = self.link.framing.borrow_mut();
+        framing.feed(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let watch = &self.client.watch;
+        match framing.phase() {
+            Phase::Head if self.in_head => {}
+            Phase::Head => {
+                self.in_head = true;
+                watch.arm(Wait::ClientRead, self.core.limits.head);
+            }
+            _ => {
+                self.in_head = false;
+                watch.disarm(Wait::ClientRead);
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody waits for bytes and none are there. (When nobody waits, no limit runs out: a
+    /// slow upstream is not the client's fault.)
+    fn starved(&self) -> io::Result<()> {
+        let watch = &self.client.watch;
+        if watch.expired(Wait::ClientRead) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let limits = &self.core.limits;
+        let limit = match self.link.framing.borrow().phase() {
+            Phase::Content => limits.client_body,
+            Phase::Between if self.link.requests.get() > 0 => limits.keep_alive,
+            _ => limits.head,
+        };
+        watch.arm_once(Wait::ClientRead, limit);
+        Ok(())
+    }
+
+    fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let watch = &self.client.watch;
+        if polled.is_ready() {
+            watch.disarm(Wait::ClientWrite);
+        } else if watch.expired(Wait::ClientWrite) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        } else {
+            watch.arm_once(Wait::ClientWrite, self.core.limits.client_write);
+        }
+        polled
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if self.tunnel {
+            return polled;
+        }
+        match polled {
+            Poll::Ready(Ok(())) => Poll::Ready(self.received(&buffer.filled()[before..])),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => match self.starved() {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+        }
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.wrote(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

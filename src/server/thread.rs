@@ -1,0 +1,163 @@
+//! One thread of the data plane: its runtime, its listener, its connections.
+
+use std::cell::Cell;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::net::{TcpListener as Listener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::{self, Connections};
+use super::dispatch::ControlPlane;
+use crate::proxy::{Core, Shared};
+
+/// Said to a client when the thread has all the connections it may have.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 3\r\n\
+    content-length: 0\r\ncache-control: no-store\r\n\r\n";
+/// Threads for file reads, per thread of the data plane.
+const BLOCKING_THREADS: usize = 8;
+/// The pause after an accept that failed for want of descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a thread is given.
+pub struct Setup {
+    /// Its listener.
+    pub listener: TcpListener,
+    /// What it shares with the other threads.
+    pub shared: Shared,
+    /// The control plane.
+    pub control: ControlPlane,
+    /// The most connections at a time.
+    pub cap: usize,
+    /// Says how long running requests may take from then on; a closed channel means no time.
+    pub stop: watch::Receiver<Option<Duration>>,
+}
+
+impl Setup {
+    /// Runs the thread to its end. `started` is called once, with what became of the start.
+    pub fn run(self, started: impl FnOnce(io::Result<()>)) {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .build_local(LocalOptions::default());
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return started(Err(error)),
+        };
+        runtime.block_on(async {
+            match Listener::from_std(self.listener) {
+                Ok(listener) => {
+                    started(Ok(()));
+                    let control = Rc::new(self.control);
+                    serve(listener, &self.shared, control, self.cap, self.stop).await;
+                }
+                Err(error) => started(Err(error)),
+            }
+        });
+        // A file read that hangs must not keep the process.
+        runtime.shutdown_background();
+    }
+}
+
+async fn serve(
+    listener: Listener,
+    shared: &Shared,
+    control: Rc<ControlPlane>,
+    cap: usize,
+    mut stop: watch::Receiver<Option<Duration>>,
+) {
+    let core = Core::new(shared);
+    let connections = Rc::new(Connections {
+        core: Rc::clone(&core),
+        control,
+        draining: Cell::new(false),
+        stop: CancellationToken::new(),
+    });
+    let open = Rc::new(Open::default());
+    tokio::task::spawn_local({
+        let core = Rc::clone(&core);
+        async move { core.run().await }
+    });
+    let start = |stream: TcpStream, peer| {
+        if open.count.get() >= cap {
+            let _ = stream.try_write(FULL);
+            return;
+        }
+        let place = open.enter();
+        let connections = Rc::clone(&connections);
+        // A panic ends this task and with it this connection, and nothing else.
+        tokio::task::spawn_local(async move {
+            connection::serve(connections, stream, peer).await;
+            drop(place);
+        });
+    };
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.changed() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => start(stream, peer),
+                Err(error) if is_of_the_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+        }
+    }
+    // Connections that the kernel has already accepted would be reset with the listener.
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        start(stream, peer);
+    }
+    drop(listener);
+    let grace = stop.borrow().unwrap_or_default();
+    connections.draining.set(true);
+    connections.stop.cancel();
+    core.ticker.wake_all();
+    let _ = tokio::time::timeout(grace, open.none()).await;
+}
+
+/// Whether an accept failed because of the connection and not of the listener.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// How many connections are open.
+#[derive(Default)]
+struct Open {
+    count: Cell<usize>,
+    left: Notify,
+}
+
+impl Open {
+    fn enter(self: &Rc<Self>) -> Place {
+        self.count.set(self.count.get() + 1);
+        Place(Rc::clone(self))
+    }
+
+    async fn none(&self) {
+        while self.count.get() > 0 {
+            self.left.notified().await;
+        }
+    }
+}
+
+/// One open connection's part in the count.
+struct Place(Rc<Open>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        self.0.left.notify_one();
+    }
+}

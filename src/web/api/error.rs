@@ -1,0 +1,213 @@
+//! The error envelope. An error travels through the middleware as a value and is written once, at the
+//! outermost place, where the request's id and the wanted format are known.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use super::object::Object;
+use crate::app::AppError;
+use crate::model::problems::Problems;
+use crate::web::error;
+
+/// Most entries of one kind of problem that are listed; a request of 1 MiB could hold 100,000.
+const LISTED: usize = 100;
+
+/// An answer that is an error.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    details: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// For the log only.
+    cause: Option<String>,
+}
+
+impl ApiError {
+    fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+        details: Value,
+    ) -> Self {
+        let details = details.to_string();
+        Self { status, code, message: message.into(), details, headers: Vec::new(), cause: None }
+    }
+
+    fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// No such route.
+    pub fn no_route() -> Self {
+        let details = json!({ "resource": "route" });
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such route.", details)
+    }
+
+    /// The route has no such method.
+    pub fn method(allowed: &[&'static str], header: HeaderValue) -> Self {
+        let message = format!("This method is not allowed here. Allowed: {}.", allowed.join(", "));
+        let details = json!({ "allowed": allowed });
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, details)
+            .header(ALLOW, header)
+    }
+
+    /// The body is larger than `limit` bytes.
+    pub fn too_large(limit: usize) -> Self {
+        let message = format!("The body may have at most {limit} bytes.");
+        let details = json!({ "limit_bytes": limit });
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message, details)
+    }
+
+    /// The body is not JSON by its own account.
+    pub fn media_type(message: &str) -> Self {
+        let details = json!({ "supported": ["application/json"] });
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message, details)
+    }
+
+    /// The body cannot be read as a JSON object.
+    pub fn json(message: impl Into<String>, line: usize, column: usize) -> Self {
+        let place = Object::new().with("line", &line).with("column", &column);
+        let details = Object::new().object("parse_error", place).to_json();
+        Self {
+            details,
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", message, json!({}))
+        }
+    }
+
+    /// The handler took too long.
+    pub fn timeout() -> Self {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        let message = "The server took too long to answer. Try again.";
+        Self::new(unavailable, "service_unavailable", message, json!({ "reason": "timeout" }))
+            .header(RETRY_AFTER, 5)
+    }
+
+    /// One key holds as many streams as it may.
+    pub fn too_many_streams(limit: usize) -> Self {
+        let wait = 5;
+        let message = format!("This key has {limit} open streams. Close one and try again.");
+        let details = json!({ "limit": limit, "retry_after_seconds": wait, "violated_policies": ["streams"] });
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message, details)
+            .header(RETRY_AFTER, wait)
+    }
+
+    /// A defect; `cause` goes to the log.
+    pub fn internal(cause: impl Into<String>) -> Self {
+        let failed = StatusCode::INTERNAL_SERVER_ERROR;
+        let message = "An unexpected error occurred.";
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(failed, "internal_error", message, json!({}))
+        }
+    }
+
+    /// What happened, for the log; only of defects.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The body: the envelope, or with `problem` (the URL of this server) the form of RFC 9457.
+    pub fn body(&self, request_id: &str, problem: Option<&str>) -> String {
+        let mut error = Object::new().with("code", self.code).with("message", &self.message);
+        error = if self.cause.is_some() {
+            error.with("details", &json!({ "request_id": request_id }))
+        } else {
+            error.raw("details", self.details.clone())
+        };
+        match problem {
+            None => Object::new().object("error", error).to_json(),
+            Some(server) => Object::new()
+                .with("type", &format!("{server}/docs/errors/{}", self.code))
+                .with("title", &title(self.code))
+                .with("status", &self.status.as_u16())
+                .with("detail", &self.message)
+                .with("instance", request_id)
+                .object("error", error)
+                .to_json(),
+        }
+    }
+}
+
+/// `Invalid request` for `invalid_request`.
+fn title(code: &str) -> String {
+    let mut title = code.replace('_', " ");
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    title
+}
+
+fn problem_details(mut problems: Problems) -> String {
+    problems.missing_fields.truncate(LISTED);
+    problems.invalid_fields.truncate(LISTED);
+    problems.unknown_fields.truncate(LISTED);
+    problems.unknown_params.truncate(LISTED);
+    serde_json::to_string(&problems).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// Adds the reason to what else there is to say.
+fn with_reason(reason: &str, mut details: Value) -> Value {
+    if let Value::Object(map) = &mut details {
+        map.insert("reason".to_owned(), reason.into());
+    }
+    details
+}
+
+impl From<AppError> for ApiError {
+    fn from(error: AppError) -> Self {
+        let status = error::status(&error);
+        let message = error.to_string();
+        match error {
+            AppError::Invalid(problems) => {
+                let details = problem_details(problems);
+                Self { details, ..Self::new(status, "invalid_request", message, json!({})) }
+            }
+            AppError::NotFound { resource, id } => {
+                let message = format!("This {} was not found.", resource.replace('_', " "));
+                Self::new(status, "not_found", message, json!({ "resource": resource, "id": id }))
+            }
+            AppError::Forbidden { reason, details, .. } => {
+                Self::new(status, "forbidden", message, with_reason(reason, details))
+            }
+            AppError::Unauthorized { reason, .. } => {
+                // RFC 6750 §3.1: no error code when no credentials were sent.
+                let challenge = if reason == "missing_credentials" {
+                    "Bearer realm=\"orbitra\""
+                } else {
+                    "Bearer realm=\"orbitra\", error=\"invalid_token\""
+                };
+                Self::new(status, "unauthorized", message, json!({ "reason": reason }))
+                    .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+            }
+            AppError::Conflict { reason, details, .. } => {
+                Self::new(status, "conflict", message, with_reason(reason, details))
+            }
+            AppError::TooMany { retry_after_seconds } => {
+                let details = json!({ "retry_after_seconds": retry_after_seconds });
+                Self::new(status, "rate_limit_exceeded", message, details)
+                    .header(RETRY_AFTER, retry_after_seconds)
+            }
+            AppError::Unavailable { reason, .. } => {
+                Self::new(status, "service_unavailable", message, json!({ "reason": reason }))
+                    .header(RETRY_AFTER, 10)
+            }
+            AppError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        response.headers_mut().extend(self.headers.iter().cloned());
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,193 @@
+//! The fields of a body, read one by one by type and without coercion. Every problem is noted, none stops the reading.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::suggest::nearest;
+use crate::model::env_var::Environment;
+use crate::model::problems::{Problems, UnknownField};
+
+/// Most unknown fields that are named; the rest would only cost time.
+const NAMED: usize = 50;
+
+/// Fields that were not read yet, and what was wrong with those that were.
+pub struct Fields {
+    object: Map<String, Value>,
+    /// `build.` for the fields of `build`.
+    prefix: String,
+    known: Vec<&'static str>,
+    pub problems: Problems,
+}
+
+impl Fields {
+    /// The fields of an object.
+    pub fn new(object: Map<String, Value>) -> Self {
+        Self { object, prefix: String::new(), known: Vec::new(), problems: Problems::default() }
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
+        self.object.remove(name)
+    }
+
+    fn wrong_type(&mut self, name: &str, expected: &str) {
+        let field = format!("{}{name}", self.prefix);
+        self.problems.invalid(&field, "type", format!("Expected {expected}."));
+    }
+
+    fn checked_text(&mut self, name: &str, text: String) -> Option<String> {
+        if text.contains('\0') {
+            let field = format!("{}{name}", self.prefix);
+            self.problems.invalid(&field, "format", "No NUL characters.");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A text that must be there: `null` counts as not sent, and the use case says what is missing.
+    pub fn required_text(&mut self, name: &'static str) -> Option<String> {
+        self.nullable_text(name).flatten()
+    }
+
+    /// A text that may be left out but, in a change, not emptied: `null` counts as missing.
+    pub fn kept_text(&mut self, name: &'static str) -> Option<String> {
+        let sent = self.nullable_text(name);
+        if sent == Some(None) {
+            self.problems.missing_fields.push(format!("{}{name}", self.prefix));
+        }
+        sent.flatten()
+    }
+
+    /// A text that may be left out.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        let sent = self.nullable_text(name);
+        if sent == Some(None) {
+            self.wrong_type(name, "a string");
+        }
+        sent.flatten()
+    }
+
+    /// A text or `null`.
+    pub fn nullable_text(&mut self, name: &'static str) -> Option<Option<String>> {
+        match self.take(name)? {
+            Value::Null => Some(None),
+            Value::String(text) => self.checked_text(name, text).map(Some),
+            _ => {
+                self.wrong_type(name, "a string");
+                None
+            }
+        }
+    }
+
+    /// A whole number.
+    pub fn integer(&mut self, name: &'static str) -> Option<i64> {
+        let sent = self.nullable_integer(name);
+        if sent == Some(None) {
+            self.wrong_type(name, "an integer");
+        }
+        sent.flatten()
+    }
+
+    /// A whole number or `null`.
+    pub fn nullable_integer(&mut self, name: &'static str) -> Option<Option<i64>> {
+        match self.take(name)? {
+            Value::Null => Some(None),
+            // What is too large for the type is too large for every range.
+            Value::Number(number) if number.is_i64() || number.is_u64() => {
+                Some(Some(number.as_i64().unwrap_or(i64::MAX)))
+            }
+            _ => {
+                self.wrong_type(name, "an integer");
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+        match self.take(name)? {
+            Value::Bool(flag) => Some(flag),
+            _ => {
+                self.wrong_type(name, "true or false");
+                None
+            }
+        }
+    }
+
+    /// A list of texts; `null` counts as not sent.
+    pub fn texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let items = match self.take(name)? {
+            Value::Null => return None,
+            Value::Array(items) => items,
+            _ => {
+                self.wrong_type(name, "a list of strings");
+                return None;
+            }
+        };
+        let texts: Option<Vec<_>> = items
+            .into_iter()
+            .map(|item| match item {
+                Value::String(text) if !text.contains('\0') => Some(text),
+                _ => None,
+            })
+            .collect();
+        if texts.is_none() {
+            self.wrong_type(name, "a list of strings");
+        }
+        texts
+    }
+
+    /// Variables: an object of texts. A value is never part of a message.
+    pub fn environment(&mut self, name: &'static str) -> Environment {
+        let mut environment = Environment::new();
+        match self.take(name) {
+            None => {}
+            Some(Value::Object(object)) => {
+                for (key, value) in object {
+                    if let Value::String(value) = value {
+                        environment.insert(key, value);
+                    } else if self.problems.invalid_fields.len() < NAMED {
+                        let key: String = key.chars().take(130).collect();
+                        self.wrong_type(&format!("{name}.{key}"), "a string");
+                    }
+                }
+            }
+            Some(_) => self.wrong_type(name, "an object of strings"),
+        }
+        environment
+    }
+
+    /// The fields of an object within; nothing happens when it was not sent.
+    pub fn nested(&mut self, name: &'static str, read: impl FnOnce(&mut Self)) {
+        match self.take(name) {
+            None => {}
+            Some(Value::Object(object)) => {
+                let mut inner = Self::new(object);
+                inner.prefix = format!("{}{name}.", self.prefix);
+                inner.problems = std::mem::take(&mut self.problems);
+                read(&mut inner);
+                self.problems = inner.finish();
+            }
+            Some(_) => self.wrong_type(name, "an object"),
+        }
+    }
+
+    /// Read-only fields that were sent, with what was sent.
+    pub fn read_only(&mut self, names: &[&'static str]) -> BTreeMap<String, Value> {
+        let sent = names.iter().filter_map(|name| Some(((*name).to_owned(), self.take(name)?)));
+        sent.collect()
+    }
+
+    /// Everything that was wrong; fields that nobody read are unknown.
+    pub fn finish(mut self) -> Problems {
+        for field in self.object.keys().take(NAMED) {
+            let suggestion = nearest(field, &self.known);
+            self.problems.unknown_fields.push(UnknownField {
+                field: format!("{}{}", self.prefix, field.chars().take(64).collect::<String>()),
+                suggestion: suggestion.map(|name| format!("{}{name}", self.prefix)),
+            });
+        }
+        self.problems
+    }
+}

@@ -1,0 +1,86 @@
+//! What a request passes before its handler, in this order: size, key.
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::request::Parts;
+
+use super::Api;
+use super::error::ApiError;
+use super::respond::Answer;
+use crate::app::may::{Action, require_scope};
+use crate::model::actor::{Actor, Via};
+use crate::model::ids::KeyId;
+use crate::web::actor;
+
+/// Most bytes of a body.
+pub const BODY_LIMIT: usize = 1024 * 1024;
+
+/// Refuses bodies that are too large. A body whose length was announced is judged by that and read later;
+/// one without is read here, up to the limit.
+pub async fn limit_size(request: Request, next: Next) -> Answer {
+    let size = request.body().size_hint();
+    if size.lower() > BODY_LIMIT as u64 {
+        return Err(ApiError::too_large(BODY_LIMIT));
+    }
+    if size.upper().is_some_and(|most| most <= BODY_LIMIT as u64) {
+        return Ok(next.run(request).await);
+    }
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|error| {
+        let source = std::error::Error::source(&error);
+        if source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
+            ApiError::too_large(BODY_LIMIT)
+        } else {
+            ApiError::json("The body ended early.", 1, 1)
+        }
+    })?;
+    Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+}
+
+/// Finds out who asks.
+pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Answer {
+    let from = actor::peer_ip(request.extensions());
+    let actor = match actor::api_key(request.headers()) {
+        Ok(key) => api.app.authenticate(key, from).await,
+        Err(error) => Err(error),
+    }?;
+    request.extensions_mut().insert(Caller(actor));
+    let mut response = next.run(request).await;
+    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+    response.headers_mut().insert("x-orbitra-version", version);
+    Ok(response)
+}
+
+/// Who asks, once the key was checked.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Actor);
+
+impl Caller {
+    /// Refuses a key without the scope of an action; before anything of the body is read.
+    ///
+    /// # Errors
+    /// `Forbidden` with reason `missing_scope`.
+    pub fn may(&self, action: Action) -> Result<(), ApiError> {
+        Ok(require_scope(&self.0, action)?)
+    }
+
+    /// The id of the key in use.
+    pub fn key_id(&self) -> Option<&KeyId> {
+        match &self.0.via {
+            Via::ApiKey { id, .. } => Some(id),
+            Via::Session => None,
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let missing = || ApiError::internal("a handler that needs a key stands on an open route");
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| missing().into_response())
+    }
+}

@@ -1,0 +1,181 @@
+//! `/projects`: made, listed, changed, deleted.
+
+use axum::extract::State;
+
+use super::Api;
+use super::body::JsonBody;
+use super::fields::Fields;
+use super::guards::Caller;
+use super::page::Paging;
+use super::params::Params;
+use super::path::Named;
+use super::project_view;
+use super::respond::{self, Answer};
+use crate::app::AppError;
+use crate::app::may::Action;
+use crate::app::project_rules::ProjectPatch;
+use crate::db::projects::{ProjectFilter, SORTS};
+use crate::model::catalogue::{FRAMEWORKS, REGIONS};
+use crate::model::ids::TeamId;
+use crate::model::project::ProjectStatus;
+
+const STATUSES: [ProjectStatus; 5] = [
+    ProjectStatus::Pending,
+    ProjectStatus::Active,
+    ProjectStatus::Degraded,
+    ProjectStatus::Paused,
+    ProjectStatus::Suspended,
+];
+
+/// Fields of the full object that nobody can set.
+const READ_ONLY: [&str; 9] = [
+    "id",
+    "status",
+    "created_at",
+    "updated_at",
+    "url",
+    "live_deployment_id",
+    "latest_deployment_id",
+    "pending_redeploy",
+    "domains",
+];
+
+/// `GET /projects`
+pub async fn list(State(api): State<Api>, caller: Caller, mut params: Params) -> Answer {
+    caller.may(Action::ProjectsRead)?;
+    let paging = Paging::read(&mut params);
+    let include = params.include(&project_view::MORE);
+    let regions = params.words("region", &REGIONS, |(id, _)| id);
+    let frameworks = params.words("framework", &FRAMEWORKS, |id| id);
+    let team = params.text("team_id");
+    let filter = ProjectFilter {
+        team: team.as_deref().and_then(TeamId::parse),
+        only: Vec::new(),
+        statuses: params.words("status", &STATUSES, |status| status.as_str()),
+        regions: regions.iter().map(|(id, _)| (*id).to_owned()).collect(),
+        frameworks: frameworks.iter().map(|id| (*id).to_owned()).collect(),
+        query: params.text("q").filter(|query| !query.is_empty()),
+        created_after: params.moment("created_after"),
+        created_before: params.moment("created_before"),
+        sort: params.sort(&SORTS),
+    };
+    if team.is_some() && filter.team.is_none() {
+        params.problems.invalid("team_id", "format", "The id of a team.");
+    }
+    AppError::check(params.finish())?;
+    let page = api.app.projects(&caller.0, filter, paging.request).await?;
+    let view =
+        |project| include.of(&project_view::LISTED, project_view::full(project, &api.app.hosts));
+    let items: Vec<_> = page.items.iter().map(view).collect();
+    Ok(paging.answer(&api, page.total, &items))
+}
+
+/// `POST /projects`
+pub async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    params: Params,
+    body: JsonBody,
+) -> Answer {
+    caller.may(Action::ProjectsWrite)?;
+    let mut fields = body.fields().await?;
+    fields.problems = params.finish();
+    let name = fields.required_text("name");
+    let region = fields.required_text("region");
+    let team = fields.nullable_text("team_id").flatten();
+    if team.is_some_and(|team| team != caller.0.team_id.as_str()) {
+        let own = [caller.0.team_id.as_str()];
+        fields.problems.unknown_value("team_id", own);
+    }
+    let read_only = fields.read_only(&READ_ONLY);
+    let new = ProjectPatch { name, region, read_only, ..settings(&mut fields) };
+    let project = api.app.create_project(&caller.0, new, fields.finish()).await?;
+    let path = format!("/projects/{}", project.id);
+    Ok(respond::created(&path, &project_view::created(&project, &api.app.hosts)))
+}
+
+/// `GET /projects/{project}`
+pub async fn show(State(api): State<Api>, caller: Caller, id: Named, params: Params) -> Answer {
+    let project = api.app.project(&caller.0, &id.0).await?;
+    AppError::check(params.finish())?;
+    Ok(respond::object(&project_view::full(&project, &api.app.hosts)))
+}
+
+/// `PATCH /projects/{project}`
+pub async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Named,
+    params: Params,
+    body: JsonBody,
+) -> Answer {
+    caller.may(Action::ProjectsWrite)?;
+    let mut fields = body.fields().await?;
+    fields.problems = params.finish();
+    let name = fields.kept_text("name");
+    let region = fields.kept_text("region");
+    let mut read_only = fields.read_only(&READ_ONLY);
+    read_only.extend(fields.read_only(&["team_id"]));
+    let patch = ProjectPatch { name, region, read_only, ..settings(&mut fields) };
+    let project = api.app.update_project(&caller.0, &id.0, patch, fields.finish()).await?;
+    Ok(respond::object(&project_view::full(&project, &api.app.hosts)))
+}
+
+/// `DELETE /projects/{project}`
+pub async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Named,
+    mut params: Params,
+) -> Answer {
+    caller.may(Action::ProjectsWrite)?;
+    // A project has no volumes yet, so there are none to keep.
+    params.flag("delete_volumes");
+    AppError::check(params.finish())?;
+    api.app.delete_project(&caller.0, &id.0).await?;
+    Ok(respond::nothing())
+}
+
+/// The settings that can be written at any time.
+fn settings(fields: &mut Fields) -> ProjectPatch {
+    let mut patch = ProjectPatch {
+        framework: fields.nullable_text("framework"),
+        description: fields.nullable_text("description"),
+        auto_deploy: fields.flag("auto_deploy"),
+        preview_deployments: fields.flag("preview_deployments"),
+        keep_images: fields.integer("keep_images"),
+        ..ProjectPatch::default()
+    };
+    fields.nested("source", |source| {
+        patch.git_url = source.nullable_text("git_url");
+        patch.branch = source.nullable_text("branch");
+        patch.root_dir = source.text("root_dir");
+        // Private repositories come later; what was read may be sent back.
+        if source.text("auth").is_some_and(|auth| auth != "none") {
+            source.problems.unknown_value("source.auth", ["none"]);
+        }
+    });
+    fields.nested("build", |build| {
+        patch.builder = build.text("builder");
+        patch.dockerfile = build.text("dockerfile");
+        patch.install_command = build.nullable_text("install_command");
+        patch.build_command = build.nullable_text("build_command");
+        patch.start_command = build.nullable_text("start_command");
+        patch.output_dir = build.nullable_text("output_dir");
+        patch.timeout_seconds = build.integer("timeout_seconds");
+    });
+    fields.nested("runtime", |runtime| {
+        patch.port = runtime.nullable_integer("port");
+        patch.instances = runtime.integer("instances");
+        patch.cpu_millis = runtime.integer("cpu_millis");
+        patch.memory_mb = runtime.integer("memory_mb");
+        runtime.nested("healthcheck", |health| {
+            patch.health_path = health.text("path");
+            patch.health_expect = health.text("expect");
+            patch.health_interval = health.integer("interval_seconds");
+            patch.health_timeout = health.integer("timeout_seconds");
+            patch.health_grace = health.integer("grace_seconds");
+        });
+    });
+    patch
+}

@@ -1,0 +1,19 @@
+//! What a use case that did not happen means in HTTP; the same for the API and the pages.
+
+use http::StatusCode;
+
+use crate::app::AppError;
+
+/// The status that answers an error.
+pub fn status(error: &AppError) -> StatusCode {
+    match error {
+        AppError::Invalid(_) => StatusCode::BAD_REQUEST,
+        AppError::Unauthorized { .. } => StatusCode::UNAUTHORIZED,
+        AppError::Forbidden { .. } => StatusCode::FORBIDDEN,
+        AppError::NotFound { .. } => StatusCode::NOT_FOUND,
+        AppError::Conflict { .. } => StatusCode::CONFLICT,
+        AppError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,72 @@
+//! Everything a browser or a program can ask for. The API's URLs are in `api`, the pages' here.
+
+pub mod actor;
+pub mod api;
+pub mod assets;
+pub mod csrf;
+pub mod error;
+pub mod pages;
+pub mod session;
+pub mod view;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+
+use self::pages::{
+    Pages, deployment, home, keys, live, log_stream, log_text, login, new_project, plain, project,
+    setup,
+};
+use crate::app::App;
+
+/// Smaller parts of pages are not worth compressing.
+const COMPRESSED_FROM: u16 = 1024;
+
+/// Every URL of the product.
+pub fn router(app: &App) -> Router {
+    // Beside the start, which need not wait for it.
+    std::thread::spawn(assets::prepare);
+    api::router(app.clone()).merge(dashboard(&Pages::new(app.clone())))
+}
+
+/// The pages, and for everything nobody claims a page that says so. The layers stand innermost first: a
+/// request meets the last one first.
+fn dashboard(pages: &Pages) -> Router {
+    let rendered = Router::new()
+        .route("/", get(plain::start))
+        .route("/setup", get(setup::show).post(setup::submit))
+        .route("/login", get(login::show).post(login::submit))
+        .route("/logout", post(login::leave))
+        .route("/dashboard", get(home::show))
+        .route("/dashboard/new", get(new_project::show).post(new_project::submit))
+        .route("/dashboard/projects/{name}", get(project::show))
+        .route("/dashboard/projects/{name}/deploy", post(project::deploy))
+        .route("/dashboard/projects/{name}/delete", post(project::delete))
+        .route("/dashboard/deployments/{id}", get(deployment::show))
+        .route("/dashboard/deployments/{id}/cancel", post(deployment::cancel))
+        .route("/dashboard/deployments/{id}/log.txt", get(log_text))
+        .route("/dashboard/deployments/{id}/log/stream", get(log_stream))
+        .route("/dashboard/account/keys", get(keys::show).post(keys::create))
+        .route("/dashboard/account/keys/{id}/revoke", post(keys::revoke))
+        .route("/dashboard/live", get(live::stream))
+        .fallback(pages::not_found)
+        .method_not_allowed_fallback(pages::method_not_allowed)
+        .layer(from_fn_with_state(pages.clone(), csrf::guard))
+        .layer(from_fn_with_state(pages.clone(), pages::finish))
+        .layer(pages.sessions.layer())
+        .layer(
+            CompressionLayer::new()
+                .compress_when(SizeAbove::new(COMPRESSED_FROM).and(NotForContentType::SSE)),
+        );
+    let files = Router::new()
+        .route("/assets/{build}/{*file}", get(assets::serve))
+        .route("/favicon.ico", get(assets::favicon))
+        .route("/robots.txt", get(plain::robots))
+        .route("/.well-known/change-password", get(plain::change_password));
+    rendered
+        .merge(files)
+        .layer(from_fn_with_state(pages.clone(), pages::headers::secure))
+        .with_state(pages.clone())
+}

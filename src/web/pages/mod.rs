@@ -1,0 +1,51 @@
+//! The dashboard: one file a page. A handler asks `app` and fills the structs of `view`; it decides nothing itself.
+
+pub mod deployment;
+mod deployment_log;
+mod error;
+mod failure;
+pub mod headers;
+pub mod home;
+pub mod keys;
+pub mod live;
+pub mod login;
+mod new_key;
+pub mod new_project;
+mod params;
+pub mod plain;
+pub mod project;
+mod respond;
+pub mod setup;
+mod show;
+mod streams;
+mod visitor;
+
+pub use deployment_log::{stream as log_stream, text as log_text};
+pub use error::{PageError, finish, method_not_allowed, not_found};
+pub use visitor::Visitor;
+
+use self::new_key::NewKeys;
+use self::streams::Streams;
+use super::session::Sessions;
+use crate::app::App;
+
+/// What the pages share.
+#[derive(Clone)]
+pub struct Pages {
+    pub app: App,
+    pub sessions: Sessions,
+    streams: Streams,
+    new_keys: NewKeys,
+}
+
+impl Pages {
+    /// The pages of an instance.
+    pub fn new(app: App) -> Self {
+        Self {
+            sessions: Sessions::new(app.clone()),
+            streams: Streams::default(),
+            new_keys: NewKeys::default(),
+            app,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Pages as plain data and a template each. Nothing here reads a database or a clock: a handler fills the structs.
+//!
+//! Every page has `sample()`, which the tests render: full, empty and with errors.
+//! A region that updates itself is a block of the page's own template, so it is rendered in one way only.
+
+pub mod ansi;
+pub mod deployment;
+mod deployment_samples;
+pub mod error;
+pub mod form;
+pub mod keys;
+pub mod log;
+pub mod login;
+pub mod mark;
+pub mod new_project;
+pub mod parts;
+pub mod project;
+pub mod projects;
+pub mod sample;
+pub mod setup;
+pub mod shell;
+pub mod status;
+pub mod text;
+pub mod time;
+
+/// Something that is HTML once it is rendered: a page, or a region of one.
+pub trait View {
+    /// The HTML.
+    ///
+    /// # Errors
+    /// The template failed; the text is for the log only.
+    fn html(&self) -> Result<String, String>;
+}
+
+impl<T: askama::Template> View for T {
+    fn html(&self) -> Result<String, String> {
+        self.render().map_err(|error| error.to_string())
+    }
+}

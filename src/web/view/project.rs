@@ -1,0 +1,178 @@
+//! `/dashboard/projects/{name}`: what visitors get, what happened lately, and the way to delete it.
+
+use askama::Template;
+
+use super::form::Errors;
+use super::parts::{Commit, DeploymentRow, Progress, Site};
+use super::sample;
+use super::shell::{Notice, Shell};
+use super::status::{Phase, Status};
+use super::time::{Millis, Moment};
+
+/// The page. `tile` and `list` are regions that update themselves.
+#[derive(Template)]
+#[template(path = "project.html", blocks = ["tile", "list"])]
+pub struct ProjectPage {
+    pub shell: Shell,
+    pub id: String,
+    pub name: String,
+    pub status: Status,
+    /// What the state means here: `Serving 4f2c9e1.`
+    pub sentence: String,
+    /// Where visitors find it, the main address first.
+    pub sites: Vec<Site>,
+    /// What visitors get now.
+    pub live: Option<LiveDeployment>,
+    /// A deployment on its way.
+    pub running: Option<RunningDeployment>,
+    pub source: Source,
+    pub deployments: Vec<DeploymentRow>,
+    /// Deployments newer than the first row. They wait behind a link, so that no row moves under the pointer.
+    pub unseen: u32,
+    /// Of the delete form, which is then open.
+    pub errors: Errors,
+}
+
+/// The deployment visitors get.
+#[derive(Clone, Debug)]
+pub struct LiveDeployment {
+    pub id: String,
+    pub commit: Commit,
+    pub since: Moment,
+    /// `Node.js 22`.
+    pub runtime: String,
+}
+
+/// The deployment that is on its way.
+#[derive(Clone, Debug)]
+pub struct RunningDeployment {
+    pub id: String,
+    pub phase: Phase,
+    pub progress: Progress,
+}
+
+/// Where the code comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// Without credentials. Empty when nothing was deployed from Git yet.
+    pub git_url: String,
+    pub branch: String,
+}
+
+impl ProjectPage {
+    /// The newest row the list shows; the region asks for rows up to this one only.
+    pub fn newest(&self) -> &str {
+        self.deployments.first().map_or("", |row| row.id.as_str())
+    }
+
+    /// Full, empty, with errors.
+    pub fn sample() -> Vec<(&'static str, Self)> {
+        let full = Self::full;
+        vec![
+            ("full", full()),
+            (
+                "empty",
+                Self {
+                    status: Status::New,
+                    sentence: Status::New.sentence().to_owned(),
+                    sites: Vec::new(),
+                    live: None,
+                    running: None,
+                    source: Source::default(),
+                    deployments: Vec::new(),
+                    unseen: 0,
+                    ..full()
+                },
+            ),
+            (
+                "error",
+                Self {
+                    shell: sample::shell_after(Notice::bad(
+                        "Not deployed. Docker does not answer.",
+                    )),
+                    status: Status::Degraded,
+                    sentence: "The health check fails: last answer 500 after 2.1 s.".to_owned(),
+                    errors: Errors::one("confirm", "The name is `web`."),
+                    running: None,
+                    unseen: 0,
+                    ..full()
+                },
+            ),
+        ]
+    }
+
+    fn full() -> Self {
+        let commit = |subject: &str, hash: &str| Commit {
+            subject: subject.into(),
+            hash: hash.to_owned(),
+            branch: "main".into(),
+            author: "Ada".into(),
+        };
+        let row = |number: i64, status, commit, duration| DeploymentRow {
+            id: format!("dep_{number}q7w1z3c7k2m9qhx"),
+            status,
+            commit,
+            trigger: "Deploy of main by Ada".to_owned(),
+            at: sample::NOW.plus(-number * 90 * sample::MINUTE),
+            duration,
+        };
+        Self {
+            shell: sample::shell(),
+            id: "prj_7k2m9qhx4t8w1z3c".to_owned(),
+            name: "web".to_owned(),
+            status: Status::Live,
+            sentence: "Serving 4f2c9e1.".to_owned(),
+            sites: vec![
+                Site::new("https://web.apps.example.com"),
+                Site::new("https://www.example.org"),
+            ],
+            live: Some(LiveDeployment {
+                id: "dep_1q7w1z3c7k2m9qhx".to_owned(),
+                commit: commit("Fix login redirect", "4f2c9e1d0b7a4c3e"),
+                since: sample::NOW,
+                runtime: "Node.js 22".to_owned(),
+            }),
+            running: Some(RunningDeployment {
+                id: "dep_0q7w1z3c7k2m9qhx".to_owned(),
+                phase: Phase::Building,
+                progress: Progress { elapsed: Millis(42_000), usual: Some(Millis(50_000)) },
+            }),
+            source: Source {
+                git_url: "https://github.com/acme/web.git".to_owned(),
+                branch: "main".to_owned(),
+            },
+            deployments: vec![
+                row(0, Status::Running(Phase::Building), None, None),
+                row(
+                    1,
+                    Status::Live,
+                    Some(commit("Fix login redirect", "4f2c9e1d0b7a4c3e")),
+                    Some(Millis(52_400)),
+                ),
+                row(
+                    2,
+                    Status::Replaced,
+                    Some(commit("Bump deps", "9b1d220aa7a4c3e0")),
+                    Some(Millis(49_100)),
+                ),
+                row(
+                    3,
+                    Status::Failed,
+                    Some(commit(
+                        "WIP: <b>try</b> the \u{202e}new auth flow that has a rather long subject line",
+                        "77aa01c0b7a4c3e4",
+                    )),
+                    Some(Millis(38_000)),
+                ),
+                row(
+                    4,
+                    Status::Canceled,
+                    Some(commit("Add rate limits", "b81d0aa0b7a4c3e4")),
+                    Some(Millis(4_200)),
+                ),
+            ],
+            unseen: 2,
+            errors: Errors::none(),
+        }
+    }
+}

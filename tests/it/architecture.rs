@@ -1,0 +1,241 @@
+//! The rules of who may import whom, held against the sources. A rule is changed here, in the open,
+//! with its reason.
+
+mod source;
+
+use std::path::{Path, PathBuf};
+
+use source::{External, Source};
+
+/// One line of the table: a module, what it may import from the crate, and why no more.
+struct Rule {
+    module: &'static str,
+    may: &'static [&'static str],
+    reason: &'static str,
+}
+
+const RULES: [Rule; 20] = [
+    Rule { module: "model", may: &[], reason: "rules without I/O can be read and tested alone" },
+    leaf("clock"),
+    leaf("events"),
+    leaf("config"),
+    leaf("crypto"),
+    leaf("db"),
+    leaf("logs"),
+    leaf("docker"),
+    Rule {
+        module: "egress",
+        may: &["model", "config"],
+        reason: "the guarded way out knows its policy and nothing of who asks",
+    },
+    Rule {
+        module: "git",
+        may: &["model", "egress"],
+        reason: "a fetcher brings commits; what happens to them is decided elsewhere",
+    },
+    Rule {
+        module: "builder",
+        may: &["model", "git"],
+        reason: "a plan follows from a source tree alone, so that detection is tested without Docker",
+    },
+    Rule { module: "task", may: &["clock"], reason: "tasks are never given input" },
+    Rule {
+        module: "routing",
+        may: &["model", "db", "task"],
+        reason: "the table is derived from the database, never told",
+    },
+    Rule {
+        module: "proxy",
+        may: &["model", "clock", "config", "routing", "tls"],
+        reason: "visitors are served when the database, Docker or a build is in trouble",
+    },
+    Rule {
+        module: "pipeline",
+        may: &[
+            "model", "clock", "events", "config", "crypto", "egress", "db", "logs", "docker",
+            "git", "task", "builder", "routing",
+        ],
+        reason: "it moves deployments and knows neither the proxy nor who asked",
+    },
+    Rule {
+        module: "app",
+        may: &[
+            "model", "clock", "events", "config", "crypto", "egress", "db", "logs", "docker",
+            "git", "task", "builder", "routing",
+        ],
+        reason: "a use case writes rows and wakes tasks; it does no work of the pipeline or the proxy",
+    },
+    Rule {
+        module: "web",
+        may: &["app", "db", "logs", "model", "config", "crypto", "events"],
+        reason: "every change goes through a use case; pages and API only read beside it",
+    },
+    Rule {
+        module: "server",
+        may: &["model", "config", "task", "web", "proxy", "tls", "routing"],
+        reason: "sockets hand requests on, with the visitor's address and the newest routes; nothing else",
+    },
+    Rule {
+        module: "boot",
+        may: &[
+            "model", "clock", "events", "config", "crypto", "egress", "db", "logs", "docker",
+            "git", "task", "builder", "routing", "proxy", "pipeline", "app", "web", "server",
+            "tls",
+        ],
+        reason: "the composition root builds every part; commands call it, not the other way round",
+    },
+    Rule {
+        module: "cli",
+        may: &["boot", "config", "app", "model", "clock"],
+        reason: "a command parses, calls and prints",
+    },
+];
+
+const fn leaf(module: &'static str) -> Rule {
+    Rule { module, may: &["model"], reason: "it offers one thing and knows nobody who uses it" }
+}
+
+/// An external crate, where it may be named (path prefixes inside `src`), and why nowhere else.
+struct Home {
+    name: &'static str,
+    only: &'static [&'static str],
+    reason: &'static str,
+}
+
+const HOMES: [Home; 8] = [
+    Home { name: "rusqlite", only: &["db/"], reason: "all SQL is in one place" },
+    Home {
+        name: "bollard",
+        only: &["docker/bollard"],
+        reason: "the engine is reached through a port, so that another can take its place",
+    },
+    Home { name: "tonic", only: &["docker/bollard"], reason: "only a build session speaks it" },
+    Home { name: "git2", only: &["git/object_store.rs"], reason: "C code gets a small door" },
+    Home { name: "ring", only: &["crypto/"], reason: "cryptography is reviewed in one place" },
+    Home { name: "axum", only: &["web/", "server/"], reason: "use cases know no HTTP" },
+    Home {
+        name: "tower_sessions",
+        only: &["web/", "server/"],
+        reason: "a session is a matter of the browser",
+    },
+    Home {
+        name: "askama",
+        only: &["web/view/", "proxy/error_page"],
+        reason: "templates get values that are ready to be shown",
+    },
+];
+
+/// Longest file that a reader is asked to take in at once.
+const LONGEST: usize = 450;
+
+/// Names that say nothing, so that everything ends up there.
+const NAMELESS: [&str; 6] = ["utils", "util", "helpers", "helper", "common", "misc"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn none(problems: &[String]) {
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn modules_import_only_what_the_table_allows() {
+    let sources = Source::all(&root());
+    let modules: Vec<_> = RULES.iter().map(|rule| rule.module).collect();
+    let mut problems = Vec::new();
+    for source in &sources {
+        let own = source.module();
+        if matches!(own, "main" | "lib") {
+            continue;
+        }
+        let Some(rule) = RULES.iter().find(|rule| rule.module == own) else {
+            problems.push(format!("src/{}: the module `{own}` is not in the table", source.path));
+            continue;
+        };
+        for used in source.modules_used(&modules) {
+            if used.name != own && !rule.may.contains(&used.name.as_str()) {
+                problems.push(format!(
+                    "src/{}:{}: `{}`\n    `{own}` must not import `{}`: {}",
+                    source.path,
+                    used.line,
+                    source.line(used.line),
+                    used.name,
+                    rule.reason
+                ));
+            }
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn external_crates_stay_in_their_homes() {
+    let mut problems = Vec::new();
+    for source in Source::all(&root()) {
+        for home in &HOMES {
+            if home.only.iter().any(|prefix| source.path.starts_with(prefix)) {
+                continue;
+            }
+            for External { line } in source.externals(home.name) {
+                problems.push(format!(
+                    "src/{}:{line}: `{}`\n    `{}` is only for {}: {}",
+                    source.path,
+                    source.line(line),
+                    home.name,
+                    home.only.join(", "),
+                    home.reason
+                ));
+            }
+        }
+    }
+    none(&problems);
+}
+
+#[test]
+fn the_program_itself_only_calls_commands() {
+    let sources = Source::all(&root());
+    let main = sources.iter().find(|source| source.path == "main.rs").unwrap();
+    let used: Vec<_> = main.paths_after("orbitra").into_iter().map(|used| used.name).collect();
+    assert!(!used.is_empty() && used.iter().all(|name| name == "cli"), "{used:?}");
+}
+
+#[test]
+fn every_module_is_in_the_table_once_and_the_table_has_no_circle() {
+    let sources = Source::all(&root());
+    let lib = sources.iter().find(|source| source.path == "lib.rs").unwrap();
+    let mut declared: Vec<_> = lib
+        .text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
+    let mut ruled: Vec<_> = RULES.iter().map(|rule| rule.module).collect();
+    declared.sort_unstable();
+    ruled.sort_unstable();
+    assert_eq!(declared, ruled);
+    // Modules that nothing left over imports are taken away until none is left.
+    let mut left: Vec<&Rule> = RULES.iter().collect();
+    while !left.is_empty() {
+        let before = left.len();
+        let needed: Vec<_> = left.iter().flat_map(|rule| rule.may).copied().collect();
+        left.retain(|rule| needed.contains(&rule.module));
+        let names: Vec<_> = left.iter().map(|rule| rule.module).collect();
+        assert!(left.len() < before, "these import each other: {names:?}");
+    }
+}
+
+#[test]
+fn files_can_be_read_in_one_sitting_and_have_names_that_say_what_is_in_them() {
+    let mut problems = Vec::new();
+    for source in Source::all(&root()) {
+        let lines = source.text.lines().count();
+        if lines > LONGEST {
+            problems.push(format!("src/{}: {lines} lines, more than {LONGEST}", source.path));
+        }
+        let path = source.path.trim_end_matches(".rs");
+        if let Some(name) = path.split('/').find(|part| NAMELESS.contains(part)) {
+            problems.push(format!("src/{}: `{name}` says nothing", source.path));
+        }
+    }
+    none(&problems);
+}

@@ -1,0 +1,10 @@
+//! The dashboard through its router: real database, real logs, a browser that keeps cookies.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod browser;
+mod forms;
+mod pages;
+mod sign_in;
+mod site;
+mod streams;

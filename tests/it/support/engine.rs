@@ -1,0 +1,335 @@
+//! An engine in this process: its images are what a commit's `app.json` says, its containers are
+//! little HTTP servers on loopback addresses.
+
+mod behaviour;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use orbitra::docker::{
+    BuildError, BuildEvent, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, ContainerId,
+    ContainerSpec, ContainerState, EngineError, EngineInfo, ImageInfo, NetworkError, NetworkSpec,
+    OutputChunk, Owned, OwnedObject, Owner,
+};
+use tokio_util::sync::CancellationToken;
+
+use self::behaviour::Behaviour;
+
+/// The engine; clones are the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    /// Where containers run: not in the program, so that they outlive it.
+    runtime: tokio::runtime::Handle,
+    things: Mutex<Things>,
+    down: AtomicBool,
+    /// Whether a request for `/slow` has come.
+    thinking: Arc<AtomicBool>,
+    next: AtomicU32,
+}
+
+#[derive(Default)]
+struct Things {
+    images: BTreeMap<String, (Owner, Behaviour)>,
+    networks: BTreeMap<String, NetworkSpec>,
+    containers: HashMap<String, Container>,
+    /// Builds under way.
+    building: usize,
+    /// Most builds at the same time so far.
+    most_building: usize,
+}
+
+struct Container {
+    spec: ContainerSpec,
+    behaviour: Behaviour,
+    address: IpAddr,
+    starts: u32,
+    exit_code: Option<i64>,
+    process: Option<CancellationToken>,
+}
+
+impl Engine {
+    /// An engine with nothing on it; its containers run for as long as this test.
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
+            runtime: tokio::runtime::Handle::current(),
+            things: Mutex::default(),
+            down: AtomicBool::default(),
+            thinking: Arc::default(),
+            next: AtomicU32::default(),
+        }))
+    }
+
+    /// Every call fails from now on, as if the engine were not running.
+    pub fn set_down(&self, down: bool) {
+        self.0.down.store(down, Ordering::SeqCst);
+    }
+
+    /// How many containers, running containers, images and networks there are.
+    pub fn count(&self) -> (usize, usize, usize, usize) {
+        let things = self.0.things.lock().unwrap();
+        let running = things.containers.values().filter(|one| one.process.is_some()).count();
+        (things.containers.len(), running, things.images.len(), things.networks.len())
+    }
+
+    /// How often a deployment's container was started; `None` when there is none.
+    pub fn starts(&self, deployment: &str) -> Option<u32> {
+        let things = self.0.things.lock().unwrap();
+        things.containers.get(&format!("orbitra-{deployment}")).map(|one| one.starts)
+    }
+
+    /// Ends a container's process as a crash would.
+    pub fn crash(&self, deployment: &str) {
+        let mut things = self.0.things.lock().unwrap();
+        let container = things.containers.get_mut(&format!("orbitra-{deployment}")).unwrap();
+        container.process.take().unwrap().cancel();
+        container.exit_code = Some(137);
+    }
+
+    /// Whether a request for `/slow` has come.
+    pub fn thinks(&self) -> bool {
+        self.0.thinking.load(Ordering::SeqCst)
+    }
+
+    /// From now on a deployment's process ends at its start with this exit code, or does not.
+    pub fn set_exit(&self, deployment: &str, code: Option<i64>) {
+        let mut things = self.0.things.lock().unwrap();
+        let container = things.containers.get_mut(&format!("orbitra-{deployment}")).unwrap();
+        container.behaviour.exit = code;
+    }
+
+    /// Builds that are under way now, and the most there were at the same time.
+    pub fn builds(&self) -> (usize, usize) {
+        let things = self.0.things.lock().unwrap();
+        (things.building, things.most_building)
+    }
+
+    fn answers(&self) -> Result<(), EngineError> {
+        if self.0.down.load(Ordering::SeqCst) {
+            Err(EngineError::Unreachable("there is no socket".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// An address of the loopback network that nobody else uses.
+    fn address(&self) -> IpAddr {
+        let [_, _, high, low] = std::process::id().to_be_bytes();
+        let number = self.0.next.fetch_add(1, Ordering::SeqCst);
+        // The second number tells containers apart; tests have few.
+        let second = u8::try_from(1 + number % 250).unwrap();
+        IpAddr::V4(Ipv4Addr::new(127, second, high, low.max(2)))
+    }
+}
+
+/// Counts a build for as long as it lives.
+struct Building(Engine);
+
+impl Building {
+    fn begin(engine: &Engine) -> Self {
+        let mut things = engine.0.things.lock().unwrap();
+        things.building += 1;
+        things.most_building = things.most_building.max(things.building);
+        Self(engine.clone())
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        self.0.0.things.lock().unwrap().building -= 1;
+    }
+}
+
+#[async_trait]
+impl ContainerEngine for Engine {
+    async fn info(&self) -> Result<EngineInfo, EngineError> {
+        self.answers()?;
+        Ok(EngineInfo { version: "1".to_owned(), api_version: "1.41".to_owned() })
+    }
+
+    async fn build(
+        &self,
+        spec: BuildSpec,
+        context: BoxStream<'static, Result<Bytes, std::io::Error>>,
+        events: BuildEvents,
+        cancel: CancellationToken,
+    ) -> Result<BuiltImage, BuildError> {
+        self.answers()?;
+        let _building = Building::begin(self);
+        let behaviour = behaviour::of_context(context).await?;
+        let name = "[1/1] COPY app.json ./".to_owned();
+        let step = "step".to_owned();
+        let _ = events.send(BuildEvent::StepStarted { step, name: name.clone() }).await;
+        if behaviour.build_hangs {
+            cancel.cancelled().await;
+            return Err(BuildError::Canceled);
+        }
+        if let Some(code) = behaviour.build_exit {
+            let message = format!("RUN make ended with exit code {code}");
+            return Err(BuildError::Step { step: name, exit_code: Some(code), message });
+        }
+        let id = format!("sha256:{}", spec.tag);
+        self.0.things.lock().unwrap().images.insert(spec.tag, (spec.owner, behaviour));
+        Ok(BuiltImage { id })
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
+        self.answers()?;
+        let tag = reference.trim_start_matches("sha256:");
+        let found = self.0.things.lock().unwrap().images.contains_key(tag);
+        let id = format!("sha256:{tag}");
+        Ok(found.then(|| ImageInfo { id, size_bytes: 1, exposed_ports: Vec::new() }))
+    }
+
+    async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        self.answers()?;
+        let tag = reference.trim_start_matches("sha256:");
+        self.0.things.lock().unwrap().images.remove(tag);
+        Ok(())
+    }
+
+    async fn ensure_network(&self, spec: NetworkSpec) -> Result<(), NetworkError> {
+        self.answers()?;
+        let mut things = self.0.things.lock().unwrap();
+        let same = |other: &NetworkSpec| other.subnet == spec.subnet && other.name != spec.name;
+        if things.networks.values().any(same) {
+            return Err(NetworkError::SubnetInUse);
+        }
+        things.networks.entry(spec.name.clone()).or_insert(spec);
+        Ok(())
+    }
+
+    async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        self.answers()?;
+        self.0.things.lock().unwrap().networks.remove(name);
+        Ok(())
+    }
+
+    async fn create(&self, spec: ContainerSpec) -> Result<ContainerId, EngineError> {
+        self.answers()?;
+        let address = self.address();
+        let mut things = self.0.things.lock().unwrap();
+        let missing = || EngineError::NotFound(format!("No such image: {}", spec.image));
+        let image = spec.image.trim_start_matches("sha256:");
+        let behaviour = things.images.get(image).ok_or_else(missing)?.1.clone();
+        let name = spec.name.clone();
+        things.containers.entry(name.clone()).or_insert(Container {
+            spec,
+            behaviour,
+            address,
+            starts: 0,
+            exit_code: None,
+            process: None,
+        });
+        Ok(ContainerId(name))
+    }
+
+    async fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.answers()?;
+        let mut things = self.0.things.lock().unwrap();
+        let missing = || EngineError::NotFound(format!("No such container: {}", id.0));
+        let container = things.containers.get_mut(&id.0).ok_or_else(missing)?;
+        if container.process.is_some() {
+            return Ok(());
+        }
+        container.starts += 1;
+        container.exit_code = container.behaviour.exit;
+        if container.exit_code.is_some() {
+            return Ok(());
+        }
+        let environment = &container.spec.environment;
+        let port = environment.iter().find(|(name, _)| name == "PORT").unwrap().1.parse().unwrap();
+        let address = SocketAddr::new(container.address, port);
+        let (stop, behaviour) = (CancellationToken::new(), container.behaviour.clone());
+        container.process = Some(stop.clone());
+        let thinking = self.0.thinking.clone();
+        self.0.runtime.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = behaviour::serve(address, behaviour, thinking) => {}
+            }
+        });
+        Ok(())
+    }
+
+    async fn supervise(&self, _id: &ContainerId) -> Result<(), EngineError> {
+        self.answers()
+    }
+
+    async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerState>, EngineError> {
+        self.answers()?;
+        Ok(self.0.things.lock().unwrap().containers.get(&id.0).map(state))
+    }
+
+    async fn stop(&self, id: &ContainerId, _grace: Duration) -> Result<(), EngineError> {
+        self.answers()?;
+        if let Some(container) = self.0.things.lock().unwrap().containers.get_mut(&id.0)
+            && let Some(process) = container.process.take()
+        {
+            process.cancel();
+            container.exit_code = Some(0);
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.stop(id, Duration::ZERO).await?;
+        self.0.things.lock().unwrap().containers.remove(&id.0);
+        Ok(())
+    }
+
+    async fn owned(&self) -> Result<Owned, EngineError> {
+        self.answers()?;
+        let things = self.0.things.lock().unwrap();
+        let object = |name: &String, owner: &Owner| OwnedObject {
+            id: name.clone(),
+            name: name.clone(),
+            owner: owner.clone(),
+        };
+        let networks = things.networks.iter().map(|(name, spec)| object(name, &spec.owner));
+        let images = things.images.iter().map(|(name, (owner, _))| object(name, owner));
+        Ok(Owned {
+            containers: things.containers.values().map(state).collect(),
+            networks: networks.collect(),
+            images: images.collect(),
+        })
+    }
+
+    fn output(
+        &self,
+        id: &ContainerId,
+        tail: Option<u32>,
+        _follow: bool,
+    ) -> BoxStream<'static, Result<OutputChunk, EngineError>> {
+        let things = self.0.things.lock().unwrap();
+        let said = things.containers.get(&id.0).map(|one| one.behaviour.says.clone());
+        let said = said.filter(|said| !said.is_empty() && tail != Some(0));
+        let chunk = said.map(|said| OutputChunk { stderr: false, bytes: Bytes::from(said + "\n") });
+        stream::iter(chunk.map(Ok)).boxed()
+    }
+}
+
+fn state(container: &Container) -> ContainerState {
+    let running = container.process.is_some();
+    ContainerState {
+        id: ContainerId(container.spec.name.clone()),
+        name: container.spec.name.clone(),
+        owner: Some(container.spec.owner.clone()),
+        restarts: 0,
+        running,
+        paused: false,
+        address: running.then_some(container.address),
+        exit_code: container.exit_code.filter(|_| !running),
+        out_of_memory: false,
+        pid: None,
+        error: None,
+    }
+}

@@ -1,0 +1,13 @@
+//! What the tests share.
+
+pub mod api_client;
+pub mod app;
+pub mod apps;
+pub mod engine;
+pub mod front;
+pub mod git_server;
+pub mod load;
+pub mod orbitra;
+pub mod toy;
+pub mod until;
+pub mod wire;

@@ -1,0 +1,283 @@
+//! The real program on a directory and a port of its own, against the machine's Docker.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::api_client::{Answer, Api, try_visit};
+use super::until::{until, within};
+
+/// A running Orbitra. Dropping it removes everything it made on the engine, and fails the test when
+/// something was there that nothing in its database stands for.
+pub struct Orbitra {
+    pub api: Api,
+    pub port: u16,
+    directory: TempDir,
+    settings: Vec<(String, String)>,
+    process: Option<Child>,
+}
+
+impl Orbitra {
+    /// Starts one with an account and a key.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more settings.
+    pub async fn start_with(more: &[(&str, &str)]) -> Self {
+        need_docker();
+        let number = number();
+        let port = free_port(number);
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let mut settings = vec![
+            ("ORBITRA_DATA".to_owned(), data.to_str().unwrap().to_owned()),
+            ("ORBITRA_LISTEN".to_owned(), format!("127.0.0.1:{port}")),
+            ("ORBITRA_EGRESS_ALLOW".to_owned(), "127.0.0.1/32".to_owned()),
+            ("ORBITRA_EGRESS_ALLOW_HTTP".to_owned(), "true".to_owned()),
+            ("ORBITRA_NETWORK_POOL".to_owned(), pool(number)),
+            ("ORBITRA_DRAIN_SECONDS".to_owned(), "2".to_owned()),
+            ("ORBITRA_LOG".to_owned(), "info".to_owned()),
+        ];
+        settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let api = Api { port, key: String::new() };
+        let mut orbitra = Self { api, port, directory, settings, process: None };
+        let account =
+            ["create-user", "--email", "a@example.com", "--name", "A", "--plan", "enterprise"];
+        let user = orbitra.admin(&account);
+        let key = ["create-key", "--user", &user, "--name", "tests", "--scopes", "full"];
+        orbitra.api.key = orbitra.admin(&key);
+        orbitra.restart().await;
+        orbitra
+    }
+
+    /// Runs `orbitra admin`; answers what it printed.
+    fn admin(&self, arguments: &[&str]) -> String {
+        let output = self.command().arg("admin").args(arguments).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "admin {arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// The program with this instance's settings and nothing else of the surroundings.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orbitra"));
+        command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.envs(std::env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)));
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the program (again) and waits until it answers. Says how long that took.
+    pub async fn restart(&mut self) -> Duration {
+        assert!(self.process.is_none(), "it runs");
+        let log = std::fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
+        let begin = Instant::now();
+        self.process = Some(self.command().arg("serve").stderr(log).spawn().unwrap());
+        let port = self.port;
+        until("Orbitra answers", async || {
+            if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
+                panic!("Orbitra ended ({status}):\n{}", self.log());
+            }
+            let answer = try_visit(port, "127.0.0.1", "/api/v1/health").await.ok()?;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+        begin.elapsed()
+    }
+
+    /// Ends the process as a power cut would.
+    pub fn kill9(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Sends SIGTERM.
+    pub fn ask_to_stop(&self) {
+        let pid = i32::try_from(self.process.as_ref().unwrap().id()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits until the process has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut process = self.process.take().unwrap();
+        within(Duration::from_secs(35), "Orbitra ends", async || process.try_wait().unwrap()).await
+    }
+
+    /// What the program wrote into its own log.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.path().join("orbitra.log")
+    }
+
+    /// A visitor's request.
+    pub async fn visit(&self, host: &str, path: &str) -> Answer {
+        let answer = try_visit(self.port, host, path).await;
+        answer.unwrap_or_else(|error| panic!("{host}{path}: {error}"))
+    }
+
+    /// The instance's name in the labels.
+    pub fn name(&self) -> String {
+        let file = self.directory.path().join("data/instance");
+        std::fs::read_to_string(file).unwrap().trim().to_owned()
+    }
+
+    /// What the engine has of this instance, as ids: `container`, `network` or `image`.
+    pub fn owned(&self, kind: &str) -> Vec<String> {
+        let label = format!("label=orbitra.instance={}", self.name());
+        let mut arguments = vec![kind, "ls", "-q", "--no-trunc", "--filter", &label];
+        if kind == "container" {
+            arguments.push("-a");
+        }
+        let mut ids: Vec<_> = docker(&arguments).lines().map(str::to_owned).collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    /// Everything the engine says of a deployment's container.
+    pub fn container_of(&self, deployment: &str) -> Value {
+        inspect("container", &format!("orbitra-{deployment}"))
+    }
+
+    /// Whether the engine has a container of this deployment.
+    pub fn has_container(&self, deployment: &str) -> bool {
+        let name = format!("name=^/?orbitra-{deployment}$");
+        !docker(&["container", "ls", "-aq", "--filter", &name]).is_empty()
+    }
+
+    /// Files of the data directory that hold these bytes.
+    pub fn files_with(&self, wanted: &[u8]) -> Vec<PathBuf> {
+        let (mut found, mut directories) = (Vec::new(), vec![self.directory.path().to_owned()]);
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(&directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if memchr::memmem::find(&std::fs::read(&path).unwrap(), wanted).is_some() {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+
+    /// What is on the engine and has no reason to be: it belongs to a deployment that failed, was
+    /// canceled or whose project was deleted.
+    fn leftovers(&self) -> Vec<String> {
+        let database = self.directory.path().join("data/orbitra.db");
+        let database = rusqlite::Connection::open(database).unwrap();
+        let known = |sql: &str| -> Vec<String> {
+            let mut statement = database.prepare(sql).unwrap();
+            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let deployments = known(
+            "SELECT d.id FROM deployments d JOIN projects p ON p.id = d.project_id
+             WHERE p.deleted_at IS NULL AND d.state NOT IN ('failed', 'canceled', 'removed')",
+        );
+        let projects = known("SELECT id FROM projects WHERE deleted_at IS NULL");
+        let mut leftovers = Vec::new();
+        for (kind, label, known) in [
+            ("container", "orbitra.deployment", &deployments),
+            ("image", "orbitra.deployment", &deployments),
+            ("network", "orbitra.project", &projects),
+        ] {
+            for id in self.owned(kind) {
+                let object = inspect(kind, &id);
+                let labels =
+                    if kind == "network" { &object["Labels"] } else { &object["Config"]["Labels"] };
+                let owner = labels[label].as_str().unwrap_or_default();
+                if !known.iter().any(|known| known == owner) {
+                    leftovers.push(format!("{kind} of {owner}"));
+                }
+            }
+        }
+        leftovers
+    }
+
+    fn remove_everything(&self) {
+        for (kind, arguments) in
+            [("container", &["rm", "-f", "-v"][..]), ("network", &["rm"]), ("image", &["rm", "-f"])]
+        {
+            let ids = self.owned(kind);
+            if !ids.is_empty() {
+                let ids = ids.iter().map(String::as_str);
+                docker(&[&[kind], arguments].concat().into_iter().chain(ids).collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
+impl Drop for Orbitra {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- Orbitra's own log\n{}", self.log());
+            self.remove_everything();
+            return;
+        }
+        let leftovers = self.leftovers();
+        self.remove_everything();
+        assert!(leftovers.is_empty(), "left on the engine: {leftovers:?}");
+    }
+}
+
+/// Runs the engine's own client.
+pub fn docker(arguments: &[&str]) -> String {
+    let output =
+        Command::new("docker").args(arguments).output().expect("the docker client is needed");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// What the engine says of one object.
+pub fn inspect(kind: &str, id: &str) -> Value {
+    let mut list: Value = serde_json::from_str(&docker(&[kind, "inspect", id])).unwrap();
+    list[0].take()
+}
+
+fn need_docker() {
+    let output = Command::new("docker").args(["image", "inspect", "node:22-slim"]).output();
+    let ready = output.is_ok_and(|output| output.status.success());
+    assert!(
+        ready,
+        "these tests need a running Docker engine with the base images: run ./test.sh, or \
+         tools/start-dockerd.sh and tests/base-images.sh"
+    );
+}
+
+/// A number that no other instance of the tests that run now has.
+fn number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    std::process::id() * 4 + NEXT.fetch_add(1, Ordering::Relaxed) % 4
+}
+
+/// A port below those the system hands out, so that no connection takes it in between.
+pub fn free_port(number: u32) -> u16 {
+    let candidates = (0..2000).map(|step| 10_000 + (number * 7 + step) % 20_000);
+    candidates
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}
+
+/// Sixteen networks out of 10.64.0.0/10.
+fn pool(number: u32) -> String {
+    let base = u32::from(Ipv4Addr::new(10, 64, 0, 0)) + (number % 4096) * 1024;
+    format!("{}/22", Ipv4Addr::from(base))
+}

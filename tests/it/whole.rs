@@ -1,0 +1,163 @@
+//! The whole application in this process: real SQLite, real sockets, real Git, and an engine whose
+//! containers are little HTTP servers.
+
+mod cancel;
+mod failures;
+mod interrupted;
+mod queue;
+mod serving;
+
+use std::sync::Arc;
+
+use orbitra::app::users::NewUser;
+use orbitra::boot::{self, Orbitra};
+use orbitra::clock::Clock;
+use orbitra::config::{Config, DataDir, Flags};
+use orbitra::model::user::Plan;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::support::api_client::{Answer, Api, host_of, text, try_visit};
+use crate::support::engine::Engine;
+use crate::support::git_server::{GitServer, Repository};
+use crate::support::until::until;
+
+const DOCKERFILE: &str = "FROM scratch\nCOPY app.json ./\n";
+
+/// An Orbitra with everything around it.
+struct Whole {
+    api: Api,
+    engine: Engine,
+    git: GitServer,
+    data: TempDir,
+    more: Vec<(&'static str, &'static str)>,
+    /// The program, on threads of its own, so that it can be ended as a power cut would.
+    program: Option<(Runtime, Orbitra)>,
+}
+
+impl Whole {
+    async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(more: &[(&'static str, &'static str)]) -> Self {
+        let mut whole = Self {
+            api: Api { port: 0, key: String::new() },
+            engine: Engine::new(),
+            git: GitServer::start(),
+            data: tempfile::tempdir().unwrap(),
+            more: more.to_vec(),
+            program: None,
+        };
+        whole.run().await;
+        let app = whole.program.as_ref().unwrap().1.app.clone();
+        let user = NewUser {
+            email: "a@example.com".to_owned(),
+            name: "A".to_owned(),
+            plan: Plan::Enterprise,
+            instance_admin: false,
+            password: None,
+        };
+        app.create_user(user).await.unwrap();
+        let full = ["full".to_owned()];
+        whole.api.key = app.create_key_for("a@example.com", "tests", &full).await.unwrap().1;
+        whole
+    }
+
+    /// Starts the program on the data that is there.
+    async fn run(&mut self) {
+        let flags = Flags {
+            data: Some(self.data.path().to_owned()),
+            listen: Some("127.0.0.1:0".to_owned()),
+        };
+        let more = self.more.clone();
+        let config = Config::load(&flags, |name| match name {
+            "ORBITRA_EGRESS_ALLOW" => Some("127.0.0.1/32".to_owned()),
+            "ORBITRA_EGRESS_ALLOW_HTTP" => Some("true".to_owned()),
+            "ORBITRA_DRAIN_SECONDS" => Some("1".to_owned()),
+            _ => more.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()),
+        });
+        let (config, engine) = (config.unwrap(), Arc::new(self.engine.clone()));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let starting = runtime.spawn(async move {
+            let lock = DataDir::open(&config.data).unwrap().lock().unwrap();
+            let instance = boot::open(&config, Clock::System).await.unwrap();
+            Orbitra::start_with(config, instance, engine, lock).await.unwrap()
+        });
+        let orbitra = starting.await.unwrap();
+        self.api.port = orbitra.local_addr().port();
+        self.program = Some((runtime, orbitra));
+    }
+
+    /// Ends the program without a word to any of its tasks.
+    fn cut_off(&mut self) {
+        let (runtime, orbitra) = self.program.take().unwrap();
+        runtime.shutdown_background();
+        drop(orbitra);
+    }
+
+    /// Stops the program as SIGTERM does.
+    async fn stop(&mut self) {
+        let (runtime, orbitra) = self.program.take().unwrap();
+        runtime.spawn(orbitra.stop()).await.unwrap();
+        runtime.shutdown_background();
+    }
+
+    /// A repository whose application behaves like this.
+    fn repository(&self, app: &Value) -> Repository {
+        let app = app.to_string();
+        self.git.repository_of("app", &[("Dockerfile", DOCKERFILE), ("app.json", &app)])
+    }
+
+    /// A project with a health check that gives up soon.
+    async fn project(&self, name: &str) -> String {
+        let health = json!({"healthcheck": {"grace_seconds": 1, "timeout_seconds": 1}});
+        self.api.project(name, json!({"runtime": health})).await
+    }
+
+    async fn deploy(&self, project: &str, repository: &Repository) -> String {
+        self.api.deploy(project, repository, json!({})).await
+    }
+
+    async fn visit(&self, host: &str) -> Answer {
+        try_visit(self.api.port, host, "/").await.unwrap()
+    }
+
+    /// The body of a project's site.
+    async fn site(&self, project: &str) -> String {
+        self.visit(&format!("{project}.localhost")).await.body
+    }
+
+    /// Visits a deployment's own URL.
+    async fn own_url(&self, deployment: &str) -> Answer {
+        let deployment = self.api.get(&format!("/deployments/{deployment}")).await;
+        self.visit(&host_of(&text(&deployment, "url"))).await
+    }
+
+    /// Waits until a deployment is in a phase.
+    async fn phase(&self, deployment: &str, phase: &str) {
+        until(phase, async || {
+            let shown = self.api.get(&format!("/deployments/{deployment}")).await;
+            (shown["phase"] == phase).then_some(())
+        })
+        .await;
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if self.program.is_some() {
+            self.cut_off();
+        }
+    }
+}
+
+/// Commits another behaviour.
+fn change(repository: &Repository, app: &Value) {
+    repository.commit("app.json", &app.to_string());
+}
