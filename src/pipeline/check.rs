@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Pipeline;
 use super::job::Job;
 use super::probe::{self, Probe};
+use super::start::Started;
 use super::stop::Stop;
 use crate::db;
 use crate::docker::{ContainerId, ContainerState, sockets};
@@ -24,16 +25,12 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Lines of the application's output that a failure carries.
 const LAST_LINES: usize = 20;
 
-/// Ports below this one need a privilege; an application is found on any.
-const ANY_PORT: u16 = 1;
-
 impl Job {
     /// Waits until the application answers as the policy says, and remembers where it listens.
-    pub(super) async fn check(&mut self, container: &ContainerId) -> Result<(), Stop> {
+    pub(super) async fn check(&mut self, started: &Started) -> Result<(), Stop> {
         self.advance(State::Checking).await?;
         let health = self.project.runtime.healthcheck.clone();
-        let told = self.deployment.address.as_deref().and_then(|text| text.strip_prefix(':'));
-        let told: u16 = told.and_then(|port| port.parse().ok()).unwrap_or(ANY_PORT);
+        let (container, told) = (&started.container, started.port);
         let deadline = Instant::now() + Duration::from_secs(u64::from(health.grace_seconds));
         let mut pause = FIRST_PAUSE;
         let mut seen = Seen::default();

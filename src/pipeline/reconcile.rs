@@ -25,6 +25,11 @@ impl Pipeline {
                 return;
             }
         };
+        // One question instead of one for every deployment: an engine that hangs answers each only after its deadline.
+        if let Err(error) = self.engine.info().await {
+            tracing::warn!(%error, "the engine does not answer; what runs, runs on");
+            return;
+        }
         for deployment in servable {
             if deployment.run_state != RunState::Running {
                 // A crashed one is tried again, soon and then now and then: what it missed may be back.
@@ -173,6 +178,11 @@ impl Pipeline {
     /// Remembers that a request has woken a deployment, so that it is not taken for a leftover.
     pub(super) fn note_woken(&self, id: &DeploymentId) {
         self.state.woken.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+    }
+
+    /// It sleeps again.
+    pub(super) fn forget_woken(&self, id: &DeploymentId) {
+        self.state.woken.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// Whether a crashed deployment is to be tried again: at the first look, then every so many.

@@ -18,11 +18,11 @@ const RESTARTS: u32 = 3;
 impl Pipeline {
     /// Puts a deployment that was cut off back into the queue; what it had begun is removed.
     pub(super) async fn restart(&self, deployment: &Deployment, project: &Project) {
-        self.discard(deployment).await;
         let (id, from, now) = (deployment.id.clone(), deployment.state, self.clock.now());
         let restarts = self.db.write(move |c| db::transitions::restart(c, &id, from, now)).await;
         match restarts {
             Ok(restarts) if restarts > RESTARTS => {
+                self.discard(deployment).await;
                 let message =
                     "Orbitra stopped in the middle of this deployment several times. Deploy again.";
                 let failure = Failure::new(FailureCode::EngineError, from.as_str(), message);
@@ -32,9 +32,12 @@ impl Pipeline {
                 self.ended(deployment, project).await;
             }
             Ok(_) => {
+                self.discard(deployment).await;
                 self.announce(project, &deployment.id);
                 self.signal.wake();
             }
+            // It ended after it was read: what it made is in use, and nothing here may touch it.
+            Err(DbError::Stale) => {}
             Err(error) => {
                 tracing::error!(deployment = %deployment.id, %error, "it could not begin again")
             }

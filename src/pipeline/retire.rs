@@ -45,6 +45,7 @@ impl Pipeline {
                 return;
             }
         };
+        self.forget_woken(id);
         self.publish().await;
         if let Some(upstream) = upstream {
             upstream.retire();

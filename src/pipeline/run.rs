@@ -28,8 +28,8 @@ async fn run(job: &mut Job) -> Result<(), Stop> {
         Output::Container { dockerfile, path } => {
             let image = job.build(&source, dockerfile, path.as_deref()).await?;
             drop(slot);
-            let container = job.start(&image).await?;
-            job.check(&container).await?;
+            let started = job.start(&image).await?;
+            job.check(&started).await?;
         }
     }
     job.switch(&plan).await

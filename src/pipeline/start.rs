@@ -25,9 +25,15 @@ const NETWORK_PREFIX: u8 = 26;
 /// How many subnets are tried before giving up.
 const SUBNET_TRIES: u32 = 32;
 
+/// A container that was started, and the port its application was told.
+pub(super) struct Started {
+    pub container: ContainerId,
+    pub port: u16,
+}
+
 impl Job {
     /// Makes and starts the container.
-    pub(super) async fn start(&mut self, image: &str) -> Result<ContainerId, Stop> {
+    pub(super) async fn start(&mut self, image: &str) -> Result<Started, Stop> {
         self.advance(State::Starting).await?;
         let network = self.pipeline.network_of(&self.project).await?;
         let exposed = match self.pipeline.engine.image(image).await {
@@ -61,8 +67,7 @@ impl Job {
             other => Stop::engine(PHASE, &other),
         })?;
         self.pipeline.capture(&self.deployment.id, &id, Some(self.log.clone()));
-        self.deployment.address = Some(format!(":{port}"));
-        Ok(id)
+        Ok(Started { container: id, port })
     }
 
     /// The project's setting, else the variable PORT, else the one port the image declares, else 3000.

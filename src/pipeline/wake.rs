@@ -57,7 +57,10 @@ impl Pipeline {
             (Ok(()), State::Crashed) => {
                 self.change_state(&deployment, Step::Recover, "deployment.recovered").await?;
             }
-            (Err(_), State::Ready) if deployment.is_live => {
+            // Only what the application did itself: an engine that is away says nothing about it.
+            (Err(Stop::Failed(failure)), State::Ready)
+                if deployment.is_live && failure.code != FailureCode::EngineError =>
+            {
                 self.change_state(&deployment, Step::Crash, "deployment.crashed").await?;
             }
             _ => {}

@@ -74,9 +74,13 @@ impl Pipeline {
 
     /// Ends a deployment that nothing runs for.
     async fn cancel_queued(&self, deployment: &Deployment, project: &Project) {
-        self.discard(deployment).await;
         match self.cancel(deployment, project, deployment.state).await {
-            Ok(()) => self.ended(deployment, project).await,
+            Ok(()) => {
+                self.discard(deployment).await;
+                self.ended(deployment, project).await;
+            }
+            // It ended after it was read.
+            Err(DbError::Stale) => {}
             Err(error) => {
                 tracing::error!(deployment = %deployment.id, %error, "it could not be canceled")
             }
