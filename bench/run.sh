@@ -83,31 +83,7 @@ echo "idle memory with nothing deployed: $(memory) MB"
 
 # 100 projects and 1,000 deployments as rows, as a year of work leaves them.
 stop
-python3 - "$work/data/orbitra.db" "$user" <<'PY'
-import sqlite3, sys, time
-db, user = sqlite3.connect(sys.argv[1]), sys.argv[2]
-team = db.execute("SELECT team_id FROM users WHERE id = ?", (user,)).fetchone()[0]
-now = int(time.time() * 1000)
-alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-def body(number):
-    digits = ""
-    for _ in range(16):
-        digits += alphabet[number % 32]
-        number //= 32
-    return digits
-source, build = '{"git_url":null,"branch":null,"root_dir":"/"}', '{"builder":"auto","dockerfile":"Dockerfile","install_command":null,"build_command":null,"start_command":null,"output_dir":null,"timeout_seconds":1800}'
-runtime = '{"port":null,"instances":1,"cpu_millis":1000,"memory_mb":512,"healthcheck":{"path":"/","expect":"200-399","interval_seconds":5,"timeout_seconds":5,"grace_seconds":60}}'
-by = '{"type":"user","id":"%s","name":"Bench","user_id":"%s"}' % (user, user)
-for p in range(100):
-    project = "prj_" + body(p + 1)
-    db.execute("INSERT INTO projects (id, team_id, name, region, source, build, runtime, auto_deploy, preview_deployments, keep_images, network_index, created_at, updated_at) VALUES (?,?,?,?,?,?,?,1,0,5,?,?,?)",
-               (project, team, f"bench-{p}", "local", source, build, runtime, p, now, now))
-    for d in range(10):
-        number = p * 10 + d + 1
-        db.execute("INSERT INTO deployments (id, project_id, state, target, trigger, promote, git_url, root_dir, clear_cache, hostname, run_state, created_by, created_at, started_at, finished_at, live_at) VALUES (?,?,'ready','production','api',1,'https://example.com/r.git','/',0,?,'stopped',?,?,?,?,?)",
-                   ("dep_" + body(number), project, f"bench-{p}-dep{body(number)[:8]}.localhost", by, now, now, now, now))
-db.commit()
-PY
+python3 "$here/bench/seed.py" "$work/data/orbitra.db" "$user" 100 1000
 start >/dev/null
 for page in $(seq 1 5); do curl -fsS "$api/projects?limit=100&page=$page" -H "$auth" >/dev/null; done
 echo "idle memory with 100 projects and 1,000 deployments: $(memory) MB"

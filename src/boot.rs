@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::app::{App, Parts};
@@ -76,7 +76,10 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
         bus: Bus::default(),
         logs: LogStore::open(data.path("logs"))?,
         hosts: config.hosts.clone(),
+        config: config.clone(),
+        engine: OnceLock::new(),
         egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
+        rate_limits: config.rates,
         pipeline: Signal::default(),
         routes: Signal::default(),
         stopping: tasks.stopping(),
@@ -152,12 +155,15 @@ impl Orbitra {
         lock: File,
     ) -> Result<Self, BootError> {
         let Instance { app, name, tasks, data } = instance;
+        // It is fresh: nobody has set another one.
+        let _ = app.engine.set(engine.clone());
         let routes = Routes::default();
         let sites = data.path("sites");
         let base = config.hosts.base_domain().to_owned();
         let publisher = Publisher::new(app.db.clone(), routes.clone(), sites.clone(), base);
         // Before the first connection is accepted: what served before the restart serves at once.
         publisher.publish().await?;
+        app.load_rate_windows().await?;
         let hosts = config.hosts.clone();
         let mut options =
             server::Options::new(config.listen, routes.clone(), web::router(&app), move |host| {
@@ -206,6 +212,7 @@ impl Orbitra {
         let tasks = self.tasks.clone();
         tokio::join!(self.server.shutdown(STOP_GRACE), tasks.stop(STOP_GRACE));
         self.app.store_key_uses().await;
+        self.app.store_rate_windows().await;
         self.app.logs.flush().await;
     }
 }
@@ -230,13 +237,19 @@ fn start_tasks(app: &App, publisher: &Publisher, tasks: &Tasks) {
     let keys = app.clone();
     tasks.periodic(Signal::default(), Duration::from_secs(5), move || {
         let app = keys.clone();
-        async move { app.store_key_uses().await }
+        async move {
+            app.store_key_uses().await;
+            app.store_rate_windows().await;
+        }
     });
     let sessions = app.clone();
     tasks.periodic(Signal::default(), Duration::from_secs(3600), move || {
         let app = sessions.clone();
         async move {
             let now = app.clock.now();
+            app.forget_old_answers().await;
+            app.forget_old_events().await;
+            app.forget_old_keys().await;
             if let Err(error) = app.db.write(move |c| db::sessions::delete_expired(c, now)).await {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }

@@ -2,20 +2,29 @@
 
 use serde_json::json;
 
+use super::journal::{self, Deed};
+use super::key_rules::{self, check_within};
 use super::may::{Action, require_scope};
-use super::{App, AppError, events};
+use super::terms::Terms;
+use super::{App, AppError};
 use crate::crypto::{random, token};
 use crate::db::{
-    self,
+    self, DbError,
+    api_keys::{KeyFilter, Owner},
     page::{Page, PageRequest},
 };
 use crate::model::actor::{Actor, Via};
 use crate::model::api_key::{ApiKey, KeyKind};
-use crate::model::ids::{KeyId, ProjectId, UserId};
-use crate::model::network::Network;
+use crate::model::audit::Party;
+use crate::model::ids::{KeyId, ProjectId};
+use crate::model::key_limits::Limits;
 use crate::model::problems::Problems;
-use crate::model::scope::{self, Scopes};
+use crate::model::project::Project;
+use crate::model::scope::Scopes;
 use crate::model::timestamp::Timestamp;
+
+/// How long expired and revoked keys stay in the list, in milliseconds: 90 days.
+const KEPT: i64 = 90 * 86_400_000;
 
 /// A key to make. A field that was sent with a wrong type is `None` and stands in the problems.
 #[derive(Clone, Debug, Default)]
@@ -37,109 +46,43 @@ impl App {
         actor: &Actor,
         new: NewKey,
         mut problems: Problems,
+        terms: &Terms<(ApiKey, String)>,
     ) -> Result<(ApiKey, String), AppError> {
         require_scope(actor, Action::KeysWrite)?;
-        let now = self.clock.now();
-        problems.require("name", new.name.as_ref());
-        problems.require("scopes", new.scopes.as_ref());
-        if let Some(name) = &new.name
-            && problems.length("name", name.trim(), 1, 64)
-            && name.chars().any(char::is_control)
-        {
-            problems.invalid("name", "format", "No control characters.");
-        }
-        let mut scopes = Scopes::default();
-        match new.scopes.as_deref() {
-            Some([]) => {
-                problems.invalid("scopes", "too_short", "At least one scope.");
-            }
-            Some(words) => match Scopes::expand(words) {
-                Ok(expanded) => scopes = expanded,
-                Err(_) => {
-                    problems.unknown_value(
-                        "scopes",
-                        ["read", "deploy", "full"].into_iter().chain(scope::ALL),
-                    );
-                }
-            },
-            None => {}
-        }
-        let expires_at = new.expires_at.as_deref().and_then(|text| match Timestamp::parse(text) {
-            Some(at) if at > now => Some(at),
-            Some(_) => {
-                problems.invalid("expires_at", "out_of_range", "This moment has passed.");
-                None
-            }
-            None => {
-                problems.invalid(
-                    "expires_at",
-                    "format",
-                    "An RFC 3339 date-time, such as 2027-01-01T00:00:00Z.",
-                );
-                None
-            }
-        });
-        if new.allowed_ips.len() > 50
-            || !new.allowed_ips.iter().all(|network| Network::parse(network).is_some())
-        {
-            problems.invalid(
-                "allowed_ips",
-                "format",
-                "At most 50 addresses or networks, such as 203.0.113.0/24.",
-            );
-        }
-        let mut project_ids = Vec::new();
-        for text in &new.project_ids {
-            match ProjectId::parse(text) {
-                Some(id) => match self.project(actor, id.as_str()).await {
-                    Ok(project) => project_ids.push(project.id),
-                    Err(AppError::NotFound { .. }) => {
-                        problems.invalid(
-                            "project_ids",
-                            "unknown_value",
-                            "There is no such project.",
-                        );
-                    }
-                    Err(other) => return Err(other),
-                },
-                None => {
-                    problems.invalid(
-                        "project_ids",
-                        "format",
-                        "Ids of projects, such as prj_7k2m9qhx4t8w1z3c.",
-                    );
-                }
-            }
-        }
-        self.check_escalation(actor, &scopes, &project_ids, expires_at)?;
+        terms.admit(self, None).await?;
+        let projects = self.key_projects(actor, &new.project_ids, &[], &mut problems).await?;
+        let draft = self.draft_key(new, &Scopes::full(), projects, &mut problems);
+        check_within(actor, &draft.limits)?;
         AppError::check(problems)?;
-        let name = new.name.unwrap_or_default().trim().to_owned();
-        self.insert_key(&actor.user_id, name, scopes, new.allowed_ips, project_ids, expires_at)
-            .await
+        self.insert_key(actor, draft, None, terms).await
     }
 
-    /// A key may not make one that may more, lives longer or sees more than itself.
-    fn check_escalation(
+    /// Checks the fields of a new key. `known` are the scopes it can have.
+    pub(super) fn draft_key(
         &self,
-        actor: &Actor,
-        wanted: &Scopes,
-        projects: &[ProjectId],
-        expires_at: Option<Timestamp>,
-    ) -> Result<(), AppError> {
-        let Via::ApiKey { scopes, project_ids, expires_at: own_expiry, .. } = &actor.via else {
-            return Ok(());
-        };
-        let wider = !project_ids.is_empty()
-            && (projects.is_empty() || projects.iter().any(|id| !project_ids.contains(id)));
-        let longer = own_expiry.is_some_and(|own| expires_at.is_none_or(|wanted| wanted > own));
-        if scopes.covers(wanted) && !wider && !longer {
-            return Ok(());
+        new: NewKey,
+        known: &Scopes,
+        project_ids: Vec<ProjectId>,
+        problems: &mut Problems,
+    ) -> Draft {
+        problems.require("name", new.name.as_ref());
+        problems.require("scopes", new.scopes.as_ref());
+        let name = new.name.map(|name| name.trim().to_owned());
+        if let Some(name) = &name {
+            key_rules::name(name, problems);
         }
-        Err(AppError::Forbidden {
-            reason: "scope_escalation",
-            message: "A key cannot make a key that may do more than itself.".to_owned(),
-            details: json!({}),
-        })
+        let scopes = new.scopes.map(|words| key_rules::scopes(&words, known, problems));
+        let now = self.clock.now();
+        let expires_at =
+            new.expires_at.and_then(|text| key_rules::expires_at(&text, now, problems));
+        key_rules::allowed_ips(&new.allowed_ips, problems);
+        let limits = Limits {
+            scopes: scopes.unwrap_or_default(),
+            allowed_ips: new.allowed_ips,
+            project_ids,
+            expires_at,
+        };
+        Draft { name: name.unwrap_or_default(), limits }
     }
 
     /// Makes a key for an account; for the operator's command line.
@@ -154,116 +97,189 @@ impl App {
     ) -> Result<(ApiKey, String), AppError> {
         let user = self.find_user(who).await?;
         let mut problems = Problems::default();
-        problems.length("name", name.trim(), 1, 64);
-        let scopes = Scopes::expand(words).unwrap_or_else(|_| {
-            problems
-                .unknown_value("scopes", ["read", "deploy", "full"].into_iter().chain(scope::ALL));
-            Scopes::default()
-        });
+        let new = NewKey {
+            name: Some(name.to_owned()),
+            scopes: Some(words.to_vec()),
+            ..NewKey::default()
+        };
+        let draft = self.draft_key(new, &Scopes::full(), Vec::new(), &mut problems);
         AppError::check(problems)?;
-        self.insert_key(&user.id, name.trim().to_owned(), scopes, vec![], vec![], None).await
+        self.insert_key(&Actor::operator_for(&user), draft, None, &Terms::none()).await
     }
 
-    async fn insert_key(
+    /// Stores a new key: a token of `project`, or a key of the actor's account.
+    pub(super) async fn insert_key(
         &self,
-        user: &UserId,
-        name: String,
-        scopes: Scopes,
-        allowed_ips: Vec<String>,
-        project_ids: Vec<ProjectId>,
-        expires_at: Option<Timestamp>,
+        actor: &Actor,
+        draft: Draft,
+        project: Option<Project>,
+        terms: &Terms<(ApiKey, String)>,
     ) -> Result<(ApiKey, String), AppError> {
-        let secret = token::new_key(KeyKind::User);
+        let kind = if project.is_some() { KeyKind::Project } else { KeyKind::User };
         let now = self.clock.now();
-        let key = ApiKey {
-            id: KeyId::from_random(random::bytes()),
-            user_id: user.clone(),
-            kind: KeyKind::User,
-            name,
-            prefix: secret[..9].to_owned(),
-            last4: secret[37..].to_owned(),
-            scopes,
-            allowed_ips,
-            project_ids,
-            expires_at,
-            last_used_at: None,
-            last_used_ip: None,
-            created_at: now,
-            revoked_at: None,
-        };
-        let hash = token::hash(&secret);
-        let stored = key.clone();
+        let made = new_key(actor, kind, draft, now);
+        let hash = token::hash(&made.1);
+        let (stored, app, actor, terms) =
+            (made.clone(), self.clone(), actor.clone(), terms.clone());
         self.db
             .write(move |c| -> Result<(), AppError> {
-                db::api_keys::insert(c, &stored, &hash)?;
-                append_key_event(c, "api_key.created", &stored, now)
+                if let Some(project) = &project
+                    && db::projects::find(c, &project.id)?.is_none()
+                {
+                    return Err(AppError::not_found("project", project.id.as_str()));
+                }
+                db::api_keys::insert(c, &stored.0, &hash)?;
+                let deed = deed("api_key.created", &actor, &stored.0, project.as_ref());
+                journal::write(c, &actor, deed, now)?;
+                terms.settle(&app, c, &stored)
             })
             .await?;
-        Ok((key, secret))
+        Ok(made)
     }
 
-    /// Keys of the actor's account, newest first.
+    /// Keys of the actor's account; a key that is limited to projects sees only keys that are limited to them.
     ///
     /// # Errors
     /// The key lacks `keys:read`.
     pub async fn keys(
         &self,
         actor: &Actor,
-        statuses: Vec<String>,
+        mut filter: KeyFilter,
         page: PageRequest,
     ) -> Result<Page<ApiKey>, AppError> {
         require_scope(actor, Action::KeysRead)?;
-        let (user, now) = (actor.user_id.clone(), self.clock.now());
-        self.db.read(move |c| Ok(db::api_keys::list(c, &user, &statuses, now, page)?)).await
+        if let Via::ApiKey { project_ids, .. } = &actor.via {
+            filter.only_projects = project_ids.clone();
+        }
+        let (owner, now) = (Owner::User(actor.user_id.clone()), self.clock.now());
+        self.db.read(move |c| Ok(db::api_keys::list(c, &owner, &filter, now, page)?)).await
     }
 
     /// One key of the actor's account.
     ///
     /// # Errors
-    /// There is none, or the key lacks `keys:read`.
+    /// There is none that this actor sees, or the key lacks `keys:read`.
     pub async fn key(&self, actor: &Actor, id: &str) -> Result<ApiKey, AppError> {
         require_scope(actor, Action::KeysRead)?;
         self.own_key(actor, id).await
     }
 
-    async fn own_key(&self, actor: &Actor, id: &str) -> Result<ApiKey, AppError> {
+    pub(super) async fn own_key(&self, actor: &Actor, id: &str) -> Result<ApiKey, AppError> {
         let missing = || AppError::not_found("api_key", id);
         let key = KeyId::parse(id).ok_or_else(missing)?;
         let user = actor.user_id.clone();
         let found = self.db.read(move |c| db::api_keys::find(c, &user, &key)).await?;
-        found.ok_or_else(missing)
+        found.filter(|key| key.project().is_none() && sees(actor, key)).ok_or_else(missing)
     }
 
     /// Revokes a key; a key may revoke itself. Already revoked is success.
     ///
     /// # Errors
     /// There is none, or the key lacks `keys:write`.
-    pub async fn revoke_key(&self, actor: &Actor, id: &str) -> Result<(), AppError> {
+    pub async fn revoke_key(
+        &self,
+        actor: &Actor,
+        id: &str,
+        terms: &Terms<()>,
+    ) -> Result<(), AppError> {
         require_scope(actor, Action::KeysWrite)?;
         let key = self.own_key(actor, id).await?;
+        self.revoke(actor, key, None, terms).await
+    }
+
+    pub(super) async fn revoke(
+        &self,
+        actor: &Actor,
+        key: ApiKey,
+        project: Option<Project>,
+        terms: &Terms<()>,
+    ) -> Result<(), AppError> {
+        terms.admit(self, Some(key.revision)).await?;
         let now = self.clock.now();
-        if key.status(now) == "revoked" {
-            return Ok(());
-        }
+        let (actor, terms) = (actor.clone(), terms.clone());
         self.db
-            .write(move |c| match db::api_keys::revoke(c, &key.id, now) {
-                // Somebody else was faster.
-                Err(db::DbError::Stale) => Ok(()),
-                Err(other) => Err(other.into()),
-                Ok(()) => append_key_event(c, "api_key.revoked", &key, now),
+            .write(move |c| {
+                let current = db::api_keys::find(c, &key.user_id, &key.id)?;
+                terms.check(current.map_or(key.revision, |key| key.revision))?;
+                match db::api_keys::revoke(c, &key.id, now) {
+                    // It is revoked already.
+                    Err(DbError::Stale) => return Ok(()),
+                    other => other?,
+                }
+                let deed = deed("api_key.revoked", &actor, &key, project.as_ref());
+                Ok(journal::write(c, &actor, deed, now)?)
             })
             .await
     }
+
+    /// Removes keys that expired or were revoked long ago.
+    pub async fn forget_old_keys(&self) {
+        let until = Timestamp(self.clock.now().0 - KEPT);
+        let removed = self.db.write(move |c| db::api_keys::delete_ended(c, until)).await;
+        if let Err(error) = removed {
+            tracing::warn!(%error, "old keys could not be removed");
+        }
+    }
 }
 
-fn append_key_event(
-    connection: &db::Connection,
-    event: &'static str,
-    key: &ApiKey,
+/// What a new key is made of.
+pub(super) struct Draft {
+    pub name: String,
+    pub limits: Limits,
+}
+
+/// A new key of the actor's account, with the key itself.
+pub(super) fn new_key(
+    actor: &Actor,
+    kind: KeyKind,
+    draft: Draft,
     now: Timestamp,
-) -> Result<(), AppError> {
-    let user = db::users::find(connection, &key.user_id)?
-        .ok_or_else(|| AppError::not_found("user", key.user_id.as_str()))?;
-    let data = json!({ "api_key_id": key.id, "actor_id": key.user_id });
-    Ok(events::append(connection, event, &user.team_id, None, data, now)?)
+) -> (ApiKey, String) {
+    let secret = token::new_key(kind);
+    let Limits { scopes, allowed_ips, project_ids, expires_at } = draft.limits;
+    let key = ApiKey {
+        id: KeyId::from_random(random::bytes()),
+        user_id: actor.user_id.clone(),
+        kind,
+        name: draft.name,
+        prefix: secret[..9].to_owned(),
+        last4: secret[37..].to_owned(),
+        scopes,
+        allowed_ips,
+        project_ids,
+        expires_at,
+        last_used_at: None,
+        last_used_ip: None,
+        created_at: now,
+        revoked_at: None,
+        revision: 1,
+    };
+    (key, secret)
+}
+
+/// Whether a key lies within the projects the actor's own key is limited to.
+fn sees(actor: &Actor, key: &ApiKey) -> bool {
+    actor.sees_all_projects()
+        || (!key.project_ids.is_empty() && key.project_ids.iter().all(|id| actor.sees_project(id)))
+}
+
+/// Something done to a key of the actor's account, or to a token of a project.
+pub(super) fn deed<'a>(
+    action: &'static str,
+    actor: &'a Actor,
+    key: &ApiKey,
+    project: Option<&'a Project>,
+) -> Deed<'a> {
+    let mut data = json!({ "api_key_id": key.id, "actor_id": actor.user_id });
+    if let Some(project) = project {
+        data["project_id"] = json!(project.id);
+    }
+    Deed {
+        action,
+        team: project.map_or(&actor.team_id, |project| &project.team_id),
+        project: project.map(|project| &project.id),
+        target: Party::new("api_key", &key.id, &key.name),
+        changes: json!({}),
+        data: Some(data),
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::journal::{self, Deed};
 use super::may::{Action, Decision, Resource, may, require_scope};
 use super::project_rules::{check_branch_name, check_git_url};
-use super::{App, AppError, events};
+use super::terms::Terms;
+use super::{App, AppError};
 use crate::crypto::random;
 use crate::db::deployments::DeploymentFilter;
 use crate::db::page::{Page, PageRequest};
@@ -12,6 +14,7 @@ use crate::db::{self, DbError};
 use crate::events::Change;
 use crate::logs::LogName;
 use crate::model::actor::{Actor, Via};
+use crate::model::audit::Party;
 use crate::model::deployment::{
     CancelReason, CreatedBy, Deployment, PhaseTiming, RunState, Target, Trigger,
 };
@@ -36,6 +39,8 @@ pub struct NewDeployment {
     pub message: Option<String>,
     pub clear_cache: bool,
     pub trigger: Option<Trigger>,
+    /// The deployment this one repeats.
+    pub source: Option<DeploymentId>,
 }
 
 impl App {
@@ -49,8 +54,10 @@ impl App {
         project: &str,
         new: NewDeployment,
         mut problems: Problems,
+        terms: &Terms<Deployment>,
     ) -> Result<Deployment, AppError> {
         let project = self.project_for(actor, Action::DeploymentsWrite, project).await?;
+        terms.admit(self, None).await?;
         let git_url = new.git_url.clone().or_else(|| project.source.git_url.clone());
         problems.require("git_url", git_url.as_ref());
         if let Some(url) = &new.git_url {
@@ -88,32 +95,33 @@ impl App {
         for _ in 0..8 {
             let (draft, values) = (deployment.clone(), environment.clone());
             let (app, owner) = (self.clone(), project.clone());
-            let stored =
-                self.db.write(move |c| app.insert_deployment(c, &owner, &draft, &values)).await;
-            match stored {
-                Ok(stored) => {
-                    self.bus.send(Change::Deployment(
-                        project.team_id.clone(),
-                        project.id.clone(),
-                        stored.id.clone(),
-                    ));
-                    self.pipeline.wake();
-                    self.routes.wake();
-                    return Ok(stored);
-                }
-                Err(DbError::Unique(_)) => {
-                    deployment.id = DeploymentId::from_random(random::bytes());
-                    deployment.hostname = hostname::of_deployment(
-                        &project.name,
-                        &deployment.id,
-                        self.hosts.base_domain(),
-                    );
-                }
-                Err(DbError::NotFound) => {
-                    return Err(AppError::not_found("project", project.id.as_str()));
-                }
-                Err(other) => return Err(other.into()),
+            let (actor, terms) = (actor.clone(), terms.clone());
+            let stored = self
+                .db
+                .write(move |c| -> Result<Option<Deployment>, AppError> {
+                    let stored = match app.insert_deployment(c, &actor, &owner, &draft, &values) {
+                        // The host name is another deployment's.
+                        Err(DbError::Unique(_)) => return Ok(None),
+                        Err(DbError::Stale) => return Err(super::promote::paused()),
+                        Err(DbError::NotFound) => {
+                            return Err(AppError::not_found("project", owner.id.as_str()));
+                        }
+                        other => other?,
+                    };
+                    terms.settle(&app, c, &stored)?;
+                    Ok(Some(stored))
+                })
+                .await?;
+            if let Some(stored) = stored {
+                let (team, project) = (project.team_id, project.id);
+                self.bus.send(Change::Deployment(team, project, stored.id.clone()));
+                self.pipeline.wake();
+                self.routes.wake();
+                return Ok(stored);
             }
+            deployment.id = DeploymentId::from_random(random::bytes());
+            let base = self.hosts.base_domain();
+            deployment.hostname = hostname::of_deployment(&project.name, &deployment.id, base);
         }
         Err(AppError::Internal("no free host name was found".to_owned()))
     }
@@ -128,11 +136,13 @@ impl App {
     ) -> Deployment {
         let id = DeploymentId::from_random(random::bytes());
         let created_by = match &actor.via {
-            Via::Session => ("user", actor.user_id.to_string(), actor.user_name.clone()),
+            Via::Session | Via::Operator => {
+                ("user", actor.user_id.to_string(), actor.user_name.clone())
+            }
             Via::ApiKey { id, name, .. } => ("api_key", id.to_string(), name.clone()),
         };
         let trigger = new.trigger.unwrap_or(match &actor.via {
-            Via::Session => Trigger::Dashboard,
+            Via::Session | Via::Operator => Trigger::Dashboard,
             Via::ApiKey { .. } => Trigger::Api,
         });
         // A branch of the project belongs to the project's own repository only.
@@ -179,19 +189,27 @@ impl App {
             },
             revision: 1,
             is_live: false,
+            source_deployment_id: new.source.clone(),
+            release: None,
+            project_paused: false,
         }
     }
 
-    /// The transaction of acceptance: the deployment, its sealed variables, its first step, the event.
+    /// The transaction of acceptance: the deployment, its sealed variables (its own over the project's), its first step,
+    /// the event.
     fn insert_deployment(
         &self,
         connection: &db::Connection,
+        actor: &Actor,
         project: &Project,
         draft: &Deployment,
         environment: &Environment,
     ) -> Result<Deployment, DbError> {
         // Deleted since it was looked up: nothing is accepted any more.
-        db::projects::find(connection, &project.id)?.ok_or(DbError::NotFound)?;
+        let current = db::projects::find(connection, &project.id)?.ok_or(DbError::NotFound)?;
+        if current.paused_at.is_some() {
+            return Err(DbError::Stale);
+        }
         db::deployments::insert(connection, draft)?;
         let sealed: Vec<_> = environment
             .iter()
@@ -201,12 +219,14 @@ impl App {
             })
             .collect();
         db::deployment_env::insert(connection, &draft.id, &sealed)?;
+        let reseal = |from: &str, to: &str, value: &[u8]| self.secrets.reseal(from, to, value).ok();
+        db::deployment_env::refresh(connection, &draft.id, &reseal)?;
         let queued = crate::model::deployment::Phase::Queued;
         db::deployment_phases::enter(connection, &draft.id, queued, draft.created_at)?;
         let url = self.hosts.url_of(&draft.hostname);
         let data = event::deployment(draft, "building", &url);
-        let (team, id) = (&project.team_id, &project.id);
-        events::append(connection, "deployment.created", team, Some(id), data, draft.created_at)?;
+        let deed = deed("deployment.created", draft, project, data);
+        journal::write(connection, actor, deed, draft.created_at)?;
         db::deployments::find(connection, &draft.id)?.ok_or(DbError::NotFound)
     }
 
@@ -284,7 +304,7 @@ impl App {
         let mut changes = self.bus.subscribe();
         loop {
             let (deployment, project) = self.deployment(actor, id).await?;
-            if !deployment.state.unfinished() {
+            if !deployment.state.unfinished() && deployment.release.is_none() {
                 return Ok((deployment, project));
             }
             let ours = |change: &Change| matches!(change, Change::Deployment(_, _, id) if *id == deployment.id);
@@ -331,14 +351,17 @@ impl App {
         &self,
         actor: &Actor,
         id: &str,
+        terms: &Terms<Deployment>,
     ) -> Result<(Deployment, Project), AppError> {
         let (deployment, project) =
             self.deployment_for(actor, Action::DeploymentsWrite, id).await?;
+        terms.admit(self, Some(deployment.revision)).await?;
         if deployment.state == State::Canceled {
+            terms.settle_alone(self, &deployment).await?;
             return Ok((deployment, project));
         }
-        let (id, team, now) = (deployment.id.clone(), project.team_id.clone(), self.clock.now());
-        let hosts = self.hosts.clone();
+        let (id, owner, now) = (deployment.id.clone(), project.clone(), self.clock.now());
+        let (app, actor_of, within) = (self.clone(), actor.clone(), terms.clone());
         let changed = self
             .db
             .write(move |c| {
@@ -353,11 +376,11 @@ impl App {
                         let mut data = event::deployment(
                             &current,
                             "canceled",
-                            &hosts.url_of(&current.hostname),
+                            &app.hosts.url_of(&current.hostname),
                         );
                         data["cancel_reason"] = reason.as_str().into();
-                        let project = Some(&current.project_id);
-                        events::append(c, "deployment.canceled", &team, project, data, now)?;
+                        let deed = deed("deployment.canceled", &current, &owner, data);
+                        journal::write(c, &actor_of, deed, now)?;
                     }
                     state if state.unfinished() => {
                         db::transitions::request_cancel(c, &id, CancelReason::User)?;
@@ -371,7 +394,11 @@ impl App {
                         });
                     }
                 }
-                Ok(db::deployments::find(c, &id)?.unwrap_or(current))
+                let current = db::deployments::find(c, &id)?.unwrap_or(current);
+                if !current.state.unfinished() {
+                    within.settle(&app, c, &current)?;
+                }
+                Ok(current)
             })
             .await?;
         if changed.state == State::Canceled {
@@ -387,8 +414,22 @@ impl App {
         if changed.state.unfinished() {
             // The pipeline needs a moment to stop the build; the answer shows the end where it can.
             let limit = Duration::from_secs(5);
-            return self.wait_for_deployment(actor, changed.id.as_str(), limit).await;
+            let found = self.wait_for_deployment(actor, changed.id.as_str(), limit).await?;
+            // To ask once more would change nothing, so the answer may be stored after the effect.
+            terms.settle_alone(self, &found.0).await?;
+            return Ok(found);
         }
         Ok((changed, project))
     }
+}
+
+/// Something done to a deployment.
+pub(super) fn deed<'a>(
+    action: &'static str,
+    deployment: &Deployment,
+    project: &'a Project,
+    data: serde_json::Value,
+) -> Deed<'a> {
+    let target = Party::unnamed("deployment", &deployment.id);
+    Deed { target, ..Deed::to_project(action, project, data) }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::terms::Settled;
 use crate::db::DbError;
 use crate::model::problems::Problems;
 
@@ -26,6 +27,15 @@ pub enum AppError {
     /// Too many tries.
     #[error("Too many tries. Try again in {retry_after_seconds} s.")]
     TooMany { retry_after_seconds: u64 },
+    /// The target has another revision than `If-Match` names.
+    #[error("It was changed meanwhile. Read it again and decide anew.")]
+    PreconditionFailed { revision: i64 },
+    /// The Idempotency-Key was used for another request.
+    #[error("This Idempotency-Key was used for another request. Use a new one.")]
+    Unprocessable,
+    /// Nothing was done because it was done before; the answer it had.
+    #[error("The request was answered before.")]
+    Replay(Settled),
     /// Not possible now; worth another try.
     #[error("{message}")]
     Unavailable { reason: &'static str, message: &'static str },

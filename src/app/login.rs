@@ -1,74 +1,105 @@
 //! Signing in with e-mail and password.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::users::check_password;
+use serde_json::{Value, json};
+
+use super::journal::{self, Deed};
 use super::{App, AppError};
-use crate::db;
-use crate::model::actor::{Actor, Via};
+use crate::crypto::token;
+use crate::db::{self, DbError};
+use crate::model::actor::{Actor, Origin};
+use crate::model::audit::Party;
 use crate::model::ids::UserId;
-use crate::model::timestamp::Timestamp;
+use crate::model::peer::client_of;
 use crate::model::user::User;
 
-/// Wrong tries per address before it has to wait.
-const TRIES: u32 = 10;
-/// How long it waits, in milliseconds.
-const WINDOW: i64 = 60_000;
+/// The client an origin names, for limits.
+pub(super) fn client(origin: &Origin) -> IpAddr {
+    client_of(origin.ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+}
 
-static FAILURES: Mutex<Option<HashMap<IpAddr, (u32, Timestamp)>>> = Mutex::new(None);
-
-fn failures<T>(look: impl FnOnce(&mut HashMap<IpAddr, (u32, Timestamp)>) -> T) -> T {
-    let mut guard = FAILURES.lock().unwrap_or_else(PoisonError::into_inner);
-    look(guard.get_or_insert_default())
+/// Something that happened to an account's sessions; for the audit log alone.
+pub(super) fn deed<'a>(action: &'static str, actor: &'a Actor, changes: Value) -> Deed<'a> {
+    Deed {
+        action,
+        team: &actor.team_id,
+        project: None,
+        target: Party::new("user", &actor.user_id, &actor.user_name),
+        changes,
+        data: None,
+    }
 }
 
 impl App {
-    /// Checks e-mail and password. Every refusal costs the same time and says the same.
+    /// Checks e-mail and password. Every refusal costs the same time and says the same, whether there is
+    /// such an account or not.
     ///
     /// # Errors
-    /// `Unauthorized`, or `TooMany` after ten wrong tries from one address.
+    /// `Unauthorized`; `TooMany` after ten tries a minute from one address, or a hundred wrong passwords
+    /// for one e-mail address in a day.
     pub async fn log_in(
         &self,
         email: &str,
         password: &str,
-        from: IpAddr,
+        origin: Origin,
     ) -> Result<User, AppError> {
-        let now = self.clock.now();
-        // A try counts before it is checked: many at the same time are not more than many in a row.
-        let wait = failures(|failures| {
-            // Old entries go when there are many, so that the map stays small under a flood.
-            if failures.len() > 10_000 {
-                failures.retain(|_, (_, since)| now.0 - since.0 < WINDOW);
-            }
-            let entry = failures.entry(from).or_insert((0, now));
-            if now.0 - entry.1.0 >= WINDOW {
-                *entry = (0, now);
-            }
-            if entry.0 >= TRIES {
-                return u64::try_from((WINDOW - (now.0 - entry.1.0)) / 1000 + 1).ok();
-            }
-            entry.0 += 1;
-            None
-        });
-        if let Some(retry_after_seconds) = wait {
-            return Err(AppError::TooMany { retry_after_seconds });
-        }
-        let address = email.trim().to_owned();
+        let (now, from, address) = (self.clock.now(), client(&origin), email.trim().to_owned());
+        let too_many = |retry_after_seconds| AppError::TooMany { retry_after_seconds };
+        // Addresses that differ in case alone are one account's.
+        let account = token::hash(&address.to_ascii_lowercase());
+        let memory = self.memory();
+        memory.sign_ins.begin(from, now).map_err(too_many)?;
+        memory.passwords.begin(account, now).map_err(too_many)?;
         let found = self.db.read(move |c| db::users::find_by_email(c, &address)).await?;
         let (user, stored) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
-        let matches = check_password(password.to_owned(), stored).await?;
-        match user {
-            Some(user) if matches && !user.suspended => {
-                failures(|failures| failures.remove(&from));
-                Ok(user)
-            }
-            _ => Err(AppError::Unauthorized {
-                reason: "invalid_credentials",
-                message: "That e-mail and password do not match.",
-            }),
+        let matches = self.check_password(password.to_owned(), stored).await?;
+        let refused = AppError::Unauthorized {
+            reason: "invalid_credentials",
+            message: "That e-mail and password do not match.",
+        };
+        let Some(user) = user else { return Err(refused) };
+        let actor = Actor::signed_in_to(&user, origin);
+        if !matches || user.suspended {
+            let reason = if matches { "suspended" } else { "wrong_password" };
+            self.note_failed_sign_in(actor, reason);
+            return Err(refused);
         }
+        // The other tries still count: somebody who has an account here is not to guess on and on.
+        memory.sign_ins.forgive(&from, now);
+        memory.passwords.forgive(&account, now);
+        let write = move |c: &db::Connection| -> Result<(), DbError> {
+            journal::write(c, &actor, deed("user.logged_in", &actor, json!({})), now)
+        };
+        self.db.write(write).await?;
+        Ok(user)
+    }
+
+    /// Not waited for: the time it takes would tell that there is such an account.
+    fn note_failed_sign_in(&self, actor: Actor, reason: &'static str) {
+        let app = self.clone();
+        tokio::spawn(async move {
+            let now = app.clock.now();
+            let written = app.db.write(move |c| -> Result<(), DbError> {
+                let deed = deed("user.login_failed", &actor, json!({ "reason": reason }));
+                journal::write(c, &actor, deed, now)
+            });
+            if let Err(error) = written.await {
+                tracing::warn!(%error, "a failed sign-in could not be written down");
+            }
+        });
+    }
+
+    /// Writes down that somebody signed out.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn log_out(&self, actor: &Actor) -> Result<(), AppError> {
+        let (actor, now) = (actor.clone(), self.clock.now());
+        let write = move |c: &db::Connection| -> Result<(), DbError> {
+            journal::write(c, &actor, deed("user.logged_out", &actor, json!({})), now)
+        };
+        Ok(self.db.write(write).await?)
     }
 
     /// The actor behind a signed-in session and its account; `None` when the account is gone or suspended.
@@ -79,13 +110,7 @@ impl App {
         let id = user.clone();
         let user = self.db.read(move |c| db::users::find(c, &id)).await?;
         Ok(user.filter(|user| !user.suspended).map(|user| {
-            let actor = Actor {
-                user_id: user.id.clone(),
-                user_name: user.name.clone(),
-                team_id: user.team_id.clone(),
-                instance_admin: user.instance_admin,
-                via: Via::Session,
-            };
+            let actor = Actor::signed_in_to(&user, Origin::default());
             (actor, user)
         }))
     }

@@ -18,6 +18,12 @@ pub enum Action {
     DeploymentsRead,
     DeploymentsWrite,
     LogsRead,
+    EnvRead,
+    EnvReveal,
+    EnvWrite,
+    EventsRead,
+    AuditRead,
+    SystemRead,
 }
 
 impl Action {
@@ -33,6 +39,12 @@ impl Action {
             Self::DeploymentsRead => "deployments:read",
             Self::DeploymentsWrite => "deployments:write",
             Self::LogsRead => "logs:read",
+            Self::EnvRead => "env:read",
+            Self::EnvReveal => "env:reveal",
+            Self::EnvWrite => "env:write",
+            Self::EventsRead => "events:read",
+            Self::AuditRead => "audit:read",
+            Self::SystemRead => "system:read",
         }
     }
 }
@@ -83,4 +95,25 @@ pub fn require_scope(actor: &Actor, action: Action) -> Result<(), AppError> {
             details: json!({ "required_scopes": [action.scope()] }),
         }),
     }
+}
+
+/// Whether an actor may do what is for instance admins. A key that is limited to some projects may not.
+pub fn administers(actor: &Actor) -> bool {
+    actor.instance_admin && actor.sees_all_projects()
+}
+
+/// Refuses everybody but instance admins.
+///
+/// # Errors
+/// `Forbidden` with reason `insufficient_role`.
+pub fn require_instance_admin(actor: &Actor) -> Result<(), AppError> {
+    if administers(actor) {
+        return Ok(());
+    }
+    Err(AppError::Forbidden {
+        reason: "insufficient_role",
+        message: "Only an instance admin may do this, with a key that is not limited to projects."
+            .to_owned(),
+        details: json!({ "required_role": "instance_admin" }),
+    })
 }

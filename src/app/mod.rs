@@ -1,40 +1,67 @@
 //! Use cases: every change a user can ask for, once, for API, pages, hooks and CLI.
 
 mod error;
+pub mod journal;
+mod key_rules;
+mod known_keys;
 pub mod may;
+mod memory;
+pub mod terms;
 
+pub mod accounts;
 pub mod api_keys;
+pub mod audit;
 pub mod authenticate;
 pub mod build_logs;
+pub mod delete_deployment;
 pub mod deployments;
+pub mod env;
+mod env_change;
 pub mod events;
+pub mod key_changes;
 pub mod login;
 pub mod overview;
+pub mod pause;
 pub mod project_rules;
+pub mod project_tokens;
 pub mod projects;
+pub mod promote;
+pub mod rates;
 pub mod redeploy;
 pub mod setup;
+pub mod system;
+mod tries;
 pub mod users;
+pub mod welcome;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use error::AppError;
+use memory::Memory;
 
 use crate::clock::Clock;
-use crate::config::Hosts;
+use crate::config::{Config, Hosts, RateLimits};
 use crate::crypto::secret_box::SecretBox;
 use crate::db::Db;
+use crate::docker::ContainerEngine;
 use crate::egress::Policy;
 use crate::events::Bus;
 use crate::logs::LogStore;
+use crate::model::timestamp::Timestamp;
 use crate::task::Signal;
 
 /// What use cases need. Clones share everything.
 #[derive(Clone)]
-pub struct App(Arc<Parts>);
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    memory: Memory,
+    started: Timestamp,
+}
 
 /// The parts of an [`App`].
 pub struct Parts {
@@ -44,7 +71,12 @@ pub struct Parts {
     pub bus: Bus,
     pub logs: LogStore,
     pub hosts: Hosts,
+    /// What this instance was started with; to be shown.
+    pub config: Config,
+    /// Set when the process serves; asked only how it is.
+    pub engine: OnceLock<Arc<dyn ContainerEngine>>,
     pub egress: Policy,
+    pub rate_limits: RateLimits,
     /// Wakes the pipeline.
     pub pipeline: Signal,
     /// Wakes the publisher of routes.
@@ -56,7 +88,17 @@ pub struct Parts {
 impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        let started = parts.clock.now();
+        Self(Arc::new(Inner { parts, memory: Memory::default(), started }))
+    }
+
+    /// When this process was started.
+    pub fn started(&self) -> Timestamp {
+        self.0.started
+    }
+
+    fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 }
 
@@ -64,9 +106,12 @@ impl std::ops::Deref for App {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }
 
 /// Password hashing takes 46 MiB each: two at a time on the whole machine.
 pub(crate) static HASHING: Semaphore = Semaphore::const_new(2);
+
+#[cfg(test)]
+mod tests;

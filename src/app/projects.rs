@@ -2,15 +2,19 @@
 
 use serde_json::json;
 
+use super::api_keys::deed;
+use super::journal::{self, Deed};
 use super::may::{Action, Decision, Resource, may, require_scope};
 use super::project_rules::{self, ProjectPatch};
-use super::{App, AppError, events};
+use super::terms::Terms;
+use super::{App, AppError};
 use crate::crypto::random;
 use crate::db::page::{Page, PageRequest};
 use crate::db::projects::ProjectFilter;
 use crate::db::{self, DbError};
 use crate::events::Change;
 use crate::model::actor::{Actor, Via};
+use crate::model::audit;
 use crate::model::deployment::CancelReason;
 use crate::model::event;
 use crate::model::hostname;
@@ -36,8 +40,10 @@ impl App {
         actor: &Actor,
         new: ProjectPatch,
         mut problems: Problems,
+        terms: &Terms<Project>,
     ) -> Result<Project, AppError> {
         require_scope(actor, Action::ProjectsWrite)?;
+        terms.admit(self, None).await?;
         problems.require("name", new.name.as_ref());
         problems.require("region", new.region.as_ref());
         let now = self.clock.now();
@@ -57,6 +63,8 @@ impl App {
             live_deployment_id: None,
             latest_deployment_id: None,
             live_crashed: false,
+            pending_redeploy: false,
+            paused_at: None,
             network_index: 0,
             created_at: now,
             updated_at: now,
@@ -80,6 +88,7 @@ impl App {
             });
         }
         let stored = project.clone();
+        let (app, actor, terms) = (self.clone(), actor.clone(), terms.clone());
         self.db
             .write(move |c| {
                 match db::projects::insert(c, &stored) {
@@ -87,8 +96,9 @@ impl App {
                     other => other?,
                 }
                 let data = event::project_created(&stored);
-                events::append(c, "project.created", &stored.team_id, Some(&stored.id), data, now)?;
-                Ok(())
+                let deed = Deed::to_project("project.created", &stored, data);
+                journal::write(c, &actor, deed, now)?;
+                terms.settle(&app, c, &stored)
             })
             .await?;
         self.changed(&project);
@@ -182,17 +192,19 @@ impl App {
         id_or_name: &str,
         patch: ProjectPatch,
         problems: Problems,
+        terms: &Terms<Project>,
     ) -> Result<Project, AppError> {
         // Somebody may change the project between reading and writing it: then it is read again.
         for _ in 0..8 {
             let current = self.project_for(actor, Action::ProjectsWrite, id_or_name).await?;
+            terms.admit(self, Some(current.revision)).await?;
             let mut problems = problems.clone();
             let mut project = current.clone();
             let host = hostname::of_project(&current.name, self.hosts.base_domain());
             let read_only = json!({
                 "id": current.id, "status": current.status().as_str(), "created_at": current.created_at,
                 "updated_at": current.updated_at, "team_id": current.team_id,
-                "url": self.hosts.url_of(&host), "domains": [host], "pending_redeploy": false,
+                "url": self.hosts.url_of(&host), "domains": [host], "pending_redeploy": current.pending_redeploy,
                 "live_deployment_id": current.live_deployment_id, "latest_deployment_id": current.latest_deployment_id,
             });
             if patch.region.as_ref().is_some_and(|region| *region != current.region) {
@@ -210,8 +222,8 @@ impl App {
             project_rules::apply(&patch, &mut project, &self.egress, &mut problems);
             AppError::check(problems)?;
             project.updated_at = self.clock.now();
-            let stored = project.clone();
-            let old_name = current.name.clone();
+            let (stored, actor) = (project.clone(), actor.clone());
+            let changed = audit::changes(&settings(&current), &settings(&project));
             let written = self
                 .db
                 .write(move |c| -> Result<Option<Project>, AppError> {
@@ -221,13 +233,14 @@ impl App {
                         Err(DbError::Unique(_)) => return Err(taken(&stored.name)),
                         Err(other) => return Err(other.into()),
                     }
-                    let changed = if old_name == stored.name { "settings" } else { "name" };
-                    let data = json!({
-                        "project_id": stored.id, "name": stored.name, "status": stored.status().as_str(),
-                        "changed": [changed],
-                    });
-                    let (team, id, now) = (&stored.team_id, &stored.id, stored.updated_at);
-                    events::append(c, "project.updated", team, Some(id), data, now)?;
+                    let names: Vec<_> = changed
+                        .as_object()
+                        .into_iter()
+                        .flat_map(|changed| changed.keys())
+                        .collect();
+                    let data = event::project_changed(&stored, &names);
+                    let deed = Deed::to_project("project.updated", &stored, data);
+                    journal::write(c, &actor, deed.changing(changed), stored.updated_at)?;
                     Ok(db::projects::find(c, &stored.id)?)
                 })
                 .await?;
@@ -247,12 +260,21 @@ impl App {
     ///
     /// # Errors
     /// There is none that this actor sees, or the key lacks `projects:write`.
-    pub async fn delete_project(&self, actor: &Actor, id_or_name: &str) -> Result<(), AppError> {
+    pub async fn delete_project(
+        &self,
+        actor: &Actor,
+        id_or_name: &str,
+        terms: &Terms<()>,
+    ) -> Result<(), AppError> {
         let project = self.project_for(actor, Action::ProjectsWrite, id_or_name).await?;
+        terms.admit(self, Some(project.revision)).await?;
         let now = self.clock.now();
-        let deleted = project.clone();
+        let (deleted, actor, terms) = (project.clone(), actor.clone(), terms.clone());
         self.db
             .write(move |c| -> Result<(), AppError> {
+                if let Some(current) = db::projects::find(c, &deleted.id)? {
+                    terms.check(current.revision)?;
+                }
                 match db::projects::mark_deleted(c, &deleted.id, now) {
                     Err(DbError::Stale) => {
                         return Err(AppError::not_found("project", deleted.id.as_str()));
@@ -265,17 +287,14 @@ impl App {
                         db::transitions::request_cancel(c, &deployment.id, reason)?;
                     }
                 }
+                for token in db::api_keys::revoke_of_project(c, &deleted.id, now)? {
+                    let deed = deed("api_key.revoked", &actor, &token, Some(&deleted));
+                    journal::write(c, &actor, deed, now)?;
+                }
                 let data =
                     json!({ "project_id": deleted.id, "name": deleted.name, "deleted_at": now });
-                events::append(
-                    c,
-                    "project.deleted",
-                    &deleted.team_id,
-                    Some(&deleted.id),
-                    data,
-                    now,
-                )?;
-                Ok(())
+                let deed = Deed::to_project("project.deleted", &deleted, data);
+                Ok(journal::write(c, &actor, deed, now)?)
             })
             .await?;
         self.changed(&project);
@@ -288,4 +307,14 @@ impl App {
         self.bus.send(Change::Project(project.team_id.clone(), project.id.clone()));
         self.bus.send(Change::Team(project.team_id.clone()));
     }
+}
+
+/// What of a project can be changed, as the audit log shows it.
+fn settings(project: &Project) -> serde_json::Value {
+    json!({
+        "name": project.name, "framework": project.framework, "description": project.description,
+        "source": project.source, "build": project.build, "runtime": project.runtime,
+        "auto_deploy": project.auto_deploy, "preview_deployments": project.preview_deployments,
+        "keep_images": project.keep_images,
+    })
 }

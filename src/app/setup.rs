@@ -1,9 +1,12 @@
 //! The first set-up: whoever can read the code in the terminal becomes the first admin.
 
+use serde_json::json;
+
 use super::users::NewUser;
-use super::{App, AppError};
+use super::{App, AppError, journal, login};
 use crate::crypto::token;
 use crate::db;
+use crate::model::actor::{Actor, Origin};
 use crate::model::problems::Problems;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Plan, User};
@@ -52,12 +55,18 @@ impl App {
         Ok(code)
     }
 
-    /// Makes the first admin.
+    /// Makes the first admin, who is signed in by that.
     ///
     /// # Errors
-    /// A wrong, used or expired code (`invalid_fields` names `code`), a field that is not acceptable, or a conflict when it is done.
-    pub async fn set_up(&self, form: SetUp) -> Result<User, AppError> {
-        let now = self.clock.now();
+    /// A wrong, used or expired code (`invalid_fields` names `code`), a field that is not acceptable, `TooMany` after ten wrong codes
+    /// a minute from one address, or a conflict when it is done.
+    pub async fn set_up(&self, form: SetUp, origin: Origin) -> Result<User, AppError> {
+        let (now, from) = (self.clock.now(), login::client(&origin));
+        // A code has a limit of tries of its own: those who sign in are not held up by it.
+        self.memory()
+            .set_ups
+            .begin(from, now)
+            .map_err(|retry_after_seconds| AppError::TooMany { retry_after_seconds })?;
         let hash = token::hex(&token::hash(&form.code.trim().to_ascii_uppercase()));
         let expected = hash.clone();
         let valid = self
@@ -78,6 +87,7 @@ impl App {
             );
             return Err(AppError::Invalid(problems));
         }
+        self.memory().set_ups.forgive(&from, now);
         let new = NewUser {
             email: form.email,
             name: form.name,
@@ -87,7 +97,8 @@ impl App {
         };
         let user = self.create_user(new).await?;
         // The code is spent and the account made an admin in one step: of two that race, one wins.
-        let id = user.id.clone();
+        let admin = User { instance_admin: true, ..user };
+        let (id, actor) = (admin.id.clone(), Actor::signed_in_to(&admin, origin));
         self.db
             .write(move |c| {
                 let stored = db::meta::get(c, db::meta::SETUP_CODE)?;
@@ -98,10 +109,11 @@ impl App {
                 }
                 db::users::make_instance_admin(c, &id)?;
                 db::meta::remove(c, db::meta::SETUP_CODE)?;
+                journal::write(c, &actor, login::deed("user.logged_in", &actor, json!({})), now)?;
                 Ok::<_, AppError>(Ok(()))
             })
             .await??;
-        Ok(User { instance_admin: true, ..user })
+        Ok(admin)
     }
 }
 

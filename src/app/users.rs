@@ -1,16 +1,21 @@
 //! Accounts: what a user sees and changes of its own, and what an operator makes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
+use super::journal::{self, Deed};
 use super::may::{Action, require_scope};
-use super::{App, AppError, HASHING, events};
+use super::terms::Terms;
+use super::{App, AppError, HASHING};
 use crate::crypto::{password, random};
 use crate::db;
 use crate::model::actor::Actor;
+use crate::model::audit::{self, Party};
 use crate::model::ids::{TeamId, UserId};
 use crate::model::problems::Problems;
+use crate::model::timestamp::Timestamp;
 use crate::model::user::{PASSWORD_MAX, Plan, User, password_problem, valid_email, valid_name};
 
 /// A change of one's own profile. Fields that were not sent stay.
@@ -61,9 +66,11 @@ impl App {
         actor: &Actor,
         patch: ProfilePatch,
         mut problems: Problems,
+        terms: &Terms<User>,
     ) -> Result<User, AppError> {
         require_scope(actor, Action::AccountWrite)?;
         let user = self.account(&actor.user_id).await?;
+        terms.admit(self, Some(user.revision)).await?;
         if let Some(name) = &patch.name {
             let trimmed = name.trim();
             if problems.length("name", trimmed, 1, 100) && !valid_name(name) {
@@ -95,12 +102,25 @@ impl App {
             Some(company) => company.map(|text| text.trim().to_owned()),
         };
         let now = self.clock.now();
+        let (actor, terms) = (actor.clone(), terms.clone());
         let changed = self
             .db
             .write(move |c| {
+                let current = db::users::find(c, &user.id)?;
+                terms.check(current.map_or(user.revision, |user| user.revision))?;
                 db::users::update_profile(c, &user.id, &name, company.as_deref(), now)?;
-                let data = json!({ "user_id": user.id, "actor_id": user.id });
-                events::append(c, "user.updated", &user.team_id, None, data, now)?;
+                let deed = Deed {
+                    action: "user.updated",
+                    team: &user.team_id,
+                    project: None,
+                    target: Party::new("user", &user.id, &user.name),
+                    changes: audit::changes(
+                        &json!({ "name": user.name, "company": user.company }),
+                        &json!({ "name": name, "company": company }),
+                    ),
+                    data: Some(json!({ "user_id": user.id, "actor_id": user.id })),
+                };
+                journal::write(c, &actor, deed, now)?;
                 db::users::find(c, &user.id)?
                     .ok_or_else(|| AppError::not_found("user", user.id.as_str()))
             })
@@ -131,27 +151,11 @@ impl App {
         };
         let now = self.clock.now();
         let user = User {
-            id: UserId::from_random(random::bytes()),
-            email,
-            name: new.name.trim().to_owned(),
-            company: None,
             plan: new.plan,
             instance_admin: new.instance_admin,
-            suspended: false,
-            team_id: TeamId::from_random(random::bytes()),
-            created_at: now,
-            updated_at: now,
-            revision: 1,
+            ..fresh(email, new.name.trim(), now)
         };
-        self.db
-            .write(move |c| match db::users::insert(c, &user, hash.as_deref()) {
-                Err(db::DbError::Unique(_)) => Err(AppError::conflict(
-                    "email_taken",
-                    "There is an account with this e-mail address.",
-                )),
-                other => Ok(other.map(|()| user)?),
-            })
-            .await
+        self.db.write(move |c| insert(c, &user, hash.as_deref()).map(|()| user)).await
     }
 
     /// Sets a new password and ends every session; for the operator's command line.
@@ -171,6 +175,7 @@ impl App {
             .write(move |c| -> Result<User, AppError> {
                 db::users::set_password(c, &user.id, &hash, now)?;
                 db::sessions::delete_of_user(c, &user.id)?;
+                db::welcome::spend_of_user(c, &user.id, now)?;
                 Ok(user)
             })
             .await
@@ -194,6 +199,37 @@ impl App {
     }
 }
 
+/// A new account of the smallest plan, without any rights.
+pub(super) fn fresh(email: String, name: &str, now: Timestamp) -> User {
+    User {
+        id: UserId::from_random(random::bytes()),
+        email,
+        name: name.to_owned(),
+        company: None,
+        plan: Plan::Free,
+        instance_admin: false,
+        suspended: false,
+        team_id: TeamId::from_random(random::bytes()),
+        created_at: now,
+        updated_at: now,
+        revision: 1,
+    }
+}
+
+/// Stores a new account.
+pub(super) fn insert(
+    connection: &db::Connection,
+    user: &User,
+    password_hash: Option<&str>,
+) -> Result<(), AppError> {
+    match db::users::insert(connection, user, password_hash) {
+        Err(db::DbError::Unique(_)) => {
+            Err(AppError::conflict("email_taken", "There is an account with this e-mail address."))
+        }
+        other => Ok(other?),
+    }
+}
+
 /// Hashes a password off the async threads, few at a time.
 pub(super) async fn hash_password(text: String) -> Result<String, AppError> {
     let _permit =
@@ -202,20 +238,31 @@ pub(super) async fn hash_password(text: String) -> Result<String, AppError> {
     hash.ok().flatten().ok_or_else(|| AppError::Internal("the password could not be hashed".into()))
 }
 
-/// Whether a password matches, off the async threads. Without a stored hash the same work is done, so that the time tells nothing.
-pub(super) async fn check_password(text: String, stored: Option<String>) -> Result<bool, AppError> {
-    if text.chars().count() > PASSWORD_MAX {
-        return Ok(false);
-    }
-    let _permit =
-        HASHING.acquire().await.map_err(|_| AppError::Internal("hashing stopped".into()))?;
-    tokio::task::spawn_blocking(move || match stored {
-        Some(stored) => password::verify(&text, &stored),
-        None => {
-            let _ = password::hash(&text);
-            false
+impl App {
+    /// Whether a password matches, off the async threads. Without a stored hash the same work is done, so that the time tells nothing.
+    pub(super) async fn check_password(
+        &self,
+        text: String,
+        stored: Option<String>,
+    ) -> Result<bool, AppError> {
+        if text.chars().count() > PASSWORD_MAX {
+            return Ok(false);
         }
-    })
-    .await
-    .map_err(|_| AppError::Internal("the password could not be checked".into()))
+        let _permit =
+            HASHING.acquire().await.map_err(|_| AppError::Internal("hashing stopped".into()))?;
+        let app = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let matches = match stored {
+                Some(stored) => password::verify(&text, &stored),
+                None => {
+                    let _ = password::hash(&text);
+                    false
+                }
+            };
+            app.memory().checked.fetch_add(1, Ordering::Relaxed);
+            matches
+        })
+        .await
+        .map_err(|_| AppError::Internal("the password could not be checked".into()))
+    }
 }

@@ -72,6 +72,19 @@ impl Hosts {
         &self.base_domain
     }
 
+    /// The host of dashboard and API, where it is not the base domain.
+    pub fn dashboard_host(&self) -> Option<&str> {
+        self.dashboard.as_deref()
+    }
+
+    /// Scheme and, where it is not the scheme's own, port of URLs: `https`, `http:8080`.
+    pub fn public_scheme(&self) -> String {
+        match self.port {
+            Some(port) => format!("{}:{port}", self.scheme),
+            None => self.scheme.to_owned(),
+        }
+    }
+
     /// Whether URLs are https.
     pub fn secure(&self) -> bool {
         self.scheme == "https"

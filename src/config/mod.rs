@@ -3,6 +3,8 @@
 
 mod data_dir;
 mod hosts;
+pub mod machine;
+mod rates;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use data_dir::{DataDir, DataDirError};
 pub use hosts::Hosts;
+pub use rates::RateLimits;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -41,6 +44,7 @@ pub struct Config {
     /// Bytes.
     pub git_size_limit: u64,
     pub drain: std::time::Duration,
+    pub rates: RateLimits,
     pub access_log: bool,
     pub log: String,
 }
@@ -176,6 +180,7 @@ impl Config {
             drain: std::time::Duration::from_secs(
                 get("drain_seconds").parse("a number of seconds")?,
             ),
+            rates: rates::read(&get("rate_free"), &get("rate_professional"), &get("rate_window"))?,
             access_log: get("access_log").parse("true or false")?,
             log: get("log").value,
         })
@@ -201,15 +206,7 @@ fn parse_pool(setting: &Setting) -> Result<(Ipv4Addr, u8), ConfigError> {
 }
 
 fn half_the_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let kib: u64 = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?
-        .split_whitespace()
-        .next()?
-        .parse()
-        .ok()?;
-    Some(kib * 1024 / 2)
+    machine::memory("MemTotal").map(|bytes| bytes / 2)
 }
 
 #[cfg(test)]
@@ -230,6 +227,7 @@ mod tests {
         assert!(config.hosts.is_control("localhost") && config.hosts.is_control("203.0.113.7"));
         assert!(!config.hosts.is_control("my-app.localhost"));
         assert!(config.build_concurrency >= 1);
+        assert_eq!(config.rates, RateLimits::default());
     }
 
     #[test]
@@ -240,6 +238,9 @@ mod tests {
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),
             ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),
             ("ORBITRA_EGRESS_ALLOW_HTTP", "maybe"),
+            ("ORBITRA_RATE_FREE", "0"),
+            ("ORBITRA_RATE_PROFESSIONAL", "2147483647"),
+            ("ORBITRA_RATE_WINDOW", "86401"),
         ] {
             let error = load(&[(name, value)]).expect_err(name);
             assert!(error.0.contains(name), "{error}");

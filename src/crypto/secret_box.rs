@@ -59,6 +59,14 @@ impl SecretBox {
             .map_err(|_| SealBroken)?;
         Ok(plain.to_vec())
     }
+
+    /// Seals a value anew for another row.
+    ///
+    /// # Errors
+    /// As [`SecretBox::open`].
+    pub fn reseal(&self, from: &str, to: &str, sealed: &[u8]) -> Result<Vec<u8>, SealBroken> {
+        Ok(self.seal(to, &self.open(from, sealed)?))
+    }
 }
 
 impl std::fmt::Debug for SecretBox {

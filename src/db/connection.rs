@@ -5,12 +5,13 @@
 //! plain function, so no `await` can happen inside a transaction.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::error::DbError;
 
@@ -29,7 +30,12 @@ type Job = Box<dyn FnOnce(&Connection) -> (bool, Reply) + Send>;
 pub struct Db {
     writer: Sender<Job>,
     readers: Arc<Readers>,
+    commits: watch::Receiver<u64>,
+    identities: Arc<AtomicU64>,
 }
+
+/// Tables that say who somebody is and what they may do.
+const IDENTITIES: [&str; 2] = ["api_keys", "users"];
 
 struct Readers {
     path: PathBuf,
@@ -58,16 +64,43 @@ impl Db {
         configure(&connection)?;
         super::migrate::migrate(&mut connection)?;
         let (writer, jobs) = channel::<Job>();
+        let (committed, commits) = watch::channel(0);
+        let identities = Arc::new(AtomicU64::new(0));
+        let touched = Arc::new(AtomicBool::new(false));
+        let seen = touched.clone();
+        // The database itself says what a write touches: no statement can be forgotten.
+        connection.update_hook(Some(move |_, _: &str, table: &str, _| {
+            if IDENTITIES.contains(&table) {
+                seen.store(true, Ordering::Relaxed);
+            }
+        }))?;
+        let count = identities.clone();
+        let count_identities = move || {
+            if touched.swap(false, Ordering::Relaxed) {
+                count.fetch_add(1, Ordering::Release);
+            }
+        };
         std::thread::Builder::new()
             .name("orbitra-db".to_owned())
-            .spawn(move || run_writer(&connection, &jobs))
+            .spawn(move || run_writer(&connection, &jobs, &committed, &count_identities))
             .map_err(|error| DbError::Unwritable(error.to_string()))?;
         let readers = Readers {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Semaphore::new(READERS),
         };
-        Ok(Self { writer, readers: Arc::new(readers) })
+        Ok(Self { writer, readers: Arc::new(readers), commits, identities })
+    }
+
+    /// Counts the commits of this process: whoever waits for rows looks again when it changes.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.clone()
+    }
+
+    /// Counts the commits of this process that touched accounts or keys. Whoever keeps what it read of them
+    /// asks before it reads, and again before it uses what it kept.
+    pub fn identities(&self) -> u64 {
+        self.identities.load(Ordering::Acquire)
     }
 
     /// Runs `work` in a transaction; `Ok` is answered after the commit has reached the disk, an error undoes it.
@@ -138,7 +171,12 @@ impl Readers {
 }
 
 /// Runs until every `Db` is gone.
-fn run_writer(connection: &Connection, jobs: &Receiver<Job>) {
+fn run_writer(
+    connection: &Connection,
+    jobs: &Receiver<Job>,
+    commits: &watch::Sender<u64>,
+    count_identities: &dyn Fn(),
+) {
     while let Ok(first) = jobs.recv() {
         let mut replies = Vec::new();
         let committed = (|| {
@@ -162,6 +200,11 @@ fn run_writer(connection: &Connection, jobs: &Receiver<Job>) {
         .map_err(|error| error.to_string());
         if committed.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
+        }
+        // Before anybody is answered: an answer means that nobody goes by the old rows any more.
+        count_identities();
+        if committed.is_ok() {
+            commits.send_modify(|count| *count += 1);
         }
         for reply in replies {
             reply(committed.clone());

@@ -6,7 +6,7 @@ use super::DbError;
 use super::filter::Conditions;
 use super::page::{Page, PageRequest};
 use crate::model::deployment::{
-    CancelReason, Commit, Deployment, RunState, Status, Target, Trigger,
+    CancelReason, Commit, Deployment, Phase, RunState, Status, Target, Trigger,
 };
 use crate::model::ids::{DeploymentId, ProjectId, TeamId};
 use crate::model::timestamp::Timestamp;
@@ -16,7 +16,8 @@ const SELECT: &str = "SELECT d.id, d.project_id, d.seq, d.state, d.target, d.tri
     d.wanted_commit, d.root_dir, d.clear_cache, d.commit_sha, d.commit_message, d.commit_author, d.plan, d.hostname, d.image,
     d.container_id, d.address, d.run_state, d.failure, d.cancel_reason, d.cancel_requested, d.created_by, d.created_at,
     d.started_at, d.built_at, d.live_at, d.finished_at, d.revision, p.live_deployment_id IS d.id,
-    (SELECT json_group_array(e.key) FROM deployment_env e WHERE e.deployment_id = d.id)
+    (SELECT json_group_array(e.key) FROM deployment_env e WHERE e.deployment_id = d.id), d.source_deployment_id,
+    (SELECT r.phase FROM releases r WHERE r.deployment_id = d.id ORDER BY r.seq LIMIT 1), p.paused_at IS NOT NULL
     FROM deployments d JOIN projects p ON p.id = d.project_id";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -62,6 +63,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         revision: row.get(31)?,
         is_live: row.get(32)?,
         environment_keys: super::read::json(row, 33)?,
+        source_deployment_id: super::read::optional(row, 34, DeploymentId::parse)?,
+        release: super::read::optional(row, 35, Phase::parse)?,
+        project_paused: row.get(36)?,
     })
 }
 
@@ -74,13 +78,14 @@ pub fn insert(connection: &Connection, deployment: &Deployment) -> Result<(), Db
         .map_err(|error| DbError::Broken(error.to_string()))?;
     connection.execute(
         "INSERT INTO deployments (id, project_id, state, target, trigger, promote, message, git_url, branch, wanted_commit,
-            root_dir, clear_cache, hostname, created_by, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            root_dir, clear_cache, hostname, created_by, created_at, source_deployment_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         params![
             deployment.id.as_str(), deployment.project_id.as_str(), deployment.state.as_str(),
             deployment.target.as_str(), deployment.trigger.as_str(), deployment.promote, deployment.message,
             deployment.git_url, deployment.branch, deployment.wanted_commit, deployment.root_dir,
             deployment.clear_cache, deployment.hostname, created_by, deployment.created_at.0,
+            deployment.source_deployment_id.as_ref().map(DeploymentId::as_str),
         ],
     )?;
     Ok(())
@@ -91,7 +96,7 @@ pub fn insert(connection: &Connection, deployment: &Deployment) -> Result<(), Db
 /// # Errors
 /// The database cannot be read.
 pub fn find(connection: &Connection, id: &DeploymentId) -> Result<Option<Deployment>, DbError> {
-    let sql = format!("{SELECT} WHERE d.id = ?1 AND p.deleted_at IS NULL");
+    let sql = format!("{SELECT} WHERE d.id = ?1 AND p.deleted_at IS NULL AND d.deleted_at IS NULL");
     Ok(connection.prepare_cached(&sql)?.query_row([id.as_str()], read).optional()?)
 }
 
@@ -129,7 +134,7 @@ pub fn servable(connection: &Connection) -> Result<Vec<Deployment>, DbError> {
     collect(
         connection,
         &format!(
-            "{SELECT} WHERE d.state IN ('ready', 'crashed') AND p.deleted_at IS NULL ORDER BY d.seq"
+            "{SELECT} WHERE d.state IN ('ready', 'crashed') AND p.deleted_at IS NULL AND d.deleted_at IS NULL ORDER BY d.seq"
         ),
         &[],
     )
@@ -150,8 +155,26 @@ pub fn find_any(connection: &Connection, id: &DeploymentId) -> Result<Option<Dep
 /// The database cannot be read.
 pub fn queue_position(connection: &Connection, deployment: &Deployment) -> Result<i64, DbError> {
     Ok(connection
-        .prepare_cached("SELECT count(*) + 1 FROM deployments WHERE state = 'queued' AND seq < ?1")?
+        .prepare_cached(
+            "SELECT count(*) + 1 FROM deployments WHERE state = 'queued' AND seq < ?1
+             AND state IN ('queued', 'cloning', 'detecting', 'building', 'starting', 'checking')",
+        )?
         .query_row([deployment.seq], |row| row.get(0))?)
+}
+
+/// The deployment that lost its traffic last and could have it again.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn last_superseded(
+    connection: &Connection,
+    project: &ProjectId,
+) -> Result<Option<Deployment>, DbError> {
+    let sql = format!(
+        "{SELECT} WHERE d.project_id = ?1 AND d.superseded_at IS NOT NULL AND d.state IN ('ready', 'crashed')
+            AND d.deleted_at IS NULL AND p.live_deployment_id IS NOT d.id ORDER BY d.superseded_at DESC, d.seq DESC LIMIT 1"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row([project.as_str()], read).optional()?)
 }
 
 /// How long the newest successful deployments of a project took, in milliseconds.
@@ -165,7 +188,7 @@ pub fn recent_durations(
 ) -> Result<Vec<u64>, DbError> {
     let mut statement = connection.prepare_cached(
         "SELECT max(finished_at - created_at, 0) FROM deployments
-         WHERE project_id = ?1 AND state IN ('ready', 'crashed', 'removed') AND failure IS NULL AND finished_at IS NOT NULL
+         WHERE project_id = ?1 AND deleted_at IS NULL AND state IN ('ready', 'crashed', 'removed') AND failure IS NULL AND finished_at IS NOT NULL
          ORDER BY seq DESC LIMIT ?2",
     )?;
     let rows = statement
@@ -179,7 +202,7 @@ pub fn recent_durations(
 pub const SORTS: [&str; 2] = ["created_at", "duration_ms"];
 
 /// Which deployments of a list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeploymentFilter {
     /// Whose; `None` is everybody's.
     pub team: Option<TeamId>,
@@ -199,6 +222,25 @@ pub struct DeploymentFilter {
     pub sort: Option<(String, bool)>,
 }
 
+impl DeploymentFilter {
+    /// The length of the list where it is known without counting: of a team or of one of its projects.
+    fn known_total(&self, connection: &Connection) -> Result<Option<u64>, DbError> {
+        let whose = Self {
+            team: self.team.clone(),
+            project: self.project.clone(),
+            sort: self.sort.clone(),
+            ..Self::default()
+        };
+        if *self != whose {
+            return Ok(None);
+        }
+        match &self.project {
+            Some(project) => super::counts::of_project(connection, project).map(Some),
+            None => super::counts::deployments(connection, self.team.as_ref()).map(Some),
+        }
+    }
+}
+
 const STATUS: &str = "CASE WHEN d.state = 'ready' THEN
         CASE WHEN p.live_deployment_id IS d.id THEN 'live' WHEN d.live_at IS NOT NULL THEN 'superseded' ELSE 'staged' END
     WHEN d.state = 'crashed' AND p.live_deployment_id IS NOT d.id AND d.live_at IS NOT NULL THEN 'superseded'
@@ -213,9 +255,9 @@ pub fn list(
     filter: &DeploymentFilter,
     page: PageRequest,
 ) -> Result<Page<Deployment>, DbError> {
-    let mut conditions = Conditions::new("p.deleted_at IS NULL");
+    let mut conditions = Conditions::new("p.deleted_at IS NULL AND d.deleted_at IS NULL");
     if let Some(team) = &filter.team {
-        conditions.one("p.team_id = ?", team.as_str());
+        conditions.one("d.team_id = ?", team.as_str());
     }
     if let Some(project) = &filter.project {
         conditions.one("d.project_id = ?", project.as_str());
@@ -240,18 +282,22 @@ pub fn list(
         None => ("d.seq", true),
     };
     let direction = if descending { "DESC" } else { "ASC" };
+    let known = filter.known_total(connection)?;
     let (filter, mut values) = conditions.finish();
-    let total: i64 = connection
-        .prepare_cached(&format!(
-            "SELECT count(*) FROM deployments d JOIN projects p ON p.id = d.project_id WHERE {filter}"
-        ))?
-        .query_row(params_from_iter(&values), |row| row.get(0))?;
+    let total = match known {
+        Some(total) => total,
+        None => super::page::count(
+            connection,
+            &format!("deployments d JOIN projects p ON p.id = d.project_id WHERE {filter}"),
+            &values,
+        )?,
+    };
     values.extend([Value::from(i64::from(page.limit)), page.offset().into()]);
     let sql = format!(
         "{SELECT} WHERE {filter} ORDER BY {column} {direction}, d.seq {direction} LIMIT ? OFFSET ?"
     );
     let items = collect(connection, &sql, &values)?;
-    Ok(Page { items, total: u64::try_from(total).unwrap_or(0) })
+    Ok(Page { items, total })
 }
 
 fn collect(

@@ -22,6 +22,11 @@ impl Conditions {
         self.values.push(value.into().0);
     }
 
+    /// A value for a `?` of the expression that comes next.
+    pub(super) fn bind(&mut self, value: impl Into<Bound>) {
+        self.values.push(value.into().0);
+    }
+
     /// The column (or expression) is one of the values; no values is no condition.
     pub(super) fn any<'a>(&mut self, column: &str, values: impl Iterator<Item = &'a str>) {
         let before = self.values.len();
@@ -31,6 +36,27 @@ impl Conditions {
             let marks = vec!["?"; count].join(", ");
             self.text.push_str(&format!(" AND {column} IN ({marks})"));
         }
+    }
+
+    /// The column is one of the names; one that ends with `.*` stands for all that begin like it.
+    pub(super) fn names(&mut self, column: &str, names: &[String]) {
+        if names.is_empty() {
+            return;
+        }
+        let tests: Vec<_> = names
+            .iter()
+            .map(|name| match name.strip_suffix('*') {
+                Some(start) => {
+                    self.values.push(start.to_owned().into());
+                    format!("instr({column}, ?) = 1")
+                }
+                None => {
+                    self.values.push(name.clone().into());
+                    format!("{column} = ?")
+                }
+            })
+            .collect();
+        self.text.push_str(&format!(" AND ({})", tests.join(" OR ")));
     }
 
     /// The moment lies after and before these.

@@ -4,7 +4,16 @@ use rusqlite::Connection;
 
 use super::error::DbError;
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 8] = [
+    include_str!("../../migrations/0001_initial.sql"),
+    include_str!("../../migrations/0002_protocol.sql"),
+    include_str!("../../migrations/0003_keys.sql"),
+    include_str!("../../migrations/0004_env.sql"),
+    include_str!("../../migrations/0005_release.sql"),
+    include_str!("../../migrations/0006_rate_windows.sql"),
+    include_str!("../../migrations/0007_welcome.sql"),
+    include_str!("../../migrations/0008_counts.sql"),
+];
 
 /// Brings the schema up to date.
 ///

@@ -7,17 +7,26 @@ mod migrate;
 mod read;
 
 pub mod api_keys;
+pub mod audit_log;
+pub mod counts;
 pub mod deployment_env;
 pub mod deployment_phases;
 pub mod deployments;
+pub mod env_vars;
 pub mod events;
+pub mod idempotency;
 pub mod meta;
 pub mod page;
+pub mod pauses;
 pub mod projects;
+pub mod rate_windows;
+pub mod releases;
+pub mod removals;
 pub mod routes;
 pub mod sessions;
 pub mod transitions;
 pub mod users;
+pub mod welcome;
 
 pub use connection::Db;
 pub use error::DbError;

@@ -1,5 +1,10 @@
 //! Pages of lists.
 
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::DbError;
+
 /// Which part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
@@ -20,6 +25,17 @@ impl Default for PageRequest {
     fn default() -> Self {
         Self { page: 1, limit: 20 }
     }
+}
+
+/// Rows of `from`, a table with its conditions.
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) fn count(connection: &Connection, from: &str, values: &[Value]) -> Result<u64, DbError> {
+    let count: i64 = connection
+        .prepare_cached(&format!("SELECT count(*) FROM {from}"))?
+        .query_row(params_from_iter(values), |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// A page of a list and the length of the whole.

@@ -12,9 +12,11 @@ use crate::model::timestamp::Timestamp;
 
 const SELECT: &str = "SELECT p.id, p.team_id, p.name, p.region, p.framework, p.description, p.source, p.build, p.runtime,
     p.auto_deploy, p.preview_deployments, p.keep_images, p.live_deployment_id,
-    (SELECT d.id FROM deployments d WHERE d.project_id = p.id ORDER BY d.seq DESC LIMIT 1),
+    (SELECT d.id FROM deployments d WHERE d.project_id = p.id AND d.deleted_at IS NULL ORDER BY d.seq DESC LIMIT 1),
     coalesce((SELECT d.state = 'crashed' FROM deployments d WHERE d.id = p.live_deployment_id), 0),
-    p.network_index, p.created_at, p.updated_at, p.revision
+    p.network_index, p.created_at, p.updated_at, p.revision, p.paused_at,
+    coalesce((SELECT d.env_revision < CASE d.target WHEN 'preview' THEN p.preview_env_revision ELSE p.env_revision END
+        FROM deployments d WHERE d.id = p.live_deployment_id), 0)
     FROM projects p";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Project> {
@@ -38,6 +40,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Project> {
         created_at: Timestamp(row.get(16)?),
         updated_at: Timestamp(row.get(17)?),
         revision: row.get(18)?,
+        paused_at: row.get::<_, Option<i64>>(19)?.map(Timestamp),
+        pending_redeploy: row.get(20)?,
     })
 }
 
@@ -90,7 +94,7 @@ pub fn find_by_name(connection: &Connection, name: &str) -> Result<Option<Projec
 pub const SORTS: [&str; 4] = ["created_at", "name", "status", "updated_at"];
 
 /// Which projects of a list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProjectFilter {
     /// Whose; `None` is everybody's.
     pub team: Option<TeamId>,
@@ -107,7 +111,18 @@ pub struct ProjectFilter {
     pub sort: Option<(String, bool)>,
 }
 
-const STATUS: &str = "CASE WHEN p.live_deployment_id IS NULL THEN 'pending'
+impl ProjectFilter {
+    /// The length of the list where it is known without counting: of a team.
+    fn known_total(&self, connection: &Connection) -> Result<Option<u64>, DbError> {
+        let whose = Self { team: self.team.clone(), sort: self.sort.clone(), ..Self::default() };
+        if *self != whose {
+            return Ok(None);
+        }
+        super::counts::projects(connection, self.team.as_ref()).map(Some)
+    }
+}
+
+const STATUS: &str = "CASE WHEN p.paused_at IS NOT NULL THEN 'paused' WHEN p.live_deployment_id IS NULL THEN 'pending'
     WHEN (SELECT d.state FROM deployments d WHERE d.id = p.live_deployment_id) = 'crashed' THEN 'degraded' ELSE 'active' END";
 
 /// A page of projects.
@@ -142,10 +157,12 @@ pub fn list(
         _ => "p.seq",
     };
     let direction = if descending { "DESC" } else { "ASC" };
+    let known = filter.known_total(connection)?;
     let (filter, mut values) = conditions.finish();
-    let total: i64 = connection
-        .prepare_cached(&format!("SELECT count(*) FROM projects p WHERE {filter}"))?
-        .query_row(params_from_iter(&values), |row| row.get(0))?;
+    let total = match known {
+        Some(total) => total,
+        None => super::page::count(connection, &format!("projects p WHERE {filter}"), &values)?,
+    };
     values.extend([Value::from(i64::from(page.limit)), page.offset().into()]);
     let sql = format!(
         "{SELECT} WHERE {filter} ORDER BY {column} {direction}, p.seq {direction} LIMIT ? OFFSET ?"
@@ -154,7 +171,7 @@ pub fn list(
         .prepare_cached(&sql)?
         .query_map(params_from_iter(&values), read)?
         .collect::<Result<_, _>>()?;
-    Ok(Page { items, total: u64::try_from(total).unwrap_or(0) })
+    Ok(Page { items, total })
 }
 
 /// Writes every setting of a project back; guarded by the revision that was read.
@@ -186,6 +203,12 @@ pub fn point_at(
     framework: Option<&str>,
     now: Timestamp,
 ) -> Result<(), DbError> {
+    if let Some(from) = from.filter(|from| *from != to) {
+        connection.execute(
+            "UPDATE deployments SET superseded_at = ?2, revision = revision + 1 WHERE id = ?1",
+            params![from.as_str(), now.0],
+        )?;
+    }
     exactly_one(connection.execute(
         "UPDATE projects SET live_deployment_id = ?3, framework = coalesce(framework, ?4), updated_at = ?5, revision = revision + 1
          WHERE id = ?1 AND live_deployment_id IS ?2 AND deleted_at IS NULL",
@@ -202,6 +225,7 @@ pub fn mark_deleted(
     id: &ProjectId,
     now: Timestamp,
 ) -> Result<(), DbError> {
+    super::releases::drop_of_project(connection, id)?;
     exactly_one(connection.execute(
         "UPDATE projects SET deleted_at = ?2, live_deployment_id = NULL WHERE id = ?1 AND deleted_at IS NULL",
         params![id.as_str(), now.0],

@@ -17,7 +17,9 @@ pub struct DeploymentRoute {
     pub target: Target,
     pub run_state: RunState,
     pub address: Option<String>,
+    pub container_id: Option<String>,
     pub is_live: bool,
+    pub paused: bool,
 }
 
 /// A project as the proxy sees it.
@@ -28,6 +30,7 @@ pub struct ProjectRoute {
     pub live: Option<DeploymentId>,
     /// State of the newest deployment, for the page of a project that has never been live.
     pub latest: Option<State>,
+    pub paused: bool,
 }
 
 /// Every deployment of every project.
@@ -36,8 +39,9 @@ pub struct ProjectRoute {
 /// The database cannot be read.
 pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbError> {
     let mut statement = connection.prepare_cached(
-        "SELECT d.id, d.project_id, d.hostname, d.state, d.target, d.run_state, d.address, p.live_deployment_id IS d.id
-         FROM deployments d JOIN projects p ON p.id = d.project_id WHERE p.deleted_at IS NULL",
+        "SELECT d.id, d.project_id, d.hostname, d.state, d.target, d.run_state, d.address, p.live_deployment_id IS d.id,
+            p.paused_at IS NOT NULL, d.container_id
+         FROM deployments d JOIN projects p ON p.id = d.project_id WHERE p.deleted_at IS NULL AND d.deleted_at IS NULL",
     )?;
     let rows = statement
         .query_map([], |row| {
@@ -50,6 +54,8 @@ pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbEr
                 run_state: super::read::word(row, 5, RunState::parse)?,
                 address: row.get(6)?,
                 is_live: row.get(7)?,
+                paused: row.get(8)?,
+                container_id: row.get(9)?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -63,7 +69,8 @@ pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbEr
 pub fn projects(connection: &Connection) -> Result<Vec<ProjectRoute>, DbError> {
     let mut statement = connection.prepare_cached(
         "SELECT p.id, p.name, p.live_deployment_id,
-            (SELECT d.state FROM deployments d WHERE d.project_id = p.id ORDER BY d.seq DESC LIMIT 1)
+            (SELECT d.state FROM deployments d WHERE d.project_id = p.id AND d.deleted_at IS NULL ORDER BY d.seq DESC LIMIT 1),
+            p.paused_at IS NOT NULL
          FROM projects p WHERE p.deleted_at IS NULL",
     )?;
     let rows = statement
@@ -73,6 +80,7 @@ pub fn projects(connection: &Connection) -> Result<Vec<ProjectRoute>, DbError> {
                 name: row.get(1)?,
                 live: super::read::optional(row, 2, DeploymentId::parse)?,
                 latest: super::read::optional(row, 3, State::parse)?,
+                paused: row.get(4)?,
             })
         })?
         .collect::<Result<_, _>>()?;

@@ -229,3 +229,35 @@ pub fn restart(
         |row| row.get(0),
     )?)
 }
+
+/// Writes down why it could not be released, or that it could.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn record_failure(
+    connection: &Connection,
+    id: &DeploymentId,
+    failure: Option<&Failure>,
+) -> Result<(), DbError> {
+    let text = failure
+        .map(serde_json::to_string)
+        .transpose()
+        .map_err(|error| DbError::Broken(error.to_string()))?;
+    exactly_one(connection.execute(
+        "UPDATE deployments SET failure = ?2, revision = revision + 1 WHERE id = ?1",
+        params![id.as_str(), text],
+    )?)
+}
+
+/// Its image or its files are gone.
+///
+/// # Errors
+/// `Stale` when the state does not allow it.
+pub fn remove(
+    connection: &Connection,
+    id: &DeploymentId,
+    from: State,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    step(connection, id, from, Step::Remove, now).map(|_| ())
+}

@@ -1,14 +1,31 @@
 //! Table `users` (and the personal team of each).
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::DbError;
 use super::error::exactly_one;
+use super::page::{Page, PageRequest};
 use crate::model::ids::{TeamId, UserId};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::{Plan, User};
 
 const COLUMNS: &str = "id, email, name, company, plan, instance_admin, suspended, team_id, created_at, updated_at, revision";
+
+/// What accounts can be sorted by.
+pub const SORTS: [&str; 3] = ["created_at", "email", "name"];
+
+/// Which accounts a list holds.
+#[derive(Clone, Debug, Default)]
+pub struct UserFilter {
+    /// Empty is all.
+    pub plans: Vec<Plan>,
+    pub suspended: Option<bool>,
+    /// Part of the name or of the e-mail address, in any case.
+    pub query: Option<String>,
+    /// Field and whether descending.
+    pub sort: Option<(String, bool)>,
+}
 
 fn read(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
@@ -74,6 +91,49 @@ pub fn find_by_email(
         .optional()?)
 }
 
+/// A page of accounts.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn list(
+    connection: &Connection,
+    filter: &UserFilter,
+    page: PageRequest,
+) -> Result<Page<User>, DbError> {
+    let mut conditions = super::filter::Conditions::new("1 = 1");
+    conditions.any("plan", filter.plans.iter().map(|plan| plan.as_str()));
+    if let Some(suspended) = filter.suspended {
+        conditions.one("suspended = ?", i64::from(suspended));
+    }
+    if let Some(query) = &filter.query {
+        conditions.one("instr(lower(name || char(10) || email), lower(?)) > 0", query.as_str());
+    }
+    let (field, descending) = match &filter.sort {
+        Some((field, descending)) => (field.as_str(), *descending),
+        None => ("created_at", true),
+    };
+    let column = match field {
+        "email" => "email",
+        "name" => "name COLLATE NOCASE",
+        _ => "created_at",
+    };
+    let direction = if descending { "DESC" } else { "ASC" };
+    let (filter, mut values) = conditions.finish();
+    let total: i64 = connection
+        .prepare_cached(&format!("SELECT count(*) FROM users WHERE {filter}"))?
+        .query_row(params_from_iter(&values), |row| row.get(0))?;
+    values.extend([Value::from(i64::from(page.limit)), page.offset().into()]);
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users WHERE {filter}
+         ORDER BY {column} {direction}, rowid {direction} LIMIT ? OFFSET ?"
+    );
+    let items = connection
+        .prepare_cached(&sql)?
+        .query_map(params_from_iter(&values), read)?
+        .collect::<Result<_, _>>()?;
+    Ok(Page { items, total: u64::try_from(total).unwrap_or(0) })
+}
+
 /// The name of a team.
 ///
 /// # Errors
@@ -97,6 +157,20 @@ pub fn update_profile(
     exactly_one(connection.execute(
         "UPDATE users SET name = ?2, company = ?3, updated_at = ?4, revision = revision + 1 WHERE id = ?1",
         params![id.as_str(), name, company, now.0],
+    )?)
+}
+
+/// Writes name, plan, role and suspension; counts the revision up.
+///
+/// # Errors
+/// `Stale` when the account is gone.
+pub fn update_account(connection: &Connection, user: &User, now: Timestamp) -> Result<(), DbError> {
+    exactly_one(connection.execute(
+        "UPDATE users SET name = ?2, plan = ?3, instance_admin = ?4, suspended = ?5, updated_at = ?6, revision = revision + 1
+         WHERE id = ?1",
+        params![
+            user.id.as_str(), user.name, user.plan.as_str(), user.instance_admin, user.suspended, now.0,
+        ],
     )?)
 }
 
@@ -124,6 +198,31 @@ pub fn any_instance_admin(connection: &Connection) -> Result<bool, DbError> {
     Ok(connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM users WHERE instance_admin = 1)",
         [],
+        |row| row.get(0),
+    )?)
+}
+
+/// Whether somebody else administrates this instance: not suspended, and with the welcome link used.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn another_instance_admin(connection: &Connection, id: &UserId) -> Result<bool, DbError> {
+    Ok(connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM users WHERE instance_admin = 1 AND suspended = 0 AND id != ?1
+            AND NOT EXISTS (SELECT 1 FROM welcome WHERE user_id = users.id AND used_at IS NULL))",
+        [id.as_str()],
+        |row| row.get(0),
+    )?)
+}
+
+/// Whether a team has projects; those that are being removed count until nothing of them is left.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn team_has_projects(connection: &Connection, team: &TeamId) -> Result<bool, DbError> {
+    Ok(connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM projects WHERE team_id = ?1)",
+        [team.as_str()],
         |row| row.get(0),
     )?)
 }

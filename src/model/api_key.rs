@@ -1,6 +1,7 @@
 //! API keys: their format and what is kept of them.
 
 use super::ids::{KeyId, ProjectId, UserId};
+use super::key_limits::Limits;
 use super::scope::Scopes;
 use super::timestamp::Timestamp;
 
@@ -85,6 +86,7 @@ pub struct ApiKey {
     pub last_used_ip: Option<String>,
     pub created_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
+    pub revision: i64,
 }
 
 impl ApiKey {
@@ -96,6 +98,21 @@ impl ApiKey {
             "expired"
         } else {
             "active"
+        }
+    }
+
+    /// The project of a project token.
+    pub fn project(&self) -> Option<&ProjectId> {
+        self.project_ids.first().filter(|_| self.kind == KeyKind::Project)
+    }
+
+    /// Everything that limits it.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            scopes: self.scopes.clone(),
+            allowed_ips: self.allowed_ips.clone(),
+            project_ids: self.project_ids.clone(),
+            expires_at: self.expires_at,
         }
     }
 }

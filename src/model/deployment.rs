@@ -31,6 +31,8 @@ macro_rules! words {
     };
 }
 
+pub(super) use words;
+
 words!(
     /// Which variables and which traffic a deployment is for.
     Target { Production = "production", Preview = "preview" });
@@ -125,6 +127,20 @@ pub struct Deployment {
     pub revision: i64,
     /// Whether the project points at it now.
     pub is_live: bool,
+    /// The deployment this one repeats.
+    pub source_deployment_id: Option<DeploymentId>,
+    /// How far it is on its way to the traffic, while it is promoted, rolled back to or restarted.
+    pub release: Option<Phase>,
+    pub project_paused: bool,
+}
+
+/// What can be done to a deployment now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Can {
+    pub cancel: bool,
+    pub redeploy: bool,
+    pub promote: bool,
+    pub rollback: bool,
 }
 
 impl Deployment {
@@ -145,6 +161,9 @@ impl Deployment {
 
     /// The step it is in.
     pub fn phase(&self) -> Phase {
+        if let Some(phase) = self.release {
+            return phase;
+        }
         match self.state {
             State::Queued => Phase::Queued,
             State::Cloning => Phase::Cloning,
@@ -153,6 +172,18 @@ impl Deployment {
             State::Starting => Phase::Starting,
             State::Checking => Phase::Checking,
             _ => Phase::Done,
+        }
+    }
+
+    /// What can be done to it now.
+    pub fn can(&self) -> Can {
+        let (status, free) = (self.status(), !self.project_paused);
+        let switchable = free && self.release.is_none();
+        Can {
+            cancel: self.state.unfinished(),
+            redeploy: free && !self.state.unfinished(),
+            promote: switchable && matches!(status, Status::Staged | Status::Superseded),
+            rollback: switchable && status == Status::Superseded,
         }
     }
 

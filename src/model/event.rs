@@ -1,5 +1,7 @@
 //! Entries of the event log.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::deployment::Deployment;
@@ -12,7 +14,7 @@ use super::timestamp::Timestamp;
 pub struct Event {
     pub id: EventId,
     /// Name of the catalogue, such as `deployment.created`.
-    pub event: &'static str,
+    pub event: Cow<'static, str>,
     pub team_id: TeamId,
     pub project_id: Option<ProjectId>,
     /// The payload's data; never a secret.
@@ -31,7 +33,7 @@ impl Event {
     ) -> Self {
         Self {
             id: EventId::from_random(random),
-            event,
+            event: event.into(),
             team_id: project.team_id.clone(),
             project_id: Some(project.id.clone()),
             data,
@@ -46,6 +48,20 @@ pub fn project_created(project: &Project) -> Value {
         "project_id": project.id, "name": project.name, "region": project.region, "framework": project.framework,
         "status": project.status().as_str(), "created_at": project.created_at,
     })
+}
+
+/// The data of `project.updated` and of what else happens to a project: paused, resumed, restarted.
+pub fn project_changed<S: AsRef<str>>(project: &Project, changed: &[S]) -> Value {
+    let changed: Vec<_> = changed.iter().map(AsRef::as_ref).collect();
+    json!({
+        "project_id": project.id, "name": project.name, "status": project.status().as_str(), "changed": changed,
+    })
+}
+
+/// The data of `env.updated`. Names alone, never a value.
+pub fn env_updated<S: AsRef<str>>(project: &Project, target: &str, keys: &[S]) -> Value {
+    let keys: Vec<_> = keys.iter().map(AsRef::as_ref).collect();
+    json!({ "project_id": project.id, "keys": keys, "target": target })
 }
 
 /// What every deployment event carries.

@@ -22,6 +22,26 @@ pub enum FailureCode {
     EngineError,
 }
 
+impl FailureCode {
+    /// Every code, in the order of the contract.
+    pub const ALL: [Self; 14] = [
+        Self::CloneFailed,
+        Self::BranchNotFound,
+        Self::CommitNotFound,
+        Self::AuthFailed,
+        Self::DetectFailed,
+        Self::BuildFailed,
+        Self::BuildTimeout,
+        Self::OutOfMemory,
+        Self::ImageNotFound,
+        Self::StartFailed,
+        Self::PortNotListening,
+        Self::HealthcheckFailed,
+        Self::DiskFull,
+        Self::EngineError,
+    ];
+}
+
 /// A failure as it is stored and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

@@ -82,6 +82,9 @@ id!(
     /// An entry of the event log.
     EventId, "evt");
 id!(
+    /// An entry of the audit log.
+    AuditId, "aud");
+id!(
     /// One HTTP request to the API or the dashboard.
     RequestId, "req");
 

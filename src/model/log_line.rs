@@ -15,12 +15,22 @@ pub enum LogSource {
     System,
 }
 
+impl LogSource {
+    /// Every value.
+    pub const ALL: [Self; 4] = [Self::Build, Self::App, Self::Proxy, Self::System];
+}
+
 /// The stream a process wrote the line to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStream {
     Stdout,
     Stderr,
+}
+
+impl LogStream {
+    /// Every value.
+    pub const ALL: [Self; 2] = [Self::Stdout, Self::Stderr];
 }
 
 /// How much a line matters to a reader.
@@ -30,6 +40,11 @@ pub enum LogLevel {
     Info,
     Warn,
     Error,
+}
+
+impl LogLevel {
+    /// Every value.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warn, Self::Error];
 }
 
 /// A line on its way into a log; the log gives it its number.

@@ -19,14 +19,23 @@ impl Network {
         let address: IpAddr = address.parse().ok()?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.unwrap_or(most);
-        (prefix <= most).then_some(Self { address, prefix })
+        if prefix > most {
+            return None;
+        }
+        // A network of IPv4 addresses written as IPv6 is one of IPv4.
+        match (address.to_canonical(), prefix.checked_sub(96)) {
+            (canonical @ IpAddr::V4(_), Some(prefix)) if address.is_ipv6() => {
+                Some(Self { address: canonical, prefix })
+            }
+            _ => Some(Self { address, prefix }),
+        }
     }
 
     /// Whether an address lies inside. An IPv4 address written as IPv6 counts as IPv4.
     pub fn contains(&self, other: IpAddr) -> bool {
-        match (self.address.to_canonical(), other.to_canonical()) {
+        match (self.address, other.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let shift = 32 - u32::from(self.prefix.min(32));
+                let shift = 32 - u32::from(self.prefix);
                 u32::from(own).checked_shr(shift) == u32::from(other).checked_shr(shift)
             }
             (IpAddr::V6(own), IpAddr::V6(other)) => {
@@ -35,6 +44,13 @@ impl Network {
             }
             _ => false,
         }
+    }
+
+    /// Whether every address of another network lies inside.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.address.is_ipv4() == other.address.is_ipv4()
+            && self.prefix <= other.prefix
+            && self.contains(other.address)
     }
 }
 
@@ -52,8 +68,28 @@ mod tests {
         );
         assert!(inside("0.0.0.0/0", "8.8.8.8") && inside("127.0.0.1", "::ffff:127.0.0.1"));
         assert!(inside("2001:db8::/32", "2001:db8:1::1") && !inside("2001:db8::/32", "10.0.0.1"));
+        assert!(inside("::ffff:10.1.0.0/112", "10.1.2.3"));
+        assert!(!inside("::ffff:10.1.0.0/112", "10.2.0.1"));
         for bad in ["", "x", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/-1"] {
             assert_eq!(Network::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn networks_cover_smaller_ones() {
+        let covers = |network: &str, other: &str| {
+            let read = |text: &str| Network::parse(text).expect("a network");
+            read(network).covers(&read(other))
+        };
+        assert!(covers("10.0.0.0/8", "10.1.0.0/16") && covers("10.0.0.0/8", "10.0.0.1"));
+        assert!(covers("::/0", "2001:db8::/32") && covers("10.0.0.0/8", "::ffff:10.1.0.0/112"));
+        for (network, other) in [
+            ("10.1.0.0/16", "10.0.0.0/8"),
+            ("10.0.0.0/8", "11.0.0.0/8"),
+            ("0.0.0.0/0", "::/0"),
+            ("::/0", "0.0.0.0/0"),
+        ] {
+            assert!(!covers(network, other), "{network} {other}");
         }
     }
 }

@@ -101,6 +101,10 @@ pub enum ProjectStatus {
 }
 
 impl ProjectStatus {
+    /// Every status, in the order of the contract.
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Active, Self::Degraded, Self::Paused, Self::Suspended];
+
     /// The name the API uses.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -132,6 +136,10 @@ pub struct Project {
     pub latest_deployment_id: Option<DeploymentId>,
     /// Whether the live deployment has crashed.
     pub live_crashed: bool,
+    /// Whether variables changed since the live deployment got its own.
+    pub pending_redeploy: bool,
+    /// Since when its owner has it paused.
+    pub paused_at: Option<Timestamp>,
     /// Which subnet of the pool its network uses.
     pub network_index: u32,
     pub created_at: Timestamp,
@@ -141,8 +149,11 @@ pub struct Project {
 }
 
 impl Project {
-    /// Derived from the pointer at the live deployment.
+    /// Derived from the pause and the pointer at the live deployment.
     pub fn status(&self) -> ProjectStatus {
+        if self.paused_at.is_some() {
+            return ProjectStatus::Paused;
+        }
         match (&self.live_deployment_id, self.live_crashed) {
             (None, _) => ProjectStatus::Pending,
             (Some(_), true) => ProjectStatus::Degraded,

@@ -15,6 +15,9 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// Every plan, the smallest first.
+    pub const ALL: [Self; 3] = [Self::Free, Self::Professional, Self::Enterprise];
+
     /// The plan's id.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -26,9 +29,7 @@ impl Plan {
 
     /// Reads a plan's id.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Free, Self::Professional, Self::Enterprise]
-            .into_iter()
-            .find(|plan| plan.as_str() == text)
+        Self::ALL.into_iter().find(|plan| plan.as_str() == text)
     }
 }
 

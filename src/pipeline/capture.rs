@@ -12,25 +12,31 @@ use crate::model::ids::DeploymentId;
 use crate::model::log_line::{LogLevel, LogSource, LogStream, NewLine};
 
 impl Pipeline {
-    /// Copies a container's output until it ends. While the deployment is being checked the lines go into the build log too.
+    /// Copies a container's output until it ends, with the deployment's variables masked unless `redactor` knows others. While the deployment is being checked the lines go into the build log too.
     pub(super) fn capture(
         &self,
         id: &DeploymentId,
         container: &ContainerId,
+        from_start: bool,
         build: Option<LogWriter>,
+        redactor: Option<Redactor>,
     ) {
         let (pipeline, id, container) = (self.clone(), id.clone(), container.clone());
-        // After a restart of the process the rest of the output is what is new.
-        let tail = build.is_none().then_some(0);
+        // What it wrote before was copied before.
+        let tail = (!from_start).then_some(0);
         self.tasks.spawn(async move {
             let stopping = pipeline.tasks.stopping();
             let captured = &pipeline.state.captured;
-            captured.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+            let fresh =
+                captured.lock().unwrap_or_else(PoisonError::into_inner).insert(container.0.clone());
+            if !fresh {
+                return;
+            }
             tokio::select! {
-                () = pipeline.copy_output(&id, &container, tail, build) => {}
+                () = pipeline.copy_output(&id, &container, tail, build, redactor) => {}
                 () = stopping.cancelled() => {}
             }
-            captured.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            captured.lock().unwrap_or_else(PoisonError::into_inner).remove(&container.0);
         });
     }
 
@@ -40,14 +46,15 @@ impl Pipeline {
         container: &ContainerId,
         tail: Option<u32>,
         build: Option<LogWriter>,
+        redactor: Option<Redactor>,
     ) {
-        let found = self.db.read({
-            let id = id.clone();
-            move |c| db::deployments::find_any(c, &id)
-        });
-        let Ok(Some(deployment)) = found.await else { return };
-        let Ok(environment) = self.open_environment(&deployment).await else { return };
-        let redactor = Redactor::new(environment.iter().map(|(_, value)| value.as_str()));
+        let redactor = match redactor {
+            Some(redactor) => redactor,
+            None => match self.redactor_of(id).await {
+                Some(redactor) => redactor,
+                None => return,
+            },
+        };
         let Ok(log) = self.logs.writer(LogName::Runtime(id.clone()), redactor).await else {
             return;
         };
@@ -74,5 +81,12 @@ impl Pipeline {
         }
         out.finish().into_iter().for_each(|line| write(false, line));
         err.finish().into_iter().for_each(|line| write(true, line));
+    }
+
+    async fn redactor_of(&self, id: &DeploymentId) -> Option<Redactor> {
+        let id = id.clone();
+        let found = self.db.read(move |c| db::deployments::find_any(c, &id)).await;
+        let environment = self.open_environment(&found.ok()??).await.ok()?;
+        Some(Redactor::new(environment.iter().map(|(_, value)| value.as_str())))
     }
 }

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::Pipeline;
 use super::stop::Stop;
 use crate::db;
+use crate::db::deployment_env::Snapshot;
 use crate::docker::Owner;
 use crate::events::Change;
 use crate::logs::{LogName, LogWriter, Redactor};
@@ -129,8 +130,21 @@ impl Pipeline {
         &self,
         deployment: &Deployment,
     ) -> Result<Vec<(String, String)>, Stop> {
-        let id = deployment.id.clone();
-        let sealed = self.db.read(move |c| db::deployment_env::load(c, &id)).await?;
+        self.environment_with(deployment, None).await
+    }
+
+    /// The same with `drawn` in the place of what it has from its project.
+    pub(super) async fn environment_with(
+        &self,
+        deployment: &Deployment,
+        drawn: Option<&Snapshot>,
+    ) -> Result<Vec<(String, String)>, Stop> {
+        let (id, drawn) = (deployment.id.clone(), drawn.cloned());
+        let sealed = self.db.read(move |c| match drawn {
+            Some(drawn) => db::deployment_env::load_with(c, &id, drawn),
+            None => db::deployment_env::load(c, &id),
+        });
+        let sealed = sealed.await?;
         sealed
             .into_iter()
             .map(|(key, sealed)| {

@@ -8,11 +8,15 @@ mod capture;
 mod check;
 mod clone;
 mod detect;
+mod healthy;
 mod job;
+mod pause;
 mod probe;
 mod publish_files;
 mod reconcile;
 mod recover;
+mod release;
+mod release_switch;
 mod remove;
 mod retire;
 mod run;
@@ -39,7 +43,7 @@ use crate::docker::ContainerEngine;
 use crate::events::Bus;
 use crate::git::SourceFetcher;
 use crate::logs::LogStore;
-use crate::model::ids::DeploymentId;
+use crate::model::ids::{DeploymentId, ProjectId};
 use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::task::{Signal, Tasks};
@@ -86,8 +90,12 @@ pub struct RunningState {
     idle: Mutex<HashMap<DeploymentId, u32>>,
     /// Deployments that a request has woken.
     woken: Mutex<HashSet<DeploymentId>>,
-    /// Deployments whose output is being copied.
-    captured: Mutex<HashSet<DeploymentId>>,
+    /// Containers whose output is being copied.
+    captured: Mutex<HashSet<String>>,
+    /// Releases under way: the number of the wish, and the token that ends it.
+    releasing: Mutex<HashMap<ProjectId, (i64, CancellationToken)>>,
+    /// Containers that finish their requests, with how often they were told to.
+    draining: Mutex<HashMap<String, u32>>,
 }
 
 impl RunningState {
@@ -100,6 +108,8 @@ impl RunningState {
             idle: Mutex::default(),
             woken: Mutex::default(),
             captured: Mutex::default(),
+            releasing: Mutex::default(),
+            draining: Mutex::default(),
         }
     }
 }

@@ -35,6 +35,7 @@ impl Pipeline {
                 // A crashed one is tried again, soon and then now and then: what it missed may be back.
                 if deployment.state == State::Crashed
                     && deployment.is_live
+                    && !deployment.project_paused
                     && self.is_due(&deployment.id)
                 {
                     self.routes.want(&deployment.id);
@@ -71,7 +72,7 @@ impl Pipeline {
                     return Ok(());
                 }
                 self.sleeps(deployment, &container).await?;
-                if deployment.is_live {
+                if deployment.is_live && !deployment.project_paused {
                     self.routes.want(&deployment.id);
                 }
                 Ok(())
@@ -104,8 +105,9 @@ impl Pipeline {
                 .await?;
             self.publish().await;
         }
-        if !self.is_in(&self.state.captured, &deployment.id) {
-            self.capture(&deployment.id, container, None);
+        let captured = &self.state.captured;
+        if !captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&container.0) {
+            self.capture(&deployment.id, container, false, None, None);
         }
         // One that was live and is not any more was cut off before it could be stopped.
         let left_over = deployment.live_at.is_some()

@@ -1,6 +1,6 @@
 //! At start: whatever was cut off is begun again, leftovers on the engine go.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Pipeline;
 use super::retire::STOP_GRACE;
@@ -55,24 +55,31 @@ impl Pipeline {
         };
         let known = self.db.read(|c| -> Result<_, DbError> {
             let mut projects = HashSet::new();
-            let mut deployments = HashSet::new();
+            let mut deployments = HashMap::new();
             for project in db::routes::projects(c)? {
                 projects.insert(project.id);
             }
             for deployment in db::routes::deployments(c)? {
                 if matches!(deployment.state, State::Ready | State::Crashed) {
-                    deployments.insert(deployment.id);
+                    deployments.insert(deployment.id, deployment.container_id);
                 }
             }
             Ok((projects, deployments))
         });
         let Ok((projects, deployments)) = known.await else { return };
         let orphan = |deployment: &Option<_>| {
-            deployment.as_ref().is_none_or(|deployment| !deployments.contains(deployment))
+            deployment.as_ref().is_none_or(|deployment| !deployments.contains_key(deployment))
         };
         for container in owned.containers {
             let Some(owner) = &container.owner else { continue };
-            if orphan(&owner.deployment) {
+            // One that a restart replaced, or had begun to put in the place of another.
+            let replaced = owner.deployment.as_ref().is_some_and(|id| {
+                let recorded = deployments.get(id).cloned().flatten();
+                recorded.is_some_and(|recorded| recorded != container.id.0)
+            });
+            if let Some(id) = owner.deployment.clone().filter(|_| replaced) {
+                self.remove_replaced(&id, &container.id).await;
+            } else if orphan(&owner.deployment) {
                 tracing::info!(container = container.id.0, "removing a leftover container");
                 let _ = self.engine.remove(&container.id).await;
             } else if container.running
@@ -97,9 +104,24 @@ impl Pipeline {
         }
     }
 
+    /// Removes a container that is not its deployment's any more, looked at under the deployment's lock.
+    async fn remove_replaced(&self, id: &DeploymentId, container: &ContainerId) {
+        let lock = self.lock_of(id);
+        let _turn = lock.lock().await;
+        let wanted = id.clone();
+        let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
+        let Ok(Some(deployment)) = found else { return };
+        if deployment.container_id.as_ref() != Some(&container.0) {
+            tracing::info!(container = container.0, "removing a container that was replaced");
+            if let Err(error) = self.engine.remove(container).await {
+                tracing::warn!(deployment = %id, %error, "the container could not be removed");
+            }
+        }
+    }
+
     /// Stops a container that was still finishing its requests when the process was cut off: the
     /// database has called it stopped since the switch, so nothing else would look at it.
-    async fn stop_retired(&self, id: &DeploymentId) {
+    pub(super) async fn stop_retired(&self, id: &DeploymentId) {
         let lock = self.lock_of(id);
         let _turn = lock.lock().await;
         let wanted = id.clone();

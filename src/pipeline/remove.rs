@@ -6,20 +6,24 @@ use crate::db::{self, DbError};
 use crate::docker::ContainerId;
 use crate::logs::LogName;
 use crate::model::deployment::Deployment;
-use crate::model::ids::ProjectId;
+use crate::model::ids::{DeploymentId, ProjectId};
 
 impl Pipeline {
     /// Removes container, image and files of a deployment; its record and its log stay. Absent is fine.
-    pub(super) async fn discard(&self, deployment: &Deployment) {
+    /// Answers whether nothing is left.
+    pub(super) async fn discard(&self, deployment: &Deployment) -> bool {
+        let mut clean = true;
         let id = &deployment.id;
         let name = format!("orbitra-{id}");
         let container = deployment.container_id.clone().unwrap_or(name);
         if let Err(error) = self.engine.remove(&ContainerId(container)).await {
             tracing::warn!(deployment = %id, %error, "the container could not be removed");
+            clean = false;
         }
         let tag = format!("orbitra/{}:{id}", deployment.project_id);
         if let Err(error) = self.engine.remove_image(&tag).await {
             tracing::warn!(deployment = %id, %error, "the image could not be removed");
+            clean = false;
         }
         let site = self.site_of(id);
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(site)).await;
@@ -27,7 +31,52 @@ impl Pipeline {
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!(deployment = %id, %error, "the files could not be removed");
+            clean = false;
         }
+        clean
+    }
+
+    /// Removes what is left of deleted deployments; what resists is tried again in the next round.
+    pub(super) async fn remove_deleted_deployments(&self) {
+        let marked = match self.db.read(db::removals::marked).await {
+            Ok(marked) => marked,
+            Err(error) => {
+                tracing::error!(%error, "deleted deployments could not be read");
+                return;
+            }
+        };
+        for id in marked {
+            if let Err(error) = self.remove_deployment(&id).await {
+                tracing::error!(deployment = %id, %error, "the deployment could not be removed");
+            }
+        }
+    }
+
+    async fn remove_deployment(&self, id: &DeploymentId) -> Result<(), DbError> {
+        let lock = self.lock_of(id);
+        let _turn = lock.lock().await;
+        let wanted = id.clone();
+        let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await?;
+        let Some(deployment) = found else { return Ok(()) };
+        if let Some(upstream) = self.publisher.upstream(id) {
+            upstream.cut();
+        }
+        if !self.discard(&deployment).await || !self.remove_logs(id).await {
+            return Ok(());
+        }
+        let id = id.clone();
+        self.db.write(move |c| db::removals::purge(c, &id)).await
+    }
+
+    async fn remove_logs(&self, id: &DeploymentId) -> bool {
+        let mut clean = true;
+        for name in [LogName::Build(id.clone()), LogName::Runtime(id.clone())] {
+            if let Err(error) = self.logs.remove(name).await {
+                tracing::warn!(deployment = %id, %error, "a log could not be removed");
+                clean = false;
+            }
+        }
+        clean
     }
 
     /// Removes everything of deleted projects whose deployments have all ended.
@@ -57,13 +106,7 @@ impl Pipeline {
                 upstream.cut();
             }
             self.discard(deployment).await;
-            for name in
-                [LogName::Build(deployment.id.clone()), LogName::Runtime(deployment.id.clone())]
-            {
-                if let Err(error) = self.logs.remove(name).await {
-                    tracing::warn!(deployment = %deployment.id, %error, "a log could not be removed");
-                }
-            }
+            self.remove_logs(&deployment.id).await;
         }
         if let Err(error) = self.engine.remove_network(&network_name(project)).await {
             // Without the network's removal the row stays, so that the next round tries again.

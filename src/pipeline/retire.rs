@@ -1,6 +1,7 @@
-//! The old deployment after a switch: no new requests, finish the old ones, stop. Its container,
-//! image and URL stay.
+//! The old deployment after a switch, or one that is paused: no new requests, finish the old ones,
+//! stop. Its container, image and URL stay.
 
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Pipeline;
@@ -9,15 +10,17 @@ use crate::docker::ContainerId;
 use crate::model::deployment::RunState;
 use crate::model::ids::DeploymentId;
 use crate::model::transition::State;
+use crate::routing::upstream::Upstream;
 
 /// From SIGTERM to SIGKILL.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(10);
 
 impl Pipeline {
-    /// Stops a ready deployment that nobody points at. Safe to repeat; a live one is left alone.
+    /// Stops a ready deployment that nobody points at or whose project is paused. Safe to repeat; a live
+    /// one, and one that is about to be, is left alone.
     pub(super) async fn retire(&self, id: &DeploymentId) {
         let lock = self.lock_of(id);
-        let _turn = lock.lock().await;
+        let turn = lock.lock().await;
         // Before the row changes: whoever publishes next forgets an upstream that has no row.
         let upstream = self.publisher.upstream(id);
         let wanted = id.clone();
@@ -27,9 +30,11 @@ impl Pipeline {
                 let Some(deployment) = db::deployments::find_any(c, &wanted)? else {
                     return Ok(None);
                 };
-                let runs = deployment.state == State::Ready
+                let used = (deployment.is_live || db::releases::is_wanted(c, &wanted)?)
+                    && !deployment.project_paused;
+                let runs = matches!(deployment.state, State::Ready | State::Crashed)
                     && deployment.run_state == RunState::Running
-                    && !deployment.is_live;
+                    && !used;
                 let Some(container) = deployment.container_id.filter(|_| runs) else {
                     return Ok(None);
                 };
@@ -47,14 +52,54 @@ impl Pipeline {
         };
         self.forget_woken(id);
         self.publish().await;
-        if let Some(upstream) = upstream {
-            upstream.retire();
-            if tokio::time::timeout(self.drain, upstream.drained()).await.is_err() {
-                upstream.cut();
-            }
+        let last = {
+            let draining = self.begin_draining(&container);
+            // Whoever wants it back meanwhile does not wait for its old requests.
+            drop(turn);
+            self.drain(upstream).await;
+            draining
+        };
+        let _turn = lock.lock().await;
+        if !self.end_draining(&last) {
+            return;
+        }
+        let wanted = id.clone();
+        let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
+        let taken_back = matches!(&found, Ok(Some(now)) if now.run_state == RunState::Running
+            && now.container_id.as_deref() == Some(&container.0));
+        if taken_back {
+            return;
         }
         if let Err(error) = self.engine.stop(&container, STOP_GRACE).await {
             tracing::warn!(deployment = %id, %error, "the container could not be stopped");
         }
+    }
+
+    /// No new requests; those in flight are finished, or cut at the limit.
+    pub(super) async fn drain(&self, upstream: Option<Arc<Upstream>>) {
+        let Some(upstream) = upstream else { return };
+        upstream.retire();
+        if tokio::time::timeout(self.drain, upstream.drained()).await.is_err() {
+            upstream.cut();
+        }
+    }
+
+    fn begin_draining(&self, container: &ContainerId) -> String {
+        let mut all = self.state.draining.lock().unwrap_or_else(PoisonError::into_inner);
+        *all.entry(container.0.clone()).or_default() += 1;
+        container.0.clone()
+    }
+
+    /// Whether that was the last one that waited.
+    fn end_draining(&self, container: &str) -> bool {
+        let mut all = self.state.draining.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = all.get_mut(container).map_or(0, |count| {
+            *count -= 1;
+            *count
+        });
+        if left == 0 {
+            all.remove(container);
+        }
+        left == 0
     }
 }

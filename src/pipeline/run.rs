@@ -82,8 +82,9 @@ impl Pipeline {
         if let Err(error) = self.logs.finish(LogName::Build(id.clone())).await {
             tracing::error!(deployment = %id, %error, "the log could not be finished");
         }
-        self.announce(project, id);
+        // First the routes: whoever is told looks at once.
         self.publish().await;
+        self.announce(project, id);
     }
 }
 

@@ -41,7 +41,7 @@ impl Job {
             Ok(None) => Vec::new(),
             Err(error) => return Err(Stop::engine(PHASE, &error)),
         };
-        let port = self.port(&exposed);
+        let port = port_of(&self.project, &self.environment, &exposed);
         let spec = self.pipeline.container_spec(
             &self.project,
             &self.deployment,
@@ -66,17 +66,23 @@ impl Job {
             }
             other => Stop::engine(PHASE, &other),
         })?;
-        self.pipeline.capture(&self.deployment.id, &id, Some(self.log.clone()));
+        self.pipeline.capture(
+            &self.deployment.id,
+            &id,
+            true,
+            Some(self.log.clone()),
+            Some(self.redactor.clone()),
+        );
         Ok(Started { container: id, port })
     }
+}
 
-    /// The project's setting, else the variable PORT, else the one port the image declares, else 3000.
-    fn port(&self, exposed: &[u16]) -> u16 {
-        let variable = self.environment.iter().find(|(key, _)| key == "PORT");
-        let variable = variable.and_then(|(_, value)| value.parse().ok()).filter(|port| *port > 0);
-        let single = (exposed.len() == 1).then(|| exposed[0]);
-        self.project.runtime.port.or(variable).or(single).unwrap_or(DEFAULT_PORT)
-    }
+/// The project's setting, else the variable PORT, else the one port the image declares, else 3000.
+pub(super) fn port_of(project: &Project, environment: &[(String, String)], exposed: &[u16]) -> u16 {
+    let variable = environment.iter().find(|(key, _)| key == "PORT");
+    let variable = variable.and_then(|(_, value)| value.parse().ok()).filter(|port| *port > 0);
+    let single = (exposed.len() == 1).then(|| exposed[0]);
+    project.runtime.port.or(variable).or(single).unwrap_or(DEFAULT_PORT)
 }
 
 impl Pipeline {

@@ -51,13 +51,15 @@ impl Job {
                 db::transitions::advance(c, id, from, State::Ready, now)?;
                 link(c, &project.id, &deployment, now)?;
                 let mut previous = None;
-                if deployment.promote {
+                // A paused project's traffic stays where it is: the deployment ends staged.
+                let promote = deployment.promote && current.paused_at.is_none();
+                if promote {
                     previous = current.live_deployment_id;
                     let framework = Some(framework.as_str());
                     db::projects::point_at(c, &project.id, previous.as_ref(), id, framework, now)?;
                     db::transitions::record_live(c, id, now)?;
                 }
-                let status = if deployment.promote { "live" } else { "staged" };
+                let status = if promote { "live" } else { "staged" };
                 let mut data = event::deployment(&deployment, status, &url);
                 data["duration_ms"] = now.millis_since(deployment.created_at).into();
                 let random = crate::crypto::random::bytes();

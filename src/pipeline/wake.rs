@@ -47,7 +47,8 @@ impl Pipeline {
             .await?;
         let Some((deployment, project)) = found else { return Ok(()) };
         let may_wake = matches!(deployment.state, State::Ready | State::Crashed)
-            && deployment.run_state == RunState::Stopped;
+            && deployment.run_state == RunState::Stopped
+            && !deployment.project_paused;
         if !may_wake {
             self.publish().await;
             return Ok(());
@@ -69,11 +70,15 @@ impl Pipeline {
         woken
     }
 
-    async fn bring_up(&self, deployment: &Deployment, project: &Project) -> Result<(), Stop> {
+    pub(super) async fn bring_up(
+        &self,
+        deployment: &Deployment,
+        project: &Project,
+    ) -> Result<(), Stop> {
         let container = self.container_of(deployment, project).await?;
         let starting = self.engine.start(&container).await;
         starting.map_err(|error| Stop::engine("starting", &error))?;
-        self.capture(&deployment.id, &container, None);
+        self.capture(&deployment.id, &container, false, None, None);
         self.note_woken(&deployment.id);
         let address = self.listening_address(deployment, &container).await?;
         // A container that was made again from its image is new to the engine.
@@ -104,7 +109,11 @@ impl Pipeline {
         let failed = |message: &str| {
             Stop::Failed(Failure::new(FailureCode::ImageNotFound, "starting", message))
         };
-        let image = deployment.image.clone().ok_or_else(|| failed("there is no image"))?;
+        let gone = || failed("The image of this deployment is gone. Deploy it again.");
+        let image = deployment.image.clone().ok_or_else(gone)?;
+        if self.engine.image(&image).await.map_err(engine_error)?.is_none() {
+            return Err(gone());
+        }
         let environment = self.open_environment(deployment).await?;
         let network = self.network_of(project).await?;
         let port = self.known_port(deployment).unwrap_or(3000);
@@ -113,7 +122,7 @@ impl Pipeline {
     }
 
     /// Port the application was found on when it was checked.
-    fn known_port(&self, deployment: &Deployment) -> Option<u16> {
+    pub(super) fn known_port(&self, deployment: &Deployment) -> Option<u16> {
         let address: SocketAddr = deployment.address.as_ref()?.parse().ok()?;
         Some(address.port())
     }

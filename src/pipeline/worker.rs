@@ -22,7 +22,10 @@ impl Pipeline {
             Ok(waiting) => self.dispatch(waiting).await,
             Err(error) => tracing::error!(%error, "the queue could not be read"),
         }
+        self.begin_releases().await;
         self.publish().await;
+        self.look_after_pauses().await;
+        self.remove_deleted_deployments().await;
         self.remove_deleted().await;
     }
 

@@ -40,13 +40,17 @@ impl Publisher {
     /// The database cannot be read; the old table stays.
     pub async fn publish(&self) -> Result<(), DbError> {
         let _turn = self.turn.lock().await;
-        let (projects, deployments) = self
+        let (projects, deployments, gone) = self
             .db
             .read(|c| -> Result<_, DbError> {
-                Ok((db::routes::projects(c)?, db::routes::deployments(c)?))
+                Ok((
+                    db::routes::projects(c)?,
+                    db::routes::deployments(c)?,
+                    db::removals::gone_hosts(c)?,
+                ))
             })
             .await?;
-        self.routes.publish(self.table(&projects, &deployments));
+        self.routes.publish(self.table(&projects, &deployments, gone));
         Ok(())
     }
 
@@ -55,11 +59,20 @@ impl Publisher {
         self.upstreams.lock().unwrap_or_else(PoisonError::into_inner).get(deployment).cloned()
     }
 
-    fn table(&self, projects: &[ProjectRoute], deployments: &[DeploymentRoute]) -> RouteTable {
+    fn table(
+        &self,
+        projects: &[ProjectRoute],
+        deployments: &[DeploymentRoute],
+        gone: Vec<String>,
+    ) -> RouteTable {
         let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = HashMap::new();
         let mut by_id = HashMap::new();
         let mut table = RouteTable::default();
+        for host in gone {
+            let entry = Entry { route: Route::Notice(Notice::Removed), noindex: true };
+            table.hosts.insert(host.into(), entry);
+        }
         for deployment in deployments {
             let route = match address_of(deployment) {
                 Some(address) => {
@@ -73,12 +86,16 @@ impl Publisher {
                 }
                 None => self.without_container(deployment),
             };
+            // The upstream stays known, so that its requests can finish.
+            let rests = deployment.paused && deployment.state == State::Ready;
+            let route = if rests { Route::Notice(Notice::Paused) } else { route };
             by_id.insert(&deployment.id, route.clone());
             let entry = Entry { route, noindex: true };
             table.hosts.insert(deployment.hostname.as_str().into(), entry);
         }
         for project in projects {
             let route = match &project.live {
+                _ if project.paused => Route::Notice(Notice::Paused),
                 Some(live) => by_id.get(live).cloned().unwrap_or(Route::Notice(Notice::Failed)),
                 None => Route::Notice(match project.latest {
                     Some(state) if state.unfinished() => Notice::Building,

@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use http::header::AUTHORIZATION;
-use http::{Extensions, HeaderMap};
+use http::header::{AUTHORIZATION, USER_AGENT};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 
 use crate::app::AppError;
+use crate::model::actor::Origin;
+use crate::model::ids::RequestId;
 
 pub use crate::model::peer::PeerAddr;
 
@@ -14,6 +16,32 @@ pub fn peer_ip(extensions: &Extensions) -> IpAddr {
     extensions
         .get::<PeerAddr>()
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.0.ip().to_canonical())
+}
+
+/// Where a request came from, for the audit log.
+pub fn origin(extensions: &Extensions, headers: &HeaderMap) -> Origin {
+    let text = |name: &HeaderName, most: usize| {
+        let value = headers.get(name)?.to_str().ok()?;
+        Some(value.chars().take(most).collect::<String>())
+    };
+    Origin {
+        ip: Some(peer_ip(extensions)),
+        user_agent: text(&USER_AGENT, 256),
+        request_id: extensions.get::<RequestId>().cloned(),
+        client_request_id: client_request_id(headers)
+            .and_then(|id| id.to_str().ok().map(str::to_owned)),
+    }
+}
+
+/// The header a client names its request by, and a server its answer.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id a client gave its request; anything but a short plain word is dropped.
+pub fn client_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers.get(REQUEST_ID)?;
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let fits = (1..=128).contains(&value.len()) && value.as_bytes().iter().all(plain);
+    fits.then(|| value.clone())
 }
 
 /// The API key of a request: `Authorization: Bearer <key>` or the bare key. Nowhere else is looked:

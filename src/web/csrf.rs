@@ -16,7 +16,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tower_sessions::Session;
 
-use super::pages::{PageError, Pages};
+use super::actor::origin;
+use super::pages::{PageError, Pages, welcome};
 use super::session::{cookie_name, signed_in};
 use crate::app::App;
 use crate::crypto::{random, token};
@@ -26,6 +27,10 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Pages whose forms are sent by people who are not signed in.
 const OPEN: [&str; 2] = ["/login", "/setup"];
+
+fn is_open(path: &str) -> bool {
+    OPEN.contains(&path) || welcome::is_here(path)
+}
 
 /// The fields of a form that passed the checks.
 #[derive(Clone, Debug, Default)]
@@ -76,15 +81,24 @@ pub async fn guard(
     let fields = Fields::parse(&read(body).await?);
     let session = parts.extensions.get::<Session>().cloned();
     let session = session.ok_or_else(|| PageError::internal("no session layer"))?;
-    let secret = if OPEN.contains(&parts.uri.path()) {
+    let mut actor = None;
+    let secret = if is_open(parts.uri.path()) {
         form_secret(&pages.app, &parts.headers)
     } else {
         match signed_in(&pages.app, &session).await? {
-            Some(signed_in) => Some(signed_in.csrf),
+            Some(signed_in) => {
+                actor = Some(signed_in.actor);
+                Some(signed_in.csrf)
+            }
             None => return Err(PageError::signed_out()),
         }
     };
     if !secret.is_some_and(|secret| unmask(fields.get("csrf"), &secret)) {
+        if let Some(mut actor) = actor {
+            actor.origin = origin(&parts.extensions, &parts.headers);
+            let route = format!("{} {}", parts.method, parts.uri.path());
+            pages.app.note_refusal(&actor, route, "csrf");
+        }
         return Err(PageError::forbidden(
             "This form is too old, or it belongs to another session. Nothing was changed. Go back, reload the page and send it again.",
         ));

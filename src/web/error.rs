@@ -12,6 +12,10 @@ pub fn status(error: &AppError) -> StatusCode {
         AppError::Forbidden { .. } => StatusCode::FORBIDDEN,
         AppError::NotFound { .. } => StatusCode::NOT_FOUND,
         AppError::Conflict { .. } => StatusCode::CONFLICT,
+        AppError::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
+        AppError::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        // An answer that was given before; it brings its own.
+        AppError::Replay(_) => StatusCode::OK,
         AppError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

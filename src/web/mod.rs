@@ -17,7 +17,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use self::pages::{
     Pages, deployment, home, keys, live, log_stream, log_text, login, new_project, plain, project,
-    setup,
+    setup, welcome,
 };
 use crate::app::App;
 
@@ -37,6 +37,7 @@ fn dashboard(pages: &Pages) -> Router {
     let rendered = Router::new()
         .route("/", get(plain::start))
         .route("/setup", get(setup::show).post(setup::submit))
+        .route("/welcome/{token}", get(welcome::show).post(welcome::submit))
         .route("/login", get(login::show).post(login::submit))
         .route("/logout", post(login::leave))
         .route("/dashboard", get(home::show))

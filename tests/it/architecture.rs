@@ -102,7 +102,7 @@ struct Home {
     reason: &'static str,
 }
 
-const HOMES: [Home; 8] = [
+const HOMES: [Home; 10] = [
     Home { name: "rusqlite", only: &["db/"], reason: "all SQL is in one place" },
     Home {
         name: "bollard",
@@ -118,6 +118,8 @@ const HOMES: [Home; 8] = [
         only: &["web/", "server/"],
         reason: "a session is a matter of the browser",
     },
+    Home { name: "utoipa", only: &["web/api/"], reason: "the model knows no API description" },
+    Home { name: "utoipa_axum", only: &["web/api/"], reason: "the model knows no API description" },
     Home {
         name: "askama",
         only: &["web/view/", "proxy/error_page"],

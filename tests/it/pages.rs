@@ -13,6 +13,7 @@ use orbitra::web::view::new_project::NewProjectPage;
 use orbitra::web::view::project::ProjectPage;
 use orbitra::web::view::projects::ProjectsPage;
 use orbitra::web::view::setup::SetupPage;
+use orbitra::web::view::welcome::WelcomePage;
 use orbitra::web::{assets, view};
 use scraper::{ElementRef, Html, Selector};
 
@@ -30,6 +31,7 @@ fn all() -> Vec<(String, String)> {
     }
     [
         render("setup", SetupPage::sample()),
+        render("welcome", WelcomePage::sample()),
         render("login", LoginPage::sample()),
         render("projects", ProjectsPage::sample()),
         render("new", NewProjectPage::sample()),

@@ -2,17 +2,25 @@
 //! containers are little HTTP servers.
 
 mod cancel;
+mod env;
 mod failures;
 mod interrupted;
+mod paused;
 mod queue;
+mod rates;
+mod release;
+mod restart;
 mod serving;
 
 use std::sync::Arc;
 
+use orbitra::app::App;
 use orbitra::app::users::NewUser;
 use orbitra::boot::{self, Orbitra};
 use orbitra::clock::Clock;
 use orbitra::config::{Config, DataDir, Flags};
+use orbitra::model::actor::Actor;
+use orbitra::model::deployment::Deployment;
 use orbitra::model::user::Plan;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,6 +40,8 @@ struct Whole {
     git: GitServer,
     data: TempDir,
     more: Vec<(&'static str, &'static str)>,
+    /// The account whose key the API has.
+    actor: Option<Actor>,
     /// The program, on threads of its own, so that it can be ended as a power cut would.
     program: Option<(Runtime, Orbitra)>,
 }
@@ -48,6 +58,7 @@ impl Whole {
             git: GitServer::start(),
             data: tempfile::tempdir().unwrap(),
             more: more.to_vec(),
+            actor: None,
             program: None,
         };
         whole.run().await;
@@ -59,10 +70,45 @@ impl Whole {
             instance_admin: false,
             password: None,
         };
-        app.create_user(user).await.unwrap();
+        let user = app.create_user(user).await.unwrap();
+        whole.actor = Some(Actor::operator_for(&user));
         let full = ["full".to_owned()];
         whole.api.key = app.create_key_for("a@example.com", "tests", &full).await.unwrap().1;
         whole
+    }
+
+    fn app(&self) -> App {
+        self.program.as_ref().unwrap().1.app.clone()
+    }
+
+    fn actor(&self) -> &Actor {
+        self.actor.as_ref().unwrap()
+    }
+
+    /// A deployment as it is stored.
+    async fn stored(&self, id: &str) -> Deployment {
+        self.app().deployment(self.actor(), id).await.unwrap().0
+    }
+
+    /// Waits until nothing is on its way to the traffic, and answers the deployment.
+    async fn released(&self, id: &str) -> Deployment {
+        until("the release is over", async || {
+            let stored = self.stored(id).await;
+            stored.release.is_none().then_some(stored)
+        })
+        .await
+    }
+
+    /// Events so far, as (name, data).
+    fn events(&self) -> Vec<(String, Value)> {
+        let database = rusqlite::Connection::open(self.data.path().join("orbitra.db")).unwrap();
+        let mut statement =
+            database.prepare("SELECT event, data FROM events ORDER BY seq").unwrap();
+        let read = |row: &rusqlite::Row<'_>| {
+            let data: String = row.get(1)?;
+            Ok((row.get(0)?, serde_json::from_str(&data).unwrap()))
+        };
+        statement.query_map([], read).unwrap().map(Result::unwrap).collect()
     }
 
     /// Starts the program on the data that is there.

@@ -22,6 +22,7 @@ fn key(number: u8) -> ApiKey {
         last_used_ip: None,
         created_at: Timestamp(i64::from(number)),
         revoked_at: None,
+        revision: 1,
     }
 }
 
@@ -62,7 +63,9 @@ async fn keys_are_listed_by_what_they_are_now() {
     ] {
         let wanted: Vec<String> = statuses.iter().map(|status| (*status).to_owned()).collect();
         let page = db.read(move |c| {
-            api_keys::list(c, &user(1).id, &wanted, Timestamp(100), PageRequest::default())
+            let owner = api_keys::Owner::User(user(1).id);
+            let filter = api_keys::KeyFilter { statuses: wanted, ..Default::default() };
+            api_keys::list(c, &owner, &filter, Timestamp(100), PageRequest::default())
         });
         let page = page.await.expect("read");
         let names: Vec<_> = page.items.iter().map(|key| key.name.clone()).collect();

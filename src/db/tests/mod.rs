@@ -2,6 +2,7 @@
 
 mod accounts;
 mod connection;
+mod counts;
 mod deployments;
 mod projects;
 
@@ -59,6 +60,8 @@ fn project(number: u8, name: &str) -> Project {
         live_deployment_id: None,
         latest_deployment_id: None,
         live_crashed: false,
+        pending_redeploy: false,
+        paused_at: None,
         network_index: 0,
         created_at: Timestamp(1_000),
         updated_at: Timestamp(1_000),
@@ -106,6 +109,9 @@ fn deployment(number: u8, project: u8) -> Deployment {
         },
         revision: 1,
         is_live: false,
+        source_deployment_id: None,
+        release: None,
+        project_paused: false,
     }
 }
 

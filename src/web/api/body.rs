@@ -9,12 +9,14 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::asked::Asked;
 use super::error::ApiError;
 use super::fields::Fields;
 use super::guards::BODY_LIMIT;
 
 /// A body that was not read yet.
 pub struct JsonBody {
+    asked: Asked,
     headers: HeaderMap,
     body: axum::body::Body,
 }
@@ -24,7 +26,7 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Self::Rejection> {
         let (parts, body) = request.into_parts();
-        Ok(Self { headers: parts.headers, body })
+        Ok(Self { asked: Asked::read(&parts), headers: parts.headers, body })
     }
 }
 
@@ -36,7 +38,7 @@ impl JsonBody {
     pub async fn fields(self) -> Result<Fields, ApiError> {
         check_media_type(&self.headers)?;
         let bytes = read(self.body).await?;
-        Ok(Fields::new(parse(&bytes)?))
+        Ok(Fields::new(self.asked, parse(&bytes)?))
     }
 
     /// The fields of an object that may be left out.
@@ -46,10 +48,10 @@ impl JsonBody {
     pub async fn optional_fields(self) -> Result<Fields, ApiError> {
         let bytes = read(self.body).await?;
         if bytes.is_empty() {
-            return Ok(Fields::new(Map::new()));
+            return Ok(Fields::new(self.asked, Map::new()));
         }
         check_media_type(&self.headers)?;
-        Ok(Fields::new(parse(&bytes)?))
+        Ok(Fields::new(self.asked, parse(&bytes)?))
     }
 }
 

@@ -1,28 +1,82 @@
 //! `GET /regions` and `GET /frameworks`.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::guards::Caller;
-use super::object::Object;
 use super::params::Params;
 use super::respond::{self, Answer};
+use super::schema::{Framework, Region};
 use crate::app::AppError;
 use crate::model::catalogue::{FRAMEWORKS, REGIONS};
 
-/// `GET /regions`
-pub async fn regions(_: Caller, params: Params) -> Answer {
-    AppError::check(params.finish())?;
-    let items = REGIONS
-        .map(|(id, name)| Object::new().with("id", id).with("name", name).with("available", &true));
-    Ok(respond::object(&Object::new().objects("data", &items)))
+/// The regions of this server.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RegionList)]
+pub struct RegionsView {
+    data: Vec<RegionView>,
 }
 
-/// `GET /frameworks`
+/// A placement label.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RegionEntry)]
+pub struct RegionView {
+    #[schema(value_type = Region)]
+    id: &'static str,
+    #[schema(example = "US East (N. Virginia)")]
+    name: &'static str,
+    available: bool,
+}
+
+/// The frameworks this server detects.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FrameworkList)]
+pub struct FrameworksView {
+    data: Vec<FrameworkView>,
+}
+
+/// A framework.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FrameworkEntry)]
+pub struct FrameworkView {
+    #[schema(value_type = Framework)]
+    id: &'static str,
+    #[schema(example = "node")]
+    runtime: &'static str,
+    /// Files it is known by.
+    #[schema(example = json!(["package.json"]))]
+    detects: &'static [&'static str],
+}
+
+/// List regions
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Catalogue",
+    operation_id = "regions_list",
+    responses((status = 200, description = "All regions.", body = RegionsView)),
+)]
+pub async fn regions(_: Caller, params: Params) -> Answer {
+    AppError::check(params.finish())?;
+    let view = |(id, name)| RegionView { id, name, available: true };
+    respond::object(&RegionsView { data: REGIONS.into_iter().map(view).collect() })
+}
+
+/// List frameworks
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Catalogue",
+    operation_id = "frameworks_list",
+    responses((status = 200, description = "All frameworks.", body = FrameworksView)),
+)]
 pub async fn frameworks(_: Caller, params: Params) -> Answer {
     AppError::check(params.finish())?;
-    let items = FRAMEWORKS.map(|id| {
+    let view = |id| {
         let (runtime, detects) = known_by(id);
-        Object::new().with("id", id).with("runtime", runtime).with("detects", detects)
-    });
-    Ok(respond::object(&Object::new().objects("data", &items)))
+        FrameworkView { id, runtime, detects }
+    };
+    respond::object(&FrameworksView { data: FRAMEWORKS.into_iter().map(view).collect() })
 }
 
 /// The runtime of a framework and the files it is known by.

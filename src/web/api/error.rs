@@ -7,9 +7,13 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use super::object::Object;
+use super::error_view::{Details, ErrorBodyView, ErrorView, ParseErrorView, ProblemView};
+use super::respond;
 use crate::app::AppError;
+use crate::app::rates::Standing;
+use crate::app::terms::Settled;
 use crate::model::problems::Problems;
+use crate::model::timestamp::Timestamp;
 use crate::web::error;
 
 /// Most entries of one kind of problem that are listed; a request of 1 MiB could hold 100,000.
@@ -21,10 +25,12 @@ pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
-    details: String,
+    details: Box<Details>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log only.
-    cause: Option<String>,
+    cause: Option<Box<str>>,
+    /// Not an error at all: the answer a repeated request had before.
+    replay: Option<Box<Settled>>,
 }
 
 impl ApiError {
@@ -34,8 +40,15 @@ impl ApiError {
         message: impl Into<String>,
         details: Value,
     ) -> Self {
-        let details = details.to_string();
-        Self { status, code, message: message.into(), details, headers: Vec::new(), cause: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            details: Box::new(Details::Values(details)),
+            headers: Vec::new(),
+            cause: None,
+            replay: None,
+        }
     }
 
     fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
@@ -72,10 +85,9 @@ impl ApiError {
 
     /// The body cannot be read as a JSON object.
     pub fn json(message: impl Into<String>, line: usize, column: usize) -> Self {
-        let place = Object::new().with("line", &line).with("column", &column);
-        let details = Object::new().object("parse_error", place).to_json();
+        let details = Details::ParseError { parse_error: ParseErrorView { line, column } };
         Self {
-            details,
+            details: Box::new(details),
             ..Self::new(StatusCode::BAD_REQUEST, "invalid_request", message, json!({}))
         }
     }
@@ -86,6 +98,19 @@ impl ApiError {
         let message = "The server took too long to answer. Try again.";
         Self::new(unavailable, "service_unavailable", message, json!({ "reason": "timeout" }))
             .header(RETRY_AFTER, 5)
+    }
+
+    /// As many requests were made as are answered in a window.
+    pub fn rate_limited(standing: &Standing, now: Timestamp) -> Self {
+        let wait = standing.seconds_left(now).max(1);
+        let message = format!("Too many requests. Try again in {wait} s.");
+        let details = json!({
+            "limit": standing.limit, "window_seconds": standing.window.as_secs(),
+            "retry_after_seconds": wait, "reset_at": standing.resets_at,
+            "violated_policies": [standing.policy],
+        });
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message, details)
+            .header(RETRY_AFTER, wait)
     }
 
     /// One key holds as many streams as it may.
@@ -102,8 +127,16 @@ impl ApiError {
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
         let message = "An unexpected error occurred.";
         Self {
-            cause: Some(cause.into()),
+            cause: Some(cause.into().into_boxed_str()),
             ..Self::new(failed, "internal_error", message, json!({}))
+        }
+    }
+
+    /// The reason among the details; empty when there is none.
+    pub fn reason(&self) -> String {
+        match &*self.details {
+            Details::Values(details) => details["reason"].as_str().unwrap_or_default().to_owned(),
+            _ => String::new(),
         }
     }
 
@@ -114,23 +147,25 @@ impl ApiError {
 
     /// The body: the envelope, or with `problem` (the URL of this server) the form of RFC 9457.
     pub fn body(&self, request_id: &str, problem: Option<&str>) -> String {
-        let mut error = Object::new().with("code", self.code).with("message", &self.message);
-        error = if self.cause.is_some() {
-            error.with("details", &json!({ "request_id": request_id }))
-        } else {
-            error.raw("details", self.details.clone())
+        let details = match &self.cause {
+            Some(_) => Details::Values(json!({ "request_id": request_id })),
+            None => (*self.details).clone(),
         };
+        let message = self.message.clone();
+        let error = ErrorBodyView { code: self.code, message: message.clone(), details };
         match problem {
-            None => Object::new().object("error", error).to_json(),
-            Some(server) => Object::new()
-                .with("type", &format!("{server}/docs/errors/{}", self.code))
-                .with("title", &title(self.code))
-                .with("status", &self.status.as_u16())
-                .with("detail", &self.message)
-                .with("instance", request_id)
-                .object("error", error)
-                .to_json(),
+            None => serde_json::to_string(&ErrorView { error }),
+            Some(server) => serde_json::to_string(&ProblemView {
+                kind: format!("{server}/docs/errors/{}", self.code),
+                title: title(self.code),
+                status: self.status.as_u16(),
+                detail: message,
+                instance: request_id.to_owned(),
+                error,
+            }),
         }
+        // Texts and numbers, which can always be written.
+        .unwrap_or_default()
     }
 }
 
@@ -143,12 +178,12 @@ fn title(code: &str) -> String {
     title
 }
 
-fn problem_details(mut problems: Problems) -> String {
+fn problem_details(mut problems: Problems) -> Details {
     problems.missing_fields.truncate(LISTED);
     problems.invalid_fields.truncate(LISTED);
     problems.unknown_fields.truncate(LISTED);
     problems.unknown_params.truncate(LISTED);
-    serde_json::to_string(&problems).unwrap_or_else(|_| "{}".to_owned())
+    Details::Problems(Box::new(problems))
 }
 
 /// Adds the reason to what else there is to say.
@@ -165,7 +200,7 @@ impl From<AppError> for ApiError {
         let message = error.to_string();
         match error {
             AppError::Invalid(problems) => {
-                let details = problem_details(problems);
+                let details = Box::new(problem_details(problems));
                 Self { details, ..Self::new(status, "invalid_request", message, json!({})) }
             }
             AppError::NotFound { resource, id } => {
@@ -186,8 +221,24 @@ impl From<AppError> for ApiError {
                     .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
             }
             AppError::Conflict { reason, details, .. } => {
-                Self::new(status, "conflict", message, with_reason(reason, details))
+                let error = Self::new(status, "conflict", message, with_reason(reason, details));
+                if reason == "idempotency_key_in_use" {
+                    return error.header(RETRY_AFTER, 1);
+                }
+                error
             }
+            AppError::PreconditionFailed { revision } => {
+                let details = json!({ "current_etag": format!("\"{revision}\"") });
+                Self::new(status, "precondition_failed", message, details)
+            }
+            AppError::Unprocessable => {
+                let details = json!({ "reason": "idempotency_key_reused" });
+                Self::new(status, "unprocessable", message, details)
+            }
+            AppError::Replay(settled) => Self {
+                replay: Some(Box::new(settled)),
+                ..Self::new(status, "", message, json!({}))
+            },
             AppError::TooMany { retry_after_seconds } => {
                 let details = json!({ "retry_after_seconds": retry_after_seconds });
                 Self::new(status, "rate_limit_exceeded", message, details)
@@ -204,6 +255,9 @@ impl From<AppError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        if let Some(settled) = &self.replay {
+            return respond::replayed(settled);
+        }
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
         response.headers_mut().extend(self.headers.iter().cloned());

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::asked::{Asked, payload_hash};
+use super::guards::Caller;
 use super::suggest::nearest;
+use crate::app::terms::{Settled, Terms};
 use crate::model::env_var::Environment;
 use crate::model::problems::{Problems, UnknownField};
 
@@ -13,6 +16,9 @@ const NAMED: usize = 50;
 
 /// Fields that were not read yet, and what was wrong with those that were.
 pub struct Fields {
+    asked: Asked,
+    /// Hash of the whole object, when the request may be repeated.
+    payload: [u8; 32],
     object: Map<String, Value>,
     /// `build.` for the fields of `build`.
     prefix: String,
@@ -21,9 +27,25 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// The fields of an object.
-    pub fn new(object: Map<String, Value>) -> Self {
-        Self { object, prefix: String::new(), known: Vec::new(), problems: Problems::default() }
+    /// The fields of the object a request sent.
+    pub fn new(asked: Asked, object: Map<String, Value>) -> Self {
+        let payload = if asked.may_be_repeated() { payload_hash(&object) } else { [0; 32] };
+        let (prefix, known, problems) = (String::new(), Vec::new(), Problems::default());
+        Self { asked, payload, object, prefix, known, problems }
+    }
+
+    /// The terms of a change that can be repeated by its nature.
+    pub fn terms<T>(&self) -> Terms<T> {
+        self.asked.terms()
+    }
+
+    /// The terms of a POST; `answer` is what it is answered with.
+    pub fn once<T>(
+        &mut self,
+        caller: &Caller,
+        answer: impl Fn(&T) -> Settled + Send + Sync + 'static,
+    ) -> Terms<T> {
+        self.asked.once(caller, self.payload, &mut self.problems, answer)
     }
 
     fn take(&mut self, name: &'static str) -> Option<Value> {
@@ -138,6 +160,14 @@ impl Fields {
         texts
     }
 
+    /// A list of texts that may be left out but, in a change, not emptied: `null` counts as missing.
+    pub fn kept_texts(&mut self, name: &'static str) -> Option<Vec<String>> {
+        if self.object.get(name) == Some(&Value::Null) {
+            self.problems.missing_fields.push(format!("{}{name}", self.prefix));
+        }
+        self.texts(name)
+    }
+
     /// Variables: an object of texts. A value is never part of a message.
     pub fn environment(&mut self, name: &'static str) -> Environment {
         let mut environment = Environment::new();
@@ -158,12 +188,40 @@ impl Fields {
         environment
     }
 
+    /// Variables to set and, with `null`, to remove. Nothing sent and `null` are the same. A value is never part of a message.
+    pub fn environment_changes(
+        &mut self,
+        name: &'static str,
+    ) -> Option<BTreeMap<String, Option<String>>> {
+        let object = match self.take(name)? {
+            Value::Null => return None,
+            Value::Object(object) => object,
+            _ => {
+                self.wrong_type(name, "an object of strings");
+                return None;
+            }
+        };
+        let mut changes = BTreeMap::new();
+        for (key, value) in object {
+            match value {
+                Value::Null => drop(changes.insert(key, None)),
+                Value::String(value) => drop(changes.insert(key, Some(value))),
+                _ if self.problems.invalid_fields.len() < NAMED => {
+                    let key: String = key.chars().take(130).collect();
+                    self.wrong_type(&format!("{name}.{key}"), "a string or null");
+                }
+                _ => {}
+            }
+        }
+        Some(changes)
+    }
+
     /// The fields of an object within; nothing happens when it was not sent.
     pub fn nested(&mut self, name: &'static str, read: impl FnOnce(&mut Self)) {
         match self.take(name) {
             None => {}
             Some(Value::Object(object)) => {
-                let mut inner = Self::new(object);
+                let mut inner = Self::new(self.asked.clone(), object);
                 inner.prefix = format!("{}{name}.", self.prefix);
                 inner.problems = std::mem::take(&mut self.problems);
                 read(&mut inner);

@@ -3,36 +3,30 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::response::Response;
+use axum::body::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Api;
 use super::guards::Caller;
-use super::object::Object;
+use super::log_view::{LogEndView, LogLineView, LogStatusView};
 use super::path::Named;
 use super::respond::{self, Answer};
+use super::sse::{self, PING, PINGED, RETRY, STOPPING, frame};
 use super::streams::Place;
 use crate::app::{App, AppError};
 use crate::events::Change;
-use crate::logs::{Order, strip_ansi};
+use crate::logs::Order;
 use crate::model::deployment::{Deployment, Phase, Status};
 use crate::model::log_line::LogLine;
 use crate::model::problems::Problems;
 use crate::model::transition::State;
 
-/// A comment is sent after this much silence, so that nothing in between takes the connection for dead.
-const PING: Duration = Duration::from_secs(15);
 /// Deployment and log end within moments of each other; the stream waits this long for the other one.
 const GRACE: Duration = Duration::from_secs(5);
-
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The stream; 204 for a client that has already seen the end.
 pub async fn events(
@@ -44,7 +38,7 @@ pub async fn events(
     plain: bool,
     mut problems: Problems,
 ) -> Answer {
-    let seen = headers.get(LAST_EVENT_ID).map(|sent| sent.to_str().ok()?.parse::<u64>().ok());
+    let seen = sse::last_event_id(headers).map(|sent| sent?.parse::<u64>().ok());
     if seen == Some(None) {
         problems.invalid("Last-Event-ID", "format", "The number of a line.");
     }
@@ -74,14 +68,7 @@ pub async fn events(
         ended: false,
         _place: place,
     };
-    // Fused: whoever polls once more after the end gets the end again.
-    let body = Body::from_stream(stream::unfold(follower, Follower::next).fuse());
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(sse::response(stream::unfold(follower, Follower::next)))
 }
 
 struct Follower {
@@ -117,7 +104,7 @@ impl Follower {
             return None;
         }
         let frame = if self.shown.is_none() {
-            format!("retry: 2000\n{}", self.status().unwrap_or_default())
+            format!("{RETRY}{}", self.status().unwrap_or_default())
         } else {
             self.frame().await
         };
@@ -130,15 +117,9 @@ impl Follower {
                 return self.end().await;
             }
             match self.wait().await {
-                Woken::Line(Some(mut line)) => {
+                Woken::Line(Some(line)) => {
                     self.last = line.seq;
-                    if self.plain {
-                        line.message = strip_ansi(&line.message);
-                    }
-                    // A line that cannot be written is left out rather than ending the stream.
-                    if let Ok(data) = serde_json::to_string(&line) {
-                        return frame(Some(line.seq), "log", &data);
-                    }
+                    return frame(Some(line.seq), "log", &LogLineView::new(line, self.plain));
                 }
                 Woken::Line(None) => {
                     self.lines_ended = true;
@@ -150,12 +131,13 @@ impl Follower {
                         return frame;
                     }
                 }
-                Woken::Silence => return ": ping\n\n".to_owned(),
+                Woken::Silence if self.app.still_valid(&self.caller.0).await => {
+                    return PINGED.to_owned();
+                }
                 Woken::Overdue => return self.end().await,
-                // No `end`: the client connects again and goes on where it was.
-                Woken::Stopping => {
+                Woken::Stopping | Woken::Silence => {
                     self.ended = true;
-                    return ": stopping\n\n".to_owned();
+                    return STOPPING.to_owned();
                 }
             }
         }
@@ -208,8 +190,7 @@ impl Follower {
         if self.shown.replace(now) == Some(now) {
             return None;
         }
-        let data = Object::new().with("status", &now.0).with("phase", &now.1);
-        Some(frame(None, "status", &data.to_json()))
+        Some(frame(None::<u64>, "status", &LogStatusView { status: now.0, phase: now.1 }))
     }
 
     /// The last frame. It carries an id, so that a client that connects again is told that there is no more.
@@ -217,15 +198,10 @@ impl Follower {
         self.look().await;
         self.ended = true;
         let status = self.status().unwrap_or_default();
-        let data = Object::new()
-            .with("status", &self.deployment.status())
-            .with("duration_ms", &self.deployment.duration_ms());
-        format!("{status}{}", frame(Some(self.last), "end", &data.to_json()))
+        let data = LogEndView {
+            status: self.deployment.status(),
+            duration_ms: self.deployment.duration_ms(),
+        };
+        format!("{status}{}", frame(Some(self.last), "end", &data))
     }
-}
-
-/// One event. `data` is JSON on one line, in which every line end is escaped.
-fn frame(id: Option<u64>, event: &str, data: &str) -> String {
-    let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
-    format!("{id}event: {event}\ndata: {data}\n\n")
 }

@@ -1,16 +1,20 @@
-//! What a request passes before its handler, in this order: size, key.
+//! What a request passes before its handler, in this order: size, key, rate limit.
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
 use http::request::Parts;
+use http::{HeaderValue, StatusCode};
 
 use super::Api;
 use super::error::ApiError;
+use super::meter::Meter;
+use super::rate_limit;
 use super::respond::Answer;
+use crate::app::AppError;
 use crate::app::may::{Action, require_scope};
+use crate::app::rates::Requester;
 use crate::model::actor::{Actor, Via};
 use crate::model::ids::KeyId;
 use crate::web::actor;
@@ -40,15 +44,33 @@ pub async fn limit_size(request: Request, next: Next) -> Answer {
     Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
 }
 
-/// Finds out who asks.
+/// Finds out who asks, and counts. What comes without a valid key counts against the address; where that
+/// has used up its window it is told so, and no longer what is wrong with the key.
 pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Answer {
-    let from = actor::peer_ip(request.extensions());
+    let origin = actor::origin(request.extensions(), request.headers());
     let actor = match actor::api_key(request.headers()) {
-        Ok(key) => api.app.authenticate(key, from).await,
+        Ok(key) => api.app.authenticate(key, origin).await,
         Err(error) => Err(error),
-    }?;
-    request.extensions_mut().insert(Caller(actor));
+    };
+    let meter = Meter::of(request.extensions());
+    if let Err(AppError::Unauthorized { .. } | AppError::Forbidden { .. }) = &actor {
+        meter.count(&api.app, Requester::Address(actor::peer_ip(request.extensions())))?;
+    }
+    let actor = actor?;
+    if request.uri().path() == rate_limit::PATH {
+        meter.see(&api.app, &Requester::of(&actor));
+    } else {
+        meter.count(&api.app, Requester::of(&actor))?;
+    }
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = format!("{} {}", request.method(), route.unwrap_or_default());
+    request.extensions_mut().insert(Caller(actor.clone()));
     let mut response = next.run(request).await;
+    if let Some(error) = response.extensions().get::<ApiError>()
+        && response.status() == StatusCode::FORBIDDEN
+    {
+        api.app.note_refusal(&actor, route, &error.reason());
+    }
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
     response.headers_mut().insert("x-orbitra-version", version);
     Ok(response)
@@ -71,7 +93,7 @@ impl Caller {
     pub fn key_id(&self) -> Option<&KeyId> {
         match &self.0.via {
             Via::ApiKey { id, .. } => Some(id),
-            Via::Session => None,
+            Via::Session | Via::Operator => None,
         }
     }
 }

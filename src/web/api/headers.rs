@@ -11,20 +11,21 @@ use futures_util::FutureExt;
 use http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use super::Api;
 use super::error::ApiError;
+use super::meter::Meter;
 use super::respond::JSON;
 use crate::crypto::random;
 use crate::model::ids::RequestId;
+use crate::web::actor::{REQUEST_ID, client_request_id, peer_ip};
 
 /// How long a handler may take until its answer begins.
 const LIMIT: Duration = Duration::from_secs(30);
 /// The same when the client asked to wait.
 const LONG_POLL: Duration = Duration::from_secs(65);
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -39,17 +40,12 @@ pub fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
         .any(|range| range.trim().eq_ignore_ascii_case(media_type))
 }
 
-/// The id a client gave its request; anything but a short plain word is dropped.
-fn client_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
-    let value = headers.get(REQUEST_ID)?;
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
-    let fits = (1..=128).contains(&value.len()) && value.as_bytes().iter().all(plain);
-    fits.then(|| value.clone())
-}
-
 /// Runs the rest and puts on every answer what every answer has.
-pub async fn finish(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub async fn finish(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let id = RequestId::from_random(random::bytes());
+    let (meter, address) = (Meter::default(), peer_ip(request.extensions()));
+    request.extensions_mut().insert(id.clone());
+    request.extensions_mut().insert(meter.clone());
     let client_id = client_request_id(request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let problem = accepts(request.headers(), "application/problem+json");
@@ -66,6 +62,12 @@ pub async fn finish(State(api): State<Api>, request: Request, next: Next) -> Res
         let body = error.body(id.as_str(), problem.then_some(server.as_str()));
         write_error(&mut response, body, problem, &method);
     }
+    meter.write(&api.app, address, &method, &mut response);
+    // Of conflicts only the one that passes by itself says when.
+    let passes = matches!(
+        response.status(),
+        StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
     let headers = response.headers_mut();
     // An id is always acceptable in a header.
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
@@ -81,7 +83,7 @@ pub async fn finish(State(api): State<Api>, request: Request, next: Next) -> Res
     } else {
         "no-store"
     }));
-    if headers.contains_key(RETRY_AFTER) {
+    if passes && headers.contains_key(RETRY_AFTER) {
         headers.insert(SHOULD_RETRY, HeaderValue::from_static("true"));
     }
     response

@@ -4,22 +4,47 @@ use axum::extract::State;
 use http::HeaderMap;
 
 use super::Api;
+use super::deployment_request::LogParams;
 use super::follow;
 use super::guards::Caller;
 use super::headers::accepts;
-use super::object::Object;
+use super::log_view::{LogEvent, LogPageView};
 use super::params::Params;
 use super::path::Named;
 use super::respond::{self, Answer};
 use crate::app::AppError;
 use crate::app::may::Action;
-use crate::logs::{Order, strip_ansi};
+use crate::logs::Order;
 
 /// Largest number a line can be asked for by; the largest that every JSON reader takes exactly.
-const LAST_SEQ: u64 = (1 << 53) - 1;
+pub const LAST_SEQ: u64 = (1 << 53) - 1;
 const USUAL_LIMIT: u64 = 200;
 
-/// A page of the log, or with `follow=true` or `Accept: text/event-stream` its events.
+/// Get or follow a build log
+///
+/// A page of the log, or with `follow=true` or `Accept: text/event-stream` its lines as they are written.
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Deployments",
+    operation_id = "deployments_logs",
+    params(("id" = String, Path, description = "The id of a deployment."), LogParams),
+    responses(
+        (status = 200, description = "The log.", content(
+            (LogPageView = "application/json", example = json!({
+                "data": [{
+                    "seq": 12, "ts": "2024-01-20T16:29:15.123Z", "source": "build", "stream": "stdout",
+                    "level": "info", "phase": "building", "message": "added 214 packages in 6s",
+                    "deployment_id": "dep_123abc", "instance": null,
+                }],
+                "next_after_seq": 12, "complete": false,
+            })),
+            (String = "text/event-stream", item_schema = LogEvent),
+        )),
+        (status = 204, description = "With `Last-Event-ID`: the whole stream was seen."),
+    ),
+    security(("bearerAuth" = ["logs:read"])),
+)]
 pub async fn show(
     State(api): State<Api>,
     caller: Caller,
@@ -45,16 +70,7 @@ pub async fn show(
     let order = if order == Some("desc") { Order::Descending } else { Order::Ascending };
     let limit = usize::try_from(limit.unwrap_or(USUAL_LIMIT)).unwrap_or(usize::MAX);
     let found = api.app.build_log(&caller.0, &id.0, after.unwrap_or(0), limit, order).await;
-    let (_, mut page) = found?;
+    let (_, page) = found?;
     AppError::check(params.finish())?;
-    if plain {
-        for line in &mut page.lines {
-            line.message = strip_ansi(&line.message);
-        }
-    }
-    let body = Object::new()
-        .with("data", &page.lines)
-        .with("next_after_seq", &page.next_after_seq)
-        .with("complete", &page.complete);
-    Ok(respond::object(&body))
+    respond::object(&LogPageView::new(page, plain))
 }

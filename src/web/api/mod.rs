@@ -1,30 +1,63 @@
 //! The REST API. Every URL of it is in `resources`; its layers are in [`router`] (every answer) and
-//! `Methods::with_key` (what needs a key).
+//! `Routes::keyed` (what needs a key).
 
+mod account_request;
+mod account_view;
+mod accounts;
+mod api_key_changes;
+mod api_key_request;
 mod api_key_view;
 mod api_keys;
+mod asked;
+mod audit;
+mod audit_view;
 mod body;
 mod catalogue;
+mod conditional;
+mod deployment_actions;
+mod deployment_request;
 mod deployment_view;
 mod deployments;
+mod document;
+mod env;
+mod env_request;
+mod env_view;
 mod error;
+mod error_view;
+mod event_request;
+mod event_stream;
+mod event_view;
+mod events;
 mod fields;
 mod follow;
 mod guards;
 mod headers;
 mod health;
 mod include;
+mod log_view;
 mod logs;
-mod methods;
-mod object;
+mod meter;
+mod openapi;
 mod page;
 mod params;
 mod path;
+mod project_actions;
+mod project_request;
+mod project_tokens;
 mod project_view;
 mod projects;
+mod rate_limit;
+mod remembered;
 mod respond;
+mod routes;
+mod schema;
+mod select;
+mod sse;
 mod streams;
 mod suggest;
+mod system;
+mod system_view;
+mod user_request;
 mod user_view;
 mod users;
 
@@ -33,9 +66,11 @@ use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tower::ServiceExt;
 use tower_http::compression::CompressionLayer;
+use utoipa_axum::routes;
 
-use self::error::ApiError;
-use self::methods::Methods;
+use self::document::Document;
+use self::remembered::Remembered;
+use self::routes::Routes;
 use self::streams::Streams;
 use crate::app::App;
 
@@ -44,32 +79,54 @@ use crate::app::App;
 struct Api {
     app: App,
     streams: Streams,
+    document: Document,
+    remembered: Remembered,
 }
 
-/// Every URL of the API, relative to its base path.
+/// Every URL of the API, relative to its base path. Which method a handler is for stands in its own description.
 #[rustfmt::skip] // A table is read by its columns.
-fn resources(api: &Api) -> Router<Api> {
-    let on = Methods::new;
-    Router::new()
-        .route("/health", on().get(health::show).open())
-        .route("/users/me", on().get(users::show).patch(users::update).put(users::update).with_key(api))
-        .route("/api-keys", on().get(api_keys::list).post(api_keys::create).with_key(api))
-        .route("/api-keys/current", on().get(api_keys::current).with_key(api))
-        .route("/api-keys/{id}", on().get(api_keys::show).delete(api_keys::revoke).with_key(api))
-        .route("/projects", on().get(projects::list).post(projects::create).with_key(api))
-        .route("/projects/{project}", on().get(projects::show).patch(projects::update).delete(projects::delete).with_key(api))
-        .route("/projects/{project}/deployments", on().get(deployments::of_project).post(deployments::create).with_key(api))
-        .route("/deployments", on().get(deployments::list).with_key(api))
-        .route("/deployments/{id}", on().get(deployments::show).with_key(api))
-        .route("/deployments/{id}/cancel", on().post(deployments::cancel).with_key(api))
-        .route("/deployments/{id}/logs", on().get(logs::show).with_key(api))
-        .route("/regions", on().get(catalogue::regions).with_key(api))
-        .route("/frameworks", on().get(catalogue::frameworks).with_key(api))
-        .fallback(async || ApiError::no_route())
+fn resources(api: &Api) -> Routes {
+    Routes::new(api)
+        .open("/health", routes!(health::show))
+        .keyed("/users/me", routes!(users::show, users::update))
+        .keyed("/users", routes!(accounts::list, accounts::create))
+        .keyed("/users/{id}", routes!(accounts::show, accounts::update, accounts::delete))
+        .keyed("/api-keys", routes!(api_keys::list, api_keys::create))
+        .keyed("/api-keys/current", routes!(api_keys::current))
+        .keyed("/api-keys/{id}", routes!(api_keys::show, api_key_changes::update, api_keys::revoke))
+        .keyed("/api-keys/{id}/rotate", routes!(api_key_changes::rotate))
+        .remembered("/projects", routes!(projects::list, projects::create))
+        .remembered("/projects/{project}", routes!(projects::show, projects::update, projects::delete))
+        .keyed("/projects/{project}/pause", routes!(project_actions::pause))
+        .keyed("/projects/{project}/resume", routes!(project_actions::resume))
+        .keyed("/projects/{project}/restart", routes!(project_actions::restart))
+        .keyed("/projects/{project}/rollback", routes!(deployment_actions::rollback))
+        .remembered("/projects/{project}/deployments", routes!(deployments::of_project, deployments::create))
+        .keyed("/projects/{project}/env", routes!(env::list, env::create, env::set_all))
+        .keyed("/projects/{project}/env/{key}", routes!(env::show, env::set, env::delete))
+        .keyed("/projects/{project}/tokens", routes!(project_tokens::list, project_tokens::create))
+        .keyed("/projects/{project}/tokens/{id}", routes!(project_tokens::revoke))
+        .remembered("/deployments", routes!(deployments::list))
+        .keyed("/deployments/{id}", routes!(deployments::show, deployment_actions::delete))
+        .keyed("/deployments/{id}/cancel", routes!(deployments::cancel))
+        .keyed("/deployments/{id}/redeploy", routes!(deployment_actions::redeploy))
+        .keyed("/deployments/{id}/promote", routes!(deployment_actions::promote))
+        .keyed("/deployments/{id}/logs", routes!(logs::show))
+        .keyed("/events", routes!(events::list))
+        .keyed("/events/stream", routes!(event_stream::show))
+        .keyed("/events/{id}", routes!(events::show))
+        .keyed("/audit-log", routes!(audit::list))
+        .keyed("/regions", routes!(catalogue::regions))
+        .keyed("/frameworks", routes!(catalogue::frameworks))
+        .keyed("/system", routes!(system::show))
+        .keyed("/system/settings", routes!(system::settings))
+        .keyed(rate_limit::PATH, routes!(rate_limit::show))
+        .open("/openapi.json", routes!(document::show))
+        .open("/openapi-3.2.json", routes!(document::show_32))
 }
 
 /// What the API claims: its base path, the alias of it, and the bare first segments of its own routes.
-const PREFIXES: [&str; 9] = [
+const PREFIXES: [&str; 15] = [
     "/api",
     "/v1",
     "/health",
@@ -77,14 +134,27 @@ const PREFIXES: [&str; 9] = [
     "/api-keys",
     "/projects",
     "/deployments",
+    "/events",
+    "/audit-log",
     "/regions",
     "/frameworks",
+    "/system",
+    rate_limit::PATH,
+    "/openapi.json",
+    "/openapi-3.2.json",
 ];
 
 /// The API as a router that claims `/api`, `/v1` and the bare paths, and nothing else.
 pub fn router(app: App) -> Router {
-    let api = Api { app, streams: Streams::default() };
-    let inner = resources(&api).with_state(api.clone());
+    let api = Api {
+        app,
+        streams: Streams::default(),
+        document: Document::default(),
+        remembered: Remembered::default(),
+    };
+    let (inner, description) = resources(&api).finish();
+    api.document.set(description);
+    let inner = inner.with_state(api.clone());
     let service =
         tower::service_fn(move |request: Request| inner.clone().oneshot(path::canonical(request)));
     let mut outer = Router::new();
@@ -98,4 +168,5 @@ pub fn router(app: App) -> Router {
         .route_layer(from_fn(headers::limit_time))
         .route_layer(from_fn_with_state(api, headers::finish))
         .route_layer(CompressionLayer::new())
+        .route_layer(from_fn(conditional::tag_encoded))
 }

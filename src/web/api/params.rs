@@ -4,9 +4,12 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use url::form_urlencoded;
 
-use super::include::Include;
+use super::include::{Include, Selectable};
 use crate::model::problems::Problems;
 use crate::model::timestamp::Timestamp;
+
+/// Most unknown parameters that are named; each is compared with all before it.
+const NAMED: usize = 50;
 
 /// Parameters that were not read yet, and what was wrong with those that were.
 pub struct Params {
@@ -96,6 +99,26 @@ impl Params {
         text.split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Names such as `project.created`, or `project.*` for all that begin like it, with commas between.
+    pub fn names(&mut self, name: &str) -> Vec<String> {
+        let Some(text) = self.text(name) else { return Vec::new() };
+        let names: Vec<_> = text.split(',').map(str::to_owned).collect();
+        let plain = |name: &str| {
+            name.split('.').all(|part| {
+                !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            })
+        };
+        let good = |name: &String| {
+            name.len() <= 64 && (plain(name) || name.strip_suffix(".*").is_some_and(plain))
+        };
+        if names.len() > 50 || !names.iter().all(good) {
+            let message = "Names such as `project.created` or `project.*`, with commas between.";
+            self.problems.invalid(name, "format", message);
+            return Vec::new();
+        }
+        names
+    }
+
     /// Several words of a closed set with commas between.
     pub fn words<T: Copy>(&mut self, name: &str, all: &[T], word: fn(&T) -> &str) -> Vec<T> {
         let Some(text) = self.text(name) else { return Vec::new() };
@@ -119,17 +142,15 @@ impl Params {
     }
 
     /// `include=a,b` or `include=*`.
-    pub fn include(&mut self, fields: &'static [&'static str]) -> Include {
+    pub fn include<V: Selectable>(&mut self) -> Include {
         let Some(text) = self.text("include") else { return Include::Given };
-        if text == "*" {
-            return Include::All;
-        }
-        let find = |part: &str| fields.iter().find(|field| **field == part).copied();
-        match text.split(',').map(find).collect() {
+        let allowed = || V::MORE.iter().copied().chain(["*"]);
+        let find = |part: &str| allowed().find(|field| *field == part);
+        match text.split(',').map(find).collect::<Option<Vec<_>>>() {
+            Some(names) if names.contains(&"*") => Include::All,
             Some(names) => Include::Named(names),
             None => {
-                let allowed = fields.iter().copied().chain(["*"]);
-                self.problems.unknown_value("include", allowed);
+                self.problems.unknown_value("include", allowed());
                 Include::Given
             }
         }
@@ -138,6 +159,9 @@ impl Params {
     /// Everything that was wrong; parameters that nobody read are unknown.
     pub fn finish(mut self) -> Problems {
         for (name, _) in self.left {
+            if self.problems.unknown_params.len() == NAMED {
+                break;
+            }
             let name: String = name.chars().take(64).collect();
             if !self.problems.unknown_params.contains(&name) {
                 self.problems.unknown_params.push(name);

@@ -1,6 +1,6 @@
 //! Paths: one canonical form for all the ways to write one, and the parts that name a resource.
 
-use axum::extract::{FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use http::Uri;
 use http::request::Parts;
@@ -10,6 +10,8 @@ use super::error::ApiError;
 
 /// The same request with its path relative to the API's base and without a trailing slash.
 pub fn canonical(mut request: Request) -> Request {
+    // What the outer router matched is one way of many to write the path.
+    request.extensions_mut().remove::<MatchedPath>();
     let path = request.uri().path();
     let path = ["/api/v1", "/v1"]
         .iter()
@@ -37,10 +39,52 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        let not_found = || ApiError::no_route().into_response();
-        let params =
-            RawPathParams::from_request_parts(parts, state).await.map_err(|_| not_found())?;
-        let named = params.iter().find(|(name, _)| matches!(*name, "id" | "project"));
-        named.map(|(_, value)| Self(value.to_owned())).ok_or_else(not_found)
+        let [named] = parts_of(parts, state, [&["id", "project"]]).await?;
+        Ok(Self(named))
     }
+}
+
+/// A project, by id or name, and one of its variables. Anything at all, as [`Named`].
+pub struct NamedVariable {
+    pub project: String,
+    pub key: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedVariable {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let [project, key] = parts_of(parts, state, [&["project"], &["key"]]).await?;
+        Ok(Self { project, key })
+    }
+}
+
+/// Something of a project: what the path names the project by, and the id within it.
+pub struct NamedIn {
+    pub project: String,
+    pub id: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedIn {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let [project, id] = parts_of(parts, state, [&["project"], &["id"]]).await?;
+        Ok(Self { project, id })
+    }
+}
+
+/// The first part of the path with one of these names, for each of them.
+async fn parts_of<S: Send + Sync, const N: usize>(
+    parts: &mut Parts,
+    state: &S,
+    names: [&[&str]; N],
+) -> Result<[String; N], Response> {
+    let not_found = || ApiError::no_route().into_response();
+    let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| not_found())?;
+    let find = |names: &[&str]| params.iter().find(|(name, _)| names.contains(name));
+    if names.iter().any(|names| find(names).is_none()) {
+        return Err(not_found());
+    }
+    Ok(names.map(|names| find(names).map(|(_, value)| value.to_owned()).unwrap_or_default()))
 }

@@ -1,67 +1,260 @@
 //! Projects as the API shows them.
 
-use super::object::Object;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::include::{Part, Selectable};
+use super::page::Page;
+use super::schema::{Framework, Region};
 use crate::config::Hosts;
 use crate::model::hostname;
-use crate::model::project::Project;
+use crate::model::ids::{DeploymentId, ProjectId, TeamId};
+use crate::model::project::{self, Project, ProjectStatus};
+use crate::model::timestamp::Timestamp;
 
-/// Keys of the items of `GET /projects`.
-pub const LISTED: [&str; 5] = ["id", "name", "region", "status", "created_at"];
+/// A page of projects.
+pub type ProjectPage = Page<Part<ProjectView>>;
 
-/// Keys of the answer to `POST /projects`.
-pub const CREATED: [&str; 6] = ["id", "name", "region", "framework", "status", "created_at"];
+/// A project, everything of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Project)]
+pub struct ProjectView {
+    id: ProjectId,
+    #[schema(example = "my-app")]
+    name: String,
+    #[schema(value_type = Region)]
+    region: String,
+    /// `null` until it was chosen or detected.
+    #[schema(value_type = Option<Framework>)]
+    framework: Option<String>,
+    status: ProjectStatus,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    team_id: TeamId,
+    #[schema(format = "uri", example = "https://my-app.example.com")]
+    url: String,
+    source: SourceView,
+    build: BuildView,
+    runtime: RuntimeView,
+    /// Whether a push to its branch deploys.
+    auto_deploy: bool,
+    /// Whether a push to another branch deploys a preview.
+    preview_deployments: bool,
+    /// How many images of earlier deployments are kept to go back to.
+    keep_images: u32,
+    live_deployment_id: Option<DeploymentId>,
+    latest_deployment_id: Option<DeploymentId>,
+    /// Whether variables changed since the live deployment was made or restarted.
+    pending_redeploy: bool,
+    /// Host names it is reached by.
+    #[schema(example = json!(["my-app.example.com"]))]
+    domains: Vec<String>,
+    description: Option<String>,
+}
 
-/// What `include` may add to a list.
-pub const MORE: [&str; 15] = [
-    "framework",
-    "updated_at",
-    "team_id",
-    "url",
-    "source",
-    "build",
-    "runtime",
-    "auto_deploy",
-    "preview_deployments",
-    "keep_images",
-    "live_deployment_id",
-    "latest_deployment_id",
-    "pending_redeploy",
-    "domains",
-    "description",
-];
+/// Where the code comes from.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Source)]
+pub struct SourceView {
+    #[schema(example = "https://github.com/user/repo.git")]
+    git_url: Option<String>,
+    #[schema(example = "main")]
+    branch: Option<String>,
+    /// Directory of the repository the project lives in.
+    #[schema(example = "/")]
+    root_dir: String,
+    #[schema(value_type = SourceAuth)]
+    auth: &'static str,
+}
 
-/// Everything.
-pub fn full(project: &Project, hosts: &Hosts) -> Object {
-    let host = hostname::of_project(&project.name, hosts.base_domain());
-    let source = Object::new()
-        .with("git_url", &project.source.git_url)
-        .with("branch", &project.source.branch)
-        .with("root_dir", &project.source.root_dir)
-        .with("auth", "none");
-    Object::new()
-        .with("id", &project.id)
-        .with("name", &project.name)
-        .with("region", &project.region)
-        .with("framework", &project.framework)
-        .with("status", &project.status())
-        .with("created_at", &project.created_at)
-        .with("updated_at", &project.updated_at)
-        .with("team_id", &project.team_id)
-        .with("url", &hosts.url_of(&host))
-        .object("source", source)
-        .with("build", &project.build)
-        .with("runtime", &project.runtime)
-        .with("auto_deploy", &project.auto_deploy)
-        .with("preview_deployments", &project.preview_deployments)
-        .with("keep_images", &project.keep_images)
-        .with("live_deployment_id", &project.live_deployment_id)
-        .with("latest_deployment_id", &project.latest_deployment_id)
-        .with("pending_redeploy", &false)
-        .with("domains", &[host])
-        .with("description", &project.description)
+/// What a private repository is read with.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // Described here, stored as text.
+pub enum SourceAuth {
+    None,
+    Token,
+    DeployKey,
+}
+
+/// How it is built. `null` leaves it to detection.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Build)]
+pub struct BuildView {
+    #[schema(value_type = Builder)]
+    builder: String,
+    #[schema(example = "Dockerfile")]
+    dockerfile: String,
+    install_command: Option<String>,
+    #[schema(example = "npm run build")]
+    build_command: Option<String>,
+    start_command: Option<String>,
+    output_dir: Option<String>,
+    #[schema(example = 1800)]
+    timeout_seconds: u32,
+}
+
+/// What makes the image.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // Described here, stored as text.
+pub enum Builder {
+    Auto,
+    Dockerfile,
+}
+
+/// How it runs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Runtime)]
+pub struct RuntimeView {
+    /// `null` lets Orbitra find it.
+    #[schema(example = 3000)]
+    port: Option<u16>,
+    #[schema(example = 1)]
+    instances: u32,
+    /// Thousandths of a core.
+    #[schema(example = 1000)]
+    cpu_millis: u32,
+    #[schema(example = 512)]
+    memory_mb: u32,
+    healthcheck: HealthcheckView,
+}
+
+/// When it counts as healthy.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Healthcheck)]
+pub struct HealthcheckView {
+    #[schema(example = "/")]
+    path: String,
+    /// A status or a range.
+    #[schema(example = "200-399")]
+    expect: String,
+    interval_seconds: u32,
+    timeout_seconds: u32,
+    /// How long it may take from the start of the process to the first good answer.
+    grace_seconds: u32,
 }
 
 /// The answer to `POST /projects`.
-pub fn created(project: &Project, hosts: &Hosts) -> Object {
-    full(project, hosts).only(|key| CREATED.contains(&key))
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewProject)]
+#[serde(deny_unknown_fields)]
+pub struct NewProjectView {
+    pub id: ProjectId,
+    #[schema(example = "my-new-app")]
+    name: String,
+    #[schema(value_type = Region)]
+    region: String,
+    #[schema(value_type = Option<Framework>)]
+    framework: Option<String>,
+    status: ProjectStatus,
+    created_at: Timestamp,
+}
+
+impl Selectable for ProjectView {
+    const PART: &'static str = "ProjectItem";
+    const GIVEN: &'static [&'static str] = &["id", "name", "region", "status", "created_at"];
+    const MORE: &'static [&'static str] = &[
+        "framework",
+        "updated_at",
+        "team_id",
+        "url",
+        "source",
+        "build",
+        "runtime",
+        "auto_deploy",
+        "preview_deployments",
+        "keep_images",
+        "live_deployment_id",
+        "latest_deployment_id",
+        "pending_redeploy",
+        "domains",
+        "description",
+    ];
+}
+
+impl ProjectView {
+    /// The view of a project on this server.
+    pub fn new(project: Project, hosts: &Hosts) -> Self {
+        let host = hostname::of_project(&project.name, hosts.base_domain());
+        Self {
+            status: project.status(),
+            id: project.id,
+            name: project.name,
+            region: project.region,
+            framework: project.framework,
+            created_at: project.created_at,
+            updated_at: project.updated_at,
+            team_id: project.team_id,
+            url: hosts.url_of(&host),
+            source: project.source.into(),
+            build: project.build.into(),
+            runtime: project.runtime.into(),
+            auto_deploy: project.auto_deploy,
+            preview_deployments: project.preview_deployments,
+            keep_images: project.keep_images,
+            live_deployment_id: project.live_deployment_id,
+            latest_deployment_id: project.latest_deployment_id,
+            pending_redeploy: project.pending_redeploy,
+            domains: vec![host],
+            description: project.description,
+        }
+    }
+}
+
+impl From<Project> for NewProjectView {
+    fn from(project: Project) -> Self {
+        Self {
+            status: project.status(),
+            id: project.id,
+            name: project.name,
+            region: project.region,
+            framework: project.framework,
+            created_at: project.created_at,
+        }
+    }
+}
+
+impl From<project::SourceSettings> for SourceView {
+    fn from(source: project::SourceSettings) -> Self {
+        Self {
+            git_url: source.git_url,
+            branch: source.branch,
+            root_dir: source.root_dir,
+            auth: "none",
+        }
+    }
+}
+
+impl From<project::BuildSettings> for BuildView {
+    fn from(build: project::BuildSettings) -> Self {
+        Self {
+            builder: build.builder,
+            dockerfile: build.dockerfile,
+            install_command: build.install_command,
+            build_command: build.build_command,
+            start_command: build.start_command,
+            output_dir: build.output_dir,
+            timeout_seconds: build.timeout_seconds,
+        }
+    }
+}
+
+impl From<project::RuntimeSettings> for RuntimeView {
+    fn from(runtime: project::RuntimeSettings) -> Self {
+        let health = runtime.healthcheck;
+        Self {
+            port: runtime.port,
+            instances: runtime.instances,
+            cpu_millis: runtime.cpu_millis,
+            memory_mb: runtime.memory_mb,
+            healthcheck: HealthcheckView {
+                path: health.path,
+                expect: health.expect,
+                interval_seconds: health.interval_seconds,
+                timeout_seconds: health.timeout_seconds,
+                grace_seconds: health.grace_seconds,
+            },
+        }
+    }
 }

@@ -3,13 +3,15 @@
 use axum::extract::State;
 
 use super::Api;
+use super::asked::Asked;
 use super::body::JsonBody;
 use super::fields::Fields;
 use super::guards::Caller;
-use super::page::Paging;
+use super::page::{PageParams, Paging};
 use super::params::Params;
 use super::path::Named;
-use super::project_view;
+use super::project_request::{CreateProject, DeleteParams, ListParams, UpdateProject};
+use super::project_view::{NewProjectView, ProjectPage, ProjectView};
 use super::respond::{self, Answer};
 use crate::app::AppError;
 use crate::app::may::Action;
@@ -17,15 +19,7 @@ use crate::app::project_rules::ProjectPatch;
 use crate::db::projects::{ProjectFilter, SORTS};
 use crate::model::catalogue::{FRAMEWORKS, REGIONS};
 use crate::model::ids::TeamId;
-use crate::model::project::ProjectStatus;
-
-const STATUSES: [ProjectStatus; 5] = [
-    ProjectStatus::Pending,
-    ProjectStatus::Active,
-    ProjectStatus::Degraded,
-    ProjectStatus::Paused,
-    ProjectStatus::Suspended,
-];
+use crate::model::project::{Project, ProjectStatus};
 
 /// Fields of the full object that nobody can set.
 const READ_ONLY: [&str; 9] = [
@@ -40,18 +34,33 @@ const READ_ONLY: [&str; 9] = [
     "domains",
 ];
 
-/// `GET /projects`
+/// List projects
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Projects",
+    operation_id = "projects_list",
+    params(PageParams, ListParams),
+    responses((status = 200, description = "A page of projects.", body = ProjectPage, example = json!({
+        "data": [{
+            "id": "prj_abc123", "name": "my-app", "region": "us-east-1", "status": "active",
+            "created_at": "2024-01-15T10:30:00Z",
+        }],
+        "pagination": { "page": 1, "limit": 20, "total": 45 },
+    }))),
+    security(("bearerAuth" = ["projects:read"])),
+)]
 pub async fn list(State(api): State<Api>, caller: Caller, mut params: Params) -> Answer {
     caller.may(Action::ProjectsRead)?;
     let paging = Paging::read(&mut params);
-    let include = params.include(&project_view::MORE);
+    let include = params.include::<ProjectView>();
     let regions = params.words("region", &REGIONS, |(id, _)| id);
     let frameworks = params.words("framework", &FRAMEWORKS, |id| id);
     let team = params.text("team_id");
     let filter = ProjectFilter {
         team: team.as_deref().and_then(TeamId::parse),
         only: Vec::new(),
-        statuses: params.words("status", &STATUSES, |status| status.as_str()),
+        statuses: params.words("status", &ProjectStatus::ALL, |status| status.as_str()),
         regions: regions.iter().map(|(id, _)| (*id).to_owned()).collect(),
         frameworks: frameworks.iter().map(|id| (*id).to_owned()).collect(),
         query: params.text("q").filter(|query| !query.is_empty()),
@@ -64,13 +73,37 @@ pub async fn list(State(api): State<Api>, caller: Caller, mut params: Params) ->
     }
     AppError::check(params.finish())?;
     let page = api.app.projects(&caller.0, filter, paging.request).await?;
-    let view =
-        |project| include.of(&project_view::LISTED, project_view::full(project, &api.app.hosts));
-    let items: Vec<_> = page.items.iter().map(view).collect();
-    Ok(paging.answer(&api, page.total, &items))
+    let view = |project| include.of(ProjectView::new(project, &api.app.hosts));
+    paging.answer(&api, page.total, page.items.into_iter().map(view).collect())
 }
 
-/// `POST /projects`
+/// Make a project
+#[utoipa::path(
+    post,
+    path = "",
+    tag = "Projects",
+    operation_id = "projects_create",
+    request_body = CreateProject,
+    responses(
+        (
+            status = 201,
+            description = "The project.",
+            links(
+                ("get" = (operation_id = "projects_get", parameters(("project" = "$response.body#/id")))),
+                ("update" = (operation_id = "projects_update", parameters(("project" = "$response.body#/id")))),
+                ("delete" = (operation_id = "projects_delete", parameters(("project" = "$response.body#/id")))),
+                ("deploy" = (operation_id = "deployments_create", parameters(("project" = "$response.body#/id")))),
+            ),
+            body = NewProjectView,
+            example = json!({
+                "id": "prj_def456", "name": "my-new-app", "region": "us-west-2", "framework": "nodejs",
+                "status": "pending", "created_at": "2024-01-20T14:00:00Z",
+            }),
+        ),
+        (status = 409, description = "`name_taken`: another project has this name."),
+    ),
+    security(("bearerAuth" = ["projects:write"])),
+)]
 pub async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -89,19 +122,45 @@ pub async fn create(
     }
     let read_only = fields.read_only(&READ_ONLY);
     let new = ProjectPatch { name, region, read_only, ..settings(&mut fields) };
-    let project = api.app.create_project(&caller.0, new, fields.finish()).await?;
-    let path = format!("/projects/{}", project.id);
-    Ok(respond::created(&path, &project_view::created(&project, &api.app.hosts)))
+    let answer = |project: &Project| {
+        let path = format!("/projects/{}", project.id);
+        respond::created(&path, &NewProjectView::from(project.clone()))
+    };
+    let terms = fields.once(&caller, answer);
+    let project = api.app.create_project(&caller.0, new, fields.finish(), &terms).await?;
+    Ok(respond::settled(&answer(&project)))
 }
 
-/// `GET /projects/{project}`
+/// Get a project
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Projects",
+    operation_id = "projects_get",
+    params(("project" = String, Path, description = "The id or the name of a project.")),
+    responses((status = 200, description = "The project.", body = ProjectView)),
+    security(("bearerAuth" = ["projects:read"])),
+)]
 pub async fn show(State(api): State<Api>, caller: Caller, id: Named, params: Params) -> Answer {
     let project = api.app.project(&caller.0, &id.0).await?;
     AppError::check(params.finish())?;
-    Ok(respond::object(&project_view::full(&project, &api.app.hosts)))
+    respond::revised(project.revision, &ProjectView::new(project, &api.app.hosts))
 }
 
-/// `PATCH /projects/{project}`
+/// Change a project
+#[utoipa::path(
+    patch,
+    path = "",
+    tag = "Projects",
+    operation_id = "projects_update",
+    params(("project" = String, Path, description = "The id or the name of a project.")),
+    request_body = UpdateProject,
+    responses(
+        (status = 200, description = "The changed project.", body = ProjectView),
+        (status = 409, description = "`name_taken`: another project has this name."),
+    ),
+    security(("bearerAuth" = ["projects:write"])),
+)]
 pub async fn update(
     State(api): State<Api>,
     caller: Caller,
@@ -117,22 +176,35 @@ pub async fn update(
     let mut read_only = fields.read_only(&READ_ONLY);
     read_only.extend(fields.read_only(&["team_id"]));
     let patch = ProjectPatch { name, region, read_only, ..settings(&mut fields) };
-    let project = api.app.update_project(&caller.0, &id.0, patch, fields.finish()).await?;
-    Ok(respond::object(&project_view::full(&project, &api.app.hosts)))
+    let terms = fields.terms();
+    let project = api.app.update_project(&caller.0, &id.0, patch, fields.finish(), &terms).await?;
+    respond::revised(project.revision, &ProjectView::new(project, &api.app.hosts))
 }
 
-/// `DELETE /projects/{project}`
+/// Delete a project
+///
+/// Running builds are canceled, containers are stopped, host names become free.
+#[utoipa::path(
+    delete,
+    path = "",
+    tag = "Projects",
+    operation_id = "projects_delete",
+    params(("project" = String, Path, description = "The id or the name of a project."), DeleteParams),
+    responses((status = 204, description = "Deleted.")),
+    security(("bearerAuth" = ["projects:write"])),
+)]
 pub async fn delete(
     State(api): State<Api>,
     caller: Caller,
     id: Named,
+    asked: Asked,
     mut params: Params,
 ) -> Answer {
     caller.may(Action::ProjectsWrite)?;
     // A project has no volumes yet, so there are none to keep.
     params.flag("delete_volumes");
     AppError::check(params.finish())?;
-    api.app.delete_project(&caller.0, &id.0).await?;
+    api.app.delete_project(&caller.0, &id.0, &asked.terms()).await?;
     Ok(respond::nothing())
 }
 

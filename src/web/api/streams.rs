@@ -7,7 +7,7 @@ use super::error::ApiError;
 use crate::model::ids::KeyId;
 
 /// Most streams of one key at the same time.
-const PER_KEY: usize = 5;
+pub const PER_KEY: usize = 5;
 
 /// Counts open streams. Clones share the count.
 #[derive(Clone, Default)]

@@ -7,6 +7,7 @@ use super::respond::{self, Answer, see_other};
 use super::{PageError, Pages, Visitor};
 use super::{deployment_log as log, failure, show};
 use crate::app::AppError;
+use crate::app::terms::Terms;
 use crate::logs::{LogPage, Order};
 use crate::model::deployment::{CancelReason, Deployment, Status as Stored};
 use crate::model::log_line::LogLine;
@@ -164,7 +165,7 @@ pub async fn cancel(
     visitor: Visitor,
     Path(id): Path<String>,
 ) -> Answer {
-    match pages.app.cancel_deployment(&visitor.signed_in.actor, &id).await {
+    match pages.app.cancel_deployment(&visitor.signed_in.actor, &id, &Terms::none()).await {
         Ok(_) => {}
         Err(AppError::Conflict { .. }) => {
             visitor.tell(Notice::bad("It had already ended. Nothing was canceled.")).await?;

@@ -12,6 +12,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use tower_sessions::Session;
 
 use super::visitor::{is_fragment, shell_of};
+use super::welcome::without_secret;
 use super::{Pages, respond};
 use crate::app::AppError;
 use crate::crypto::random;
@@ -87,7 +88,10 @@ impl From<AppError> for PageError {
             AppError::NotFound { .. } => Self::not_found(),
             AppError::Forbidden { .. } => Self::said(StatusCode::FORBIDDEN, message),
             AppError::Unauthorized { .. } => Self::signed_out(),
-            AppError::Conflict { .. } => Self::said(StatusCode::CONFLICT, message),
+            AppError::PreconditionFailed { .. }
+            | AppError::Unprocessable
+            | AppError::Replay(_)
+            | AppError::Conflict { .. } => Self::said(StatusCode::CONFLICT, message),
             AppError::TooMany { retry_after_seconds } => Self {
                 wait_seconds: Some(retry_after_seconds),
                 ..Self::new(StatusCode::TOO_MANY_REQUESTS)
@@ -119,7 +123,8 @@ pub async fn method_not_allowed() -> PageError {
 /// Gives every request an id, and turns an error into a page with it.
 pub async fn finish(State(pages): State<Pages>, request: Request, next: Next) -> Response {
     let id = RequestId::from_random(random::bytes());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) =
+        (request.method().clone(), without_secret(request.uri().path()).to_owned());
     let fragment = is_fragment(request.uri(), request.headers());
     let session = request.extensions().get::<Session>().cloned();
     // A panic is a defect of one request, not the end of the connection it came over.

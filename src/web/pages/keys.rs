@@ -11,6 +11,8 @@ use super::show::{form_errors, moment};
 use super::{PageError, Pages, Visitor};
 use crate::app::AppError;
 use crate::app::api_keys::NewKey;
+use crate::app::terms::Terms;
+use crate::db::api_keys::KeyFilter;
 use crate::db::page::PageRequest;
 use crate::model::api_key::ApiKey;
 use crate::model::ids::KeyId;
@@ -39,9 +41,12 @@ pub async fn show(State(pages): State<Pages>, visitor: Visitor, params: Params) 
 }
 
 async fn page(pages: &Pages, visitor: &Visitor, shell: Shell) -> Result<KeysPage, PageError> {
-    let statuses = ["active", "expired"].map(str::to_owned).to_vec();
+    let filter = KeyFilter {
+        statuses: ["active", "expired"].map(str::to_owned).to_vec(),
+        ..KeyFilter::default()
+    };
     let request = PageRequest { page: 1, limit: 100 };
-    let found = pages.app.keys(&visitor.signed_in.actor, statuses, request).await?;
+    let found = pages.app.keys(&visitor.signed_in.actor, filter, request).await?;
     let now = pages.app.clock.now();
     Ok(KeysPage {
         shell,
@@ -107,7 +112,10 @@ pub async fn create(State(pages): State<Pages>, visitor: Visitor, fields: Fields
             expires_at,
             ..NewKey::default()
         };
-        let made = pages.app.create_key(&visitor.signed_in.actor, new, Problems::default()).await;
+        let made = pages
+            .app
+            .create_key(&visitor.signed_in.actor, new, Problems::default(), &Terms::none())
+            .await;
         match made {
             Ok((key, secret)) => {
                 let address = format!("/dashboard/account/keys?created={}", key.id);
@@ -134,7 +142,7 @@ pub async fn revoke(
 ) -> Answer {
     let actor = &visitor.signed_in.actor;
     let name = pages.app.key(actor, &id).await?.name;
-    pages.app.revoke_key(actor, &id).await?;
+    pages.app.revoke_key(actor, &id, &Terms::none()).await?;
     visitor.tell(Notice::good(format!("Key `{name}` is revoked."))).await?;
     Ok(see_other("/dashboard/account/keys"))
 }

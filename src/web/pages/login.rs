@@ -10,8 +10,7 @@ use super::respond::{self, Answer, see_other};
 use super::visitor::safe_next;
 use super::{Pages, Visitor};
 use crate::app::AppError;
-use crate::model::user::PASSWORD_MAX;
-use crate::web::actor::peer_ip;
+use crate::web::actor::origin;
 use crate::web::csrf::{Fields, anonymous_token};
 use crate::web::session::{sign_in, sign_out, signed_in};
 use crate::web::view::form::Errors;
@@ -58,12 +57,7 @@ pub async fn submit(
         next: if next == "/dashboard" { String::new() } else { next.to_owned() },
         ..LoginPage::default()
     };
-    let found = if password.chars().count() > PASSWORD_MAX {
-        // Nobody can have it, and hashing it would be work for nothing.
-        Err(AppError::Unauthorized { reason: "invalid_credentials", message: NO_MATCH })
-    } else {
-        pages.app.log_in(email, password, peer_ip(&extensions)).await
-    };
+    let found = pages.app.log_in(email, password, origin(&extensions, &headers)).await;
     match found {
         Ok(user) => {
             sign_in(&session, &user.id, pages.app.clock.now()).await?;
@@ -84,7 +78,8 @@ pub async fn submit(
 }
 
 /// Signs out.
-pub async fn leave(visitor: Visitor) -> Answer {
+pub async fn leave(State(pages): State<Pages>, visitor: Visitor) -> Answer {
     sign_out(&visitor.signed_in.session).await?;
+    pages.app.log_out(&visitor.signed_in.actor).await?;
     Ok(see_other("/login?out=1"))
 }

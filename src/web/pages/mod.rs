@@ -19,6 +19,7 @@ pub mod setup;
 mod show;
 mod streams;
 mod visitor;
+pub mod welcome;
 
 pub use deployment_log::{stream as log_stream, text as log_text};
 pub use error::{PageError, finish, method_not_allowed, not_found};

@@ -9,10 +9,14 @@ use super::show::form_errors;
 use super::{Pages, Visitor};
 use crate::app::AppError;
 use crate::app::deployments::NewDeployment;
+use crate::app::env::ChangeTo;
 use crate::app::project_rules::{ProjectPatch, check_branch_name, check_git_url};
+use crate::app::terms::Terms;
+use crate::model::deployment::Deployment;
 use crate::model::env_var::{self, Environment};
 use crate::model::hostname::{NameProblem, check_project_name, suggest_project_name};
 use crate::model::problems::Problems;
+use crate::model::project::Project;
 use crate::web::csrf::Fields;
 use crate::web::view::form::Errors;
 use crate::web::view::new_project::{NewProjectForm, NewProjectPage};
@@ -27,7 +31,7 @@ const FIELDS: [(&str, &str); 6] = [
     ("branch", "branch"),
     ("source.branch", "branch"),
     ("name", "name"),
-    ("environment", "variables"),
+    ("variables", "variables"),
 ];
 
 /// The form; `?git_url=` comes from the home page.
@@ -106,7 +110,7 @@ async fn create(
         branch: Some(branch),
         ..ProjectPatch::default()
     };
-    let project = match app.create_project(actor, new, Problems::default()).await {
+    let project = match app.create_project(actor, new, Problems::default(), &Terms::none()).await {
         Ok(project) => project,
         Err(AppError::Invalid(problems)) => {
             return Err(Refused::Form(form_errors(&problems, &FIELDS)));
@@ -119,18 +123,35 @@ async fn create(
         }
         Err(other) => return Err(other.into()),
     };
-    let new = NewDeployment { environment, ..NewDeployment::default() };
-    match app.create_deployment(actor, project.id.as_str(), new, Problems::default()).await {
+    match deploy(pages, visitor, &project, environment).await {
         Ok(deployment) => Ok(deployment.id.to_string()),
         Err(error) => {
             // A project without a deployment would be in the way of the next try.
-            app.delete_project(actor, project.id.as_str()).await?;
+            app.delete_project(actor, project.id.as_str(), &Terms::none()).await?;
             Err(match error {
                 AppError::Invalid(problems) => Refused::Form(form_errors(&problems, &FIELDS)),
                 other => Refused::App(other),
             })
         }
     }
+}
+
+/// Gives the project its variables and makes its first deployment.
+async fn deploy(
+    pages: &Pages,
+    visitor: &Visitor,
+    project: &Project,
+    environment: Environment,
+) -> Result<Deployment, AppError> {
+    let (app, actor, id) = (&pages.app, &visitor.signed_in.actor, project.id.as_str());
+    if !environment.is_empty() {
+        let set = environment.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let none = Problems::default();
+        let to = ChangeTo { project: id, target: None, redeploy: false };
+        app.set_variables(actor, to, Some(set), false, none).await?;
+    }
+    let new = NewDeployment::default();
+    app.create_deployment(actor, id, new, Problems::default(), &Terms::none()).await
 }
 
 /// The name that was typed, made legal (`my-app` for `My App`), or one from the address of the repository.

@@ -9,6 +9,7 @@ use super::show;
 use super::{PageError, Pages, Visitor};
 use crate::app::AppError;
 use crate::app::overview::Overview;
+use crate::app::terms::Terms;
 use crate::db::deployments::DeploymentFilter;
 use crate::db::page::PageRequest;
 use crate::model::deployment::Deployment;
@@ -66,6 +67,7 @@ async fn page(
         sentence,
         sites: overview.live.iter().map(|_| show::project_site(&pages.app, project)).collect(),
         live: overview.live.as_ref().map(live),
+        outdated: project.pending_redeploy,
         running: overview.latest.as_ref().and_then(|latest| {
             Some(RunningDeployment {
                 id: latest.id.to_string(),
@@ -115,12 +117,16 @@ pub async fn deploy(
     fields: Fields,
 ) -> Answer {
     let from = Some(fields.trimmed("from")).filter(|from| !from.is_empty());
-    match pages.app.redeploy(&visitor.signed_in.actor, &name, from).await {
+    match pages.app.deploy_newest(&visitor.signed_in.actor, &name, from).await {
         Ok(deployment) => Ok(see_other(&format!("/dashboard/deployments/{}", deployment.id))),
         Err(AppError::Invalid(problems)) => {
             visitor.tell(Notice::bad(format!("Not deployed. {}", problems.summary()))).await?;
             let project = pages.app.project(&visitor.signed_in.actor, &name).await?;
             Ok(see_other(&format!("/dashboard/projects/{}", project.name)))
+        }
+        Err(AppError::Conflict { message, .. }) => {
+            visitor.tell(Notice::bad(format!("Not deployed. {message}"))).await?;
+            Ok(see_other(&format!("/dashboard/projects/{name}")))
         }
         Err(other) => Err(other.into()),
     }
@@ -140,7 +146,7 @@ pub async fn delete(
         page.errors = Errors::one("confirm", format!("The name is `{}`.", project.name));
         return respond::html_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
-    pages.app.delete_project(actor, project.id.as_str()).await?;
+    pages.app.delete_project(actor, project.id.as_str(), &Terms::none()).await?;
     visitor.tell(Notice::good(format!("Project `{}` is deleted.", project.name))).await?;
     Ok(see_other("/dashboard"))
 }

@@ -11,6 +11,7 @@ use tower_sessions::Session;
 
 use super::{PageError, Pages, respond};
 use crate::app::AppError;
+use crate::web::actor::origin;
 use crate::web::csrf;
 use crate::web::session::{SignedIn, signed_in};
 use crate::web::view::shell::{Account, Notice, Shell};
@@ -86,7 +87,10 @@ impl FromRequestParts<Pages> for Visitor {
         let session =
             session.ok_or_else(|| PageError::internal("no session layer").into_response())?;
         match signed_in(&pages.app, &session).await {
-            Ok(Some(signed_in)) => Ok(Self { signed_in, position }),
+            Ok(Some(mut signed_in)) => {
+                signed_in.actor.origin = origin(&parts.extensions, &parts.headers);
+                Ok(Self { signed_in, position })
+            }
             Ok(None) if asks_for_page(parts) => Err(respond::see_other(&login_for(&parts.uri))),
             Ok(None) => Err(PageError::signed_out().into_response()),
             Err(error) => Err(PageError::from(error).into_response()),

@@ -22,6 +22,7 @@ pub mod shell;
 pub mod status;
 pub mod text;
 pub mod time;
+pub mod welcome;
 
 /// Something that is HTML once it is rendered: a page, or a region of one.
 pub trait View {

@@ -23,6 +23,8 @@ pub struct ProjectPage {
     pub sites: Vec<Site>,
     /// What visitors get now.
     pub live: Option<LiveDeployment>,
+    /// Whether variables changed since the live deployment got its own.
+    pub outdated: bool,
     /// A deployment on its way.
     pub running: Option<RunningDeployment>,
     pub source: Source,
@@ -77,6 +79,7 @@ impl ProjectPage {
                     sentence: Status::New.sentence().to_owned(),
                     sites: Vec::new(),
                     live: None,
+                    outdated: false,
                     running: None,
                     source: Source::default(),
                     deployments: Vec::new(),
@@ -132,6 +135,7 @@ impl ProjectPage {
                 since: sample::NOW,
                 runtime: "Node.js 22".to_owned(),
             }),
+            outdated: true,
             running: Some(RunningDeployment {
                 id: "dep_0q7w1z3c7k2m9qhx".to_owned(),
                 phase: Phase::Building,

@@ -121,8 +121,9 @@ async fn revoked_and_expired_keys_say_so() {
         expires_at: Some("2026-01-20T17:00:00Z".to_owned()),
         ..NewKey::default()
     };
-    let actor = app.app.authenticate(client.key(), [127, 0, 0, 1].into()).await.unwrap();
-    let (_, short) = app.app.create_key(&actor, new, Problems::default()).await.unwrap();
+    let actor = app.app.authenticate(client.key(), Default::default()).await.unwrap();
+    let (_, short) =
+        app.app.create_key(&actor, new, Problems::default(), &Default::default()).await.unwrap();
     app.with_key(&short).get("/users/me").await.expect(200);
     app.app.clock.advance(Duration::from_secs(1800));
     let expired = app.with_key(&short).get("/users/me").await;

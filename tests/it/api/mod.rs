@@ -2,10 +2,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod accounts;
 mod api_keys;
+mod authentication;
+mod bad_input;
+mod compatibility;
+mod conditional;
 mod deployments;
+mod env;
+mod events;
+mod garbage;
+mod idempotency;
+mod key_changes;
+mod lifecycle;
 mod logs;
+mod matrix;
+mod openapi;
+mod operations;
 mod order;
+mod project_tokens;
 mod projects;
 mod protocol;
+mod rates;
+mod snapshot;
+mod system;
 mod users;

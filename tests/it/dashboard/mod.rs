@@ -4,7 +4,9 @@
 
 mod browser;
 mod forms;
+mod guesses;
 mod pages;
 mod sign_in;
 mod site;
 mod streams;
+mod welcome;

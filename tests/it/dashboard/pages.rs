@@ -134,7 +134,7 @@ async fn a_git_url_becomes_a_project_and_its_first_deployment() {
     assert!(!page.body.contains("secret-value"));
     assert!(ada.get("/dashboard").await.text("article").contains("Waits for its turn."));
 
-    // Again, with the same variables.
+    // Again, with the same variables: they are the project's.
     let id = path.rsplit('/').next().unwrap();
     site.fail(id, Failure::new(FailureCode::CloneFailed, "queued", "No answer.")).await;
     let page = ada.get(&path).await;
@@ -144,6 +144,7 @@ async fn a_git_url_becomes_a_project_and_its_first_deployment() {
     assert_eq!(again.status, 303, "{}", again.body);
     let second = site.deployment(again.location().rsplit('/').next().unwrap()).await;
     assert_eq!(second.environment_keys, ["A", "B"]);
+    assert_eq!(second.source_deployment_id.as_ref().map(|from| from.as_str()), Some(id));
     assert_eq!(second.trigger.as_str(), "redeploy");
     assert_eq!(second.branch.as_deref(), Some("main"));
 }

@@ -60,12 +60,15 @@ impl Site {
         })
         .unwrap();
         let app = App::new(Parts {
+            rate_limits: config.rates,
             db: Db::open(&data.path().join("orbitra.db")).unwrap(),
             clock: Clock::manual(START),
             secrets: Arc::new(SecretBox::new(&[7; 32])),
             bus: Bus::default(),
             logs: LogStore::open(data.path().join("logs")).unwrap(),
-            hosts: config.hosts,
+            hosts: config.hosts.clone(),
+            config,
+            engine: Default::default(),
             egress: Policy::parse::<&str>(&[], false).unwrap(),
             pipeline: Signal::default(),
             routes: Signal::default(),

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use orbitra::app::users::NewUser;
 use orbitra::app::{App, Parts};
 use orbitra::clock::Clock;
-use orbitra::config::{Config, Flags};
+use orbitra::config::{Config, Flags, RateLimits};
 use orbitra::crypto::secret_box::SecretBox;
 use orbitra::db::{self, Db};
 use orbitra::egress::Policy;
@@ -37,13 +37,30 @@ pub const START: Timestamp = Timestamp(1_768_926_600_000);
 pub struct TestApp {
     pub app: App,
     router: axum::Router,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl TestApp {
     /// A fresh instance with the base domain `example.com`, reached over HTTPS.
     pub fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::limited(RateLimits::default())
+    }
+
+    /// A fresh instance with these rate limits.
+    pub fn limited(limits: RateLimits) -> Self {
+        Self::at(tempfile::tempdir().unwrap(), Clock::manual(START), limits)
+    }
+
+    /// The same instance after it was stopped and started.
+    pub async fn restarted(self) -> Self {
+        self.app.store_rate_windows().await;
+        let (clock, limits) = (self.app.clock.clone(), self.app.rate_limits);
+        let again = Self::at(self.data, clock, limits);
+        again.app.load_rate_windows().await.unwrap();
+        again
+    }
+
+    fn at(data: TempDir, clock: Clock, rate_limits: RateLimits) -> Self {
         let flags = Flags { data: Some(data.path().to_owned()), listen: None };
         let config = Config::load(&flags, |name| match name {
             "ORBITRA_BASE_DOMAIN" => Some("example.com".to_owned()),
@@ -53,26 +70,39 @@ impl TestApp {
         .unwrap();
         let app = App::new(Parts {
             db: Db::open(&data.path().join("orbitra.db")).unwrap(),
-            clock: Clock::manual(START),
+            clock,
             secrets: Arc::new(SecretBox::new(&[7; 32])),
             bus: Bus::default(),
             logs: LogStore::open(data.path().join("logs")).unwrap(),
-            hosts: config.hosts,
+            hosts: config.hosts.clone(),
+            config,
+            engine: Default::default(),
             egress: Policy::parse(&["10.9.0.1"], false).unwrap(),
+            rate_limits,
             pipeline: Signal::default(),
             routes: Signal::default(),
             stopping: Default::default(),
         });
         let router = web::api::router(app.clone());
-        Self { app, router, _data: data }
+        Self { app, router, data }
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
     }
 
     /// An account.
     pub async fn user(&self, email: &str) -> User {
+        self.user_on(email, Plan::Professional).await
+    }
+
+    /// An account with a plan.
+    pub async fn user_on(&self, email: &str, plan: Plan) -> User {
         let new = NewUser {
             email: email.to_owned(),
             name: "John Doe".to_owned(),
-            plan: Plan::Professional,
+            plan,
             instance_admin: false,
             password: None,
         };
@@ -102,6 +132,29 @@ impl TestApp {
         Client { router: self.router.clone(), key: None, peer: None }
     }
 
+    /// Whether these bytes stand anywhere in the files of the database.
+    pub fn stores(&self, wanted: &str) -> bool {
+        std::fs::read_dir(self.data.path()).unwrap().any(|entry| {
+            let path = entry.unwrap().path();
+            path.is_file()
+                && memchr::memmem::find(&std::fs::read(&path).unwrap(), wanted.as_bytes()).is_some()
+        })
+    }
+
+    /// The variables a deployment was made with.
+    pub async fn environment(&self, id: &str) -> Vec<(String, String)> {
+        let (id, app) = (DeploymentId::parse(id).unwrap(), self.app.clone());
+        let read = move |c: &db::Connection| -> Result<_, db::DbError> {
+            let open = |(key, sealed): (String, Vec<u8>)| {
+                let identity = db::deployment_env::identity(&id, &key);
+                let value = app.secrets.open(&identity, &sealed).unwrap();
+                (key, String::from_utf8(value).unwrap())
+            };
+            Ok(db::deployment_env::load(c, &id)?.into_iter().map(open).collect())
+        };
+        self.app.db.read(read).await.unwrap()
+    }
+
     /// Moves a deployment on as the pipeline would.
     pub async fn advance(&self, id: &str, to: State) -> Deployment {
         let id = DeploymentId::parse(id).unwrap();
@@ -118,6 +171,21 @@ impl TestApp {
             .unwrap();
         self.say(&moved);
         moved
+    }
+
+    /// Gives a deployment the production traffic as the pipeline would.
+    pub async fn make_live(&self, id: &str) {
+        self.advance(id, State::Ready).await;
+        let id = DeploymentId::parse(id).unwrap();
+        let now = self.app.clock.now();
+        let moved = self.app.db.write(move |c| -> Result<(), db::DbError> {
+            let deployment = db::deployments::find_any(c, &id)?.unwrap();
+            let project = db::projects::find(c, &deployment.project_id)?.unwrap();
+            let from = project.live_deployment_id.as_ref();
+            db::projects::point_at(c, &project.id, from, &id, None, now)?;
+            db::transitions::record_live(c, &id, now)
+        });
+        moved.await.unwrap();
     }
 
     /// Says that a deployment changed.

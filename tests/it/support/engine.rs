@@ -86,6 +86,20 @@ impl Engine {
         things.containers.get(&format!("orbitra-{deployment}")).map(|one| one.starts)
     }
 
+    /// What the running containers of a deployment find in a variable.
+    pub fn variable(&self, deployment: &str, name: &str) -> Vec<Option<String>> {
+        let things = self.0.things.lock().unwrap();
+        let of_it = things.containers.iter().filter(|(container, one)| {
+            one.process.is_some() && container.starts_with(&format!("orbitra-{deployment}"))
+        });
+        of_it
+            .map(|(_, one)| {
+                let found = one.spec.environment.iter().find(|(key, _)| key == name);
+                found.map(|(_, value)| value.clone())
+            })
+            .collect()
+    }
+
     /// Ends a container's process as a crash would.
     pub fn crash(&self, deployment: &str) {
         let mut things = self.0.things.lock().unwrap();
@@ -104,6 +118,15 @@ impl Engine {
         let mut things = self.0.things.lock().unwrap();
         let container = things.containers.get_mut(&format!("orbitra-{deployment}")).unwrap();
         container.behaviour.exit = code;
+    }
+
+    /// From now on new containers of a deployment's image end at their start with this exit code.
+    pub fn set_image_exit(&self, deployment: &str, code: Option<i64>) {
+        let mut things = self.0.things.lock().unwrap();
+        let owned =
+            |owner: &Owner| owner.deployment.as_ref().is_some_and(|id| id.as_str() == deployment);
+        let mut images = things.images.values_mut().filter(|(owner, _)| owned(owner));
+        images.next().unwrap().1.exit = code;
     }
 
     /// Builds that are under way now, and the most there were at the same time.

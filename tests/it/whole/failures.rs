@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Whole, change};
 use crate::support::api_client::text;
+use crate::support::until::until;
 
 /// Deploys something good, then this: the error, and the site is as before.
 async fn fails(app: serde_json::Value) -> serde_json::Value {
@@ -21,9 +22,13 @@ async fn fails(app: serde_json::Value) -> serde_json::Value {
     let shown = whole.api.get(&format!("/projects/{project}")).await;
     assert_eq!(shown["live_deployment_id"], good["id"]);
     assert_eq!(shown["latest_deployment_id"], *id);
-    let page = whole.own_url(&id).await;
+    // The routes follow the failure by a moment.
+    let page = until("its own URL says so", async || {
+        let page = whole.own_url(&id).await;
+        page.body.contains("This version of the site did not start.").then_some(page)
+    })
+    .await;
     assert_eq!(page.status, 503);
-    assert!(page.body.contains("This version of the site did not start."), "{}", page.body);
     let first = text(&error, "message").lines().next().unwrap().to_owned();
     assert!(whole.api.log(&id).await.contains(&first));
     error
@@ -86,9 +91,13 @@ async fn a_first_deployment_that_fails_leaves_a_page() {
     let project = whole.project("shop").await;
     let id = whole.deploy(&project, &repository).await;
     whole.api.failure(&id).await;
-    let page = whole.visit("shop.localhost").await;
+    // The routes follow the failure by a moment.
+    let page = until("its host name says so", async || {
+        let page = whole.visit("shop.localhost").await;
+        page.body.contains("This version of the site did not start.").then_some(page)
+    })
+    .await;
     assert_eq!(page.status, 503);
-    assert!(page.body.contains("This version of the site did not start."), "{}", page.body);
     let (containers, running, images, _) = whole.engine.count();
     assert_eq!((containers, running, images), (0, 0, 0));
     // The next one is as good as if nothing had been.

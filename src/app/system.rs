@@ -1,0 +1,79 @@
+//! The server itself, for instance admins.
+
+use std::time::Duration;
+
+use super::may::{Action, require_instance_admin, require_scope};
+use super::{App, AppError};
+use crate::config::Config;
+use crate::config::machine::Machine;
+use crate::db;
+use crate::model::actor::Actor;
+use crate::model::transition::State;
+
+/// How long the engine may take to say how it is.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How the server is.
+#[derive(Clone, Debug)]
+pub struct SystemState {
+    pub machine: Machine,
+    /// `None` when it does not answer in time.
+    pub engine: Option<EngineState>,
+    /// The database file.
+    pub database_bytes: u64,
+    /// What is written and not yet in the database file.
+    pub wal_bytes: u64,
+    /// Deployments that are under way.
+    pub building: usize,
+    pub queued: usize,
+}
+
+/// How the engine is.
+#[derive(Clone, Debug)]
+pub struct EngineState {
+    pub version: String,
+    /// Running containers of this instance.
+    pub containers: usize,
+}
+
+impl App {
+    /// How the server is.
+    ///
+    /// # Errors
+    /// The actor is no instance admin, or the key lacks `system:read`.
+    pub async fn system_state(&self, actor: &Actor) -> Result<SystemState, AppError> {
+        require_scope(actor, Action::SystemRead)?;
+        require_instance_admin(actor)?;
+        let data = self.config.data.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let size = |name: &str| std::fs::metadata(data.join(name)).map_or(0, |file| file.len());
+            (Machine::look(&data), size("orbitra.db"), size("orbitra.db-wal"))
+        });
+        let unfinished = self.db.read(db::deployments::unfinished);
+        let (looked, unfinished, engine) = tokio::join!(looked, unfinished, self.engine_state());
+        let (machine, database_bytes, wal_bytes) =
+            looked.map_err(|error| AppError::Internal(error.to_string()))?;
+        let unfinished = unfinished?;
+        let queued = unfinished.iter().filter(|one| one.state == State::Queued).count();
+        let building = unfinished.len() - queued;
+        Ok(SystemState { machine, engine, database_bytes, wal_bytes, building, queued })
+    }
+
+    async fn engine_state(&self) -> Option<EngineState> {
+        let engine = self.engine.get()?;
+        let both = async { tokio::try_join!(engine.info(), engine.owned()) };
+        let (info, owned) = tokio::time::timeout(ENGINE_PATIENCE, both).await.ok()?.ok()?;
+        let containers = owned.containers.iter().filter(|container| container.running).count();
+        Some(EngineState { version: info.version, containers })
+    }
+
+    /// The settings this instance runs with.
+    ///
+    /// # Errors
+    /// As [`App::system_state`].
+    pub fn system_settings(&self, actor: &Actor) -> Result<&Config, AppError> {
+        require_scope(actor, Action::SystemRead)?;
+        require_instance_admin(actor)?;
+        Ok(&self.config)
+    }
+}

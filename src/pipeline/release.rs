@@ -1,0 +1,344 @@
+//! A wish on its way: a deployment is started and checked, then it gets the traffic. Whatever goes
+//! wrong before that, what served goes on serving.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::PoisonError;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Pipeline;
+use super::healthy::Subject;
+use super::start::port_of;
+use super::stop::Stop;
+use crate::db::deployment_env::{self, Snapshot};
+use crate::db::{self, DbError};
+use crate::docker::ContainerId;
+use crate::logs::Redactor;
+use crate::model::deployment::{Deployment, Phase, RunState};
+use crate::model::failure::{Failure, FailureCode};
+use crate::model::ids::ProjectId;
+use crate::model::project::Project;
+use crate::model::release::{Release, ReleaseKind};
+use crate::model::transition::State;
+
+/// How often a wish is begun before it counts as what takes Orbitra down.
+const ATTEMPTS: u32 = 3;
+
+/// A release under way.
+pub(super) struct Run {
+    pub pipeline: Pipeline,
+    pub release: Release,
+    pub deployment: Deployment,
+    pub project: Project,
+    pub environment: Vec<(String, String)>,
+    /// Of a restart: what the deployment gets from its project with the new container.
+    pub drawn: Option<Snapshot>,
+    redactor: Redactor,
+    cancel: CancellationToken,
+}
+
+impl Pipeline {
+    /// Begins what can begin: one release of a project at a time, a switch before a restart.
+    pub(super) async fn begin_releases(&self) {
+        let pending = match self.db.read(db::releases::pending).await {
+            Ok(pending) => pending,
+            Err(error) => {
+                tracing::error!(%error, "releases could not be read");
+                return;
+            }
+        };
+        let mut wanted: HashMap<ProjectId, Release> = HashMap::new();
+        for release in pending {
+            wanted.entry(release.project_id.clone()).or_insert(release);
+        }
+        let mut running = self.state.releasing.lock().unwrap_or_else(PoisonError::into_inner);
+        for (project, (seq, token)) in running.iter() {
+            if wanted.get(project).is_none_or(|wanted| wanted.seq != *seq) {
+                token.cancel();
+            }
+        }
+        for (project, release) in wanted {
+            if let Entry::Vacant(place) = running.entry(project) {
+                let token = CancellationToken::new();
+                place.insert((release.seq, token.clone()));
+                self.spawn_release(release, token);
+            }
+        }
+    }
+
+    fn spawn_release(&self, release: Release, token: CancellationToken) {
+        let pipeline = self.clone();
+        self.tasks.spawn(async move {
+            let (inner, project) = (pipeline.clone(), release.project_id.clone());
+            let run = tokio::spawn(async move { inner.release(release, token).await });
+            if let Err(error) = run.await {
+                tracing::error!(%project, %error, "the release's task ended badly");
+            }
+            pipeline
+                .state
+                .releasing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&project);
+            pipeline.signal.wake();
+        });
+    }
+
+    /// Runs one release and writes down how it ended.
+    async fn release(&self, release: Release, cancel: CancellationToken) {
+        let seq = release.seq;
+        let mut run = match self.open_release(release, cancel).await {
+            Ok(run) => run,
+            // Nothing is left that it could be about; kept, it would be begun again and again.
+            Err(Stop::Lost(DbError::Stale)) => {
+                let dropped = self.db.write(move |c| db::releases::take(c, seq)).await;
+                if let Err(error) = dropped
+                    && !matches!(error, DbError::Stale)
+                {
+                    tracing::error!(release = seq, %error, "the release could not be dropped");
+                }
+                return;
+            }
+            Err(stop) => {
+                tracing::error!(release = seq, ?stop, "the release could not begin");
+                return;
+            }
+        };
+        let ended = match run.way().await {
+            Ok(()) => Ok(()),
+            Err(Stop::Failed(failure)) => run.fail(failure).await,
+            Err(Stop::Canceled) => run.give_way().await,
+            // The next start goes on.
+            Err(Stop::Interrupted) => return,
+            Err(Stop::Lost(error)) => Err(error),
+        };
+        if let Err(error) = ended {
+            tracing::error!(release = seq, %error, "the release was lost");
+        }
+        self.announce(&run.project, &run.deployment.id);
+        self.publish().await;
+    }
+
+    async fn open_release(
+        &self,
+        mut release: Release,
+        cancel: CancellationToken,
+    ) -> Result<Run, Stop> {
+        let mut wanted = release.clone();
+        let (release_, deployment, project) = self
+            .db
+            .write(move |c| -> Result<_, DbError> {
+                let (project, deleted) =
+                    db::projects::find_any(c, &wanted.project_id)?.ok_or(DbError::Stale)?;
+                // A restart is for what is live when its turn comes.
+                if wanted.kind == ReleaseKind::Restart {
+                    match &project.live_deployment_id {
+                        Some(live) => wanted.deployment_id = live.clone(),
+                        None => return Err(DbError::Stale),
+                    }
+                }
+                wanted.attempts = db::releases::begin(c, wanted.seq, &wanted.deployment_id)?;
+                let deployment = db::deployments::find_any(c, &wanted.deployment_id)?;
+                let deployment = deployment.filter(|_| !deleted).ok_or(DbError::Stale)?;
+                Ok((wanted, deployment, project))
+            })
+            .await?;
+        release = release_;
+        let drawn = match release.kind {
+            ReleaseKind::Restart => Some(self.draw_environment(&deployment).await?),
+            _ => None,
+        };
+        let environment = self.environment_with(&deployment, drawn.as_ref()).await?;
+        let redactor = Redactor::new(environment.iter().map(|(_, value)| value.as_str()));
+        let pipeline = self.clone();
+        Ok(Run { pipeline, release, deployment, project, environment, drawn, redactor, cancel })
+    }
+
+    /// What the deployment would get from its project now. It is the deployment's own only when the container that
+    /// got it serves.
+    async fn draw_environment(&self, deployment: &Deployment) -> Result<Snapshot, Stop> {
+        let (id, secrets) = (deployment.id.clone(), self.secrets.clone());
+        let drawn = self.db.read(move |c| {
+            let reseal = |from: &str, to: &str, value: &[u8]| secrets.reseal(from, to, value).ok();
+            deployment_env::draw(c, &id, &reseal)
+        });
+        Ok(drawn.await?)
+    }
+}
+
+impl Run {
+    async fn way(&mut self) -> Result<(), Stop> {
+        if self.release.attempts > ATTEMPTS {
+            let message = "Orbitra stopped in the middle of this several times.";
+            return Err(Failure::new(FailureCode::EngineError, "starting", message).into());
+        }
+        match (self.release.kind, self.deployment.run_state) {
+            (ReleaseKind::Restart, RunState::Files) => self.drop_wish().await,
+            (ReleaseKind::Restart, _) => {
+                let (container, port) = self.start_beside().await?;
+                let address = self.check(&container, port).await?;
+                self.enter(Phase::Switching).await?;
+                self.replace(&container, &address).await
+            }
+            (_, RunState::Files) => {
+                self.files_are_there().await?;
+                self.enter(Phase::Switching).await?;
+                self.switch().await
+            }
+            _ => {
+                let container = self.awake().await?;
+                let port = self.pipeline.known_port(&self.deployment).unwrap_or(3000);
+                self.check(&container, port).await?;
+                self.enter(Phase::Switching).await?;
+                self.switch().await
+            }
+        }
+    }
+
+    async fn enter(&mut self, phase: Phase) -> Result<(), Stop> {
+        let release = self.release.clone();
+        let entered = self.pipeline.db.write(move |c| db::releases::enter(c, &release, phase));
+        match entered.await {
+            Ok(()) => {}
+            Err(DbError::Stale) => return Err(Stop::Canceled),
+            Err(error) => return Err(error.into()),
+        }
+        self.pipeline.announce(&self.project, &self.deployment.id);
+        Ok(())
+    }
+
+    async fn drop_wish(&self) -> Result<(), Stop> {
+        let seq = self.release.seq;
+        Ok(self.pipeline.db.write(move |c| db::releases::take(c, seq)).await?)
+    }
+
+    async fn files_are_there(&self) -> Result<(), Stop> {
+        let site = self.pipeline.site_of(&self.deployment.id);
+        let there = tokio::fs::metadata(site).await.is_ok_and(|found| found.is_dir());
+        if there {
+            return Ok(());
+        }
+        let message = "The files of this deployment are gone. Deploy it again.";
+        Err(Failure::new(FailureCode::ImageNotFound, "starting", message).into())
+    }
+
+    /// The deployment's own container, started if it sleeps.
+    async fn awake(&mut self) -> Result<ContainerId, Stop> {
+        let id = self.deployment.id.clone();
+        let lock = self.pipeline.lock_of(&id);
+        let _turn = lock.lock().await;
+        let wanted = id.clone();
+        let found = self.pipeline.db.read(move |c| db::deployments::find_any(c, &wanted)).await?;
+        self.deployment = found.ok_or(Stop::Canceled)?;
+        if !matches!(self.deployment.state, State::Ready | State::Crashed) {
+            return Err(Stop::Canceled);
+        }
+        if self.deployment.run_state != RunState::Running {
+            self.pipeline.bring_up(&self.deployment, &self.project).await?;
+            let found = self.pipeline.db.read(move |c| db::deployments::find_any(c, &id)).await?;
+            self.deployment = found.ok_or(Stop::Canceled)?;
+        }
+        let container = self.deployment.container_id.clone().ok_or(Stop::Canceled)?;
+        Ok(ContainerId(container))
+    }
+
+    /// Name of the new container of a restart: known before it is made.
+    pub(super) fn name_beside(&self) -> String {
+        format!("orbitra-{}-{}", self.deployment.id, self.release.seq)
+    }
+
+    async fn start_beside(&mut self) -> Result<(ContainerId, u16), Stop> {
+        let failed = |error| Stop::engine("starting", &error);
+        let gone = || {
+            let message = "The image of this deployment is gone. Deploy it again.";
+            Stop::Failed(Failure::new(FailureCode::ImageNotFound, "starting", message))
+        };
+        let (engine, pipeline) = (self.pipeline.engine.clone(), self.pipeline.clone());
+        let image = self.deployment.image.clone().ok_or_else(gone)?;
+        let info = engine.image(&image).await.map_err(failed)?.ok_or_else(gone)?;
+        let network = pipeline.network_of(&self.project).await?;
+        let port = port_of(&self.project, &self.environment, &info.exposed_ports);
+        let environment = self.environment.clone();
+        let mut spec = pipeline.container_spec(
+            &self.project,
+            &self.deployment,
+            &image,
+            network,
+            environment,
+            port,
+        );
+        spec.name = self.name_beside();
+        let container = engine.create(spec).await.map_err(failed)?;
+        engine.start(&container).await.map_err(failed)?;
+        pipeline.capture(&self.deployment.id, &container, true, None, Some(self.redactor.clone()));
+        Ok((container, port))
+    }
+
+    async fn check(&mut self, container: &ContainerId, told: u16) -> Result<String, Stop> {
+        self.enter(Phase::Checking).await?;
+        let subject = Subject {
+            pipeline: &self.pipeline,
+            project: &self.project,
+            deployment: &self.deployment,
+            redactor: &self.redactor,
+            cancel: &self.cancel,
+        };
+        let (address, _) = subject.healthy(container, told).await?;
+        let supervised = self.pipeline.engine.supervise(container).await;
+        supervised.map_err(|error| Stop::engine("checking", &error))?;
+        Ok(address.to_string())
+    }
+
+    /// Writes the failure down; what was begun is taken back.
+    async fn fail(&mut self, mut failure: Failure) -> Result<(), DbError> {
+        failure.message = self.redactor.mask(&failure.message);
+        let (seq, id) = (self.release.seq, self.deployment.id.clone());
+        let now = self.pipeline.clock.now();
+        let written = self.pipeline.db.write(move |c| -> Result<(), DbError> {
+            db::releases::take(c, seq)?;
+            let current = db::deployments::find_any(c, &id)?.ok_or(DbError::Stale)?;
+            if failure.code == FailureCode::ImageNotFound && !current.is_live {
+                db::transitions::remove(c, &id, current.state, now)?;
+            }
+            db::transitions::record_failure(c, &id, Some(&failure))
+        });
+        let written = match written.await {
+            Err(DbError::Stale) => Ok(()),
+            other => other,
+        };
+        self.take_back().await;
+        written
+    }
+
+    /// Somebody wants something else: what was begun is taken back.
+    async fn give_way(&mut self) -> Result<(), DbError> {
+        let (seq, later) = (self.release.seq, self.cancel.is_cancelled());
+        let written = self.pipeline.db.write(move |c| {
+            // A restart that made room for a switch comes after it; all else is over.
+            if later { db::releases::give_way(c, seq) } else { db::releases::take(c, seq) }
+        });
+        let written = match written.await {
+            Err(DbError::Stale) => Ok(()),
+            other => other,
+        };
+        self.take_back().await;
+        written
+    }
+
+    async fn take_back(&self) {
+        if self.release.kind == ReleaseKind::Restart {
+            let container = ContainerId(self.name_beside());
+            if let Err(error) = self.pipeline.engine.remove(&container).await {
+                tracing::warn!(release = self.release.seq, %error, "a container could not be removed");
+            }
+            return;
+        }
+        let id = &self.deployment.id;
+        self.pipeline.forget_woken(id);
+        if self.deployment.live_at.is_some() {
+            self.pipeline.retire(id).await;
+            self.pipeline.stop_retired(id).await;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The end of a release: one transaction takes the wish out and moves the pointer or the container,
+//! then the routes are swapped, then the old one finishes its requests.
+
+use super::release::Run;
+use super::retire::STOP_GRACE;
+use super::stop::Stop;
+use crate::db::{self, Connection, DbError};
+use crate::docker::ContainerId;
+use crate::model::deployment::{Deployment, RunState};
+use crate::model::event::{self, Event};
+use crate::model::ids::DeploymentId;
+use crate::model::project::Project;
+use crate::model::release::{Release, ReleaseKind};
+use crate::model::timestamp::Timestamp;
+use crate::model::transition::{State, Step};
+
+/// Takes the wish out and reads what it is about once more.
+///
+/// # Errors
+/// `Stale` when it is not wanted any more, or the project is paused or deleted.
+fn settle(
+    connection: &Connection,
+    release: &Release,
+    now: Timestamp,
+) -> Result<(Deployment, Project), DbError> {
+    db::releases::take(connection, release.seq)?;
+    let (project, deleted) =
+        db::projects::find_any(connection, &release.project_id)?.ok_or(DbError::Stale)?;
+    let id = &release.deployment_id;
+    let deployment = db::deployments::find_any(connection, id)?.ok_or(DbError::Stale)?;
+    if deleted || project.paused_at.is_some() {
+        return Err(DbError::Stale);
+    }
+    match deployment.state {
+        State::Ready => {}
+        State::Crashed => {
+            db::transitions::crash_or_recover(connection, id, State::Crashed, Step::Recover, now)?;
+        }
+        _ => return Err(DbError::Stale),
+    }
+    db::transitions::record_failure(connection, id, None)?;
+    Ok((deployment, project))
+}
+
+fn given_up(error: DbError) -> Stop {
+    match error {
+        DbError::Stale => Stop::Canceled,
+        other => Stop::Lost(other),
+    }
+}
+
+impl Run {
+    /// The deployment gets the traffic.
+    pub(super) async fn switch(&self) -> Result<(), Stop> {
+        let (release, now) = (self.release.clone(), self.pipeline.clock.now());
+        let url = self.pipeline.hosts.url_of(&self.deployment.hostname);
+        let previous = self.pipeline.db.write(move |c| -> Result<_, DbError> {
+            let (deployment, project) = settle(c, &release, now)?;
+            let previous = project.live_deployment_id.clone();
+            let framework = deployment.plan.as_ref().map(|plan| plan.framework.clone());
+            let (from, to) = (previous.as_ref(), &deployment.id);
+            db::projects::point_at(c, &project.id, from, to, framework.as_deref(), now)?;
+            db::transitions::record_live(c, to, now)?;
+            let name = match release.kind {
+                ReleaseKind::Rollback => "deployment.rolled_back",
+                _ => "deployment.promoted",
+            };
+            let mut data = event::deployment(&deployment, "live", &url);
+            data["previous_deployment_id"] = serde_json::json!(previous);
+            let random = crate::crypto::random::bytes();
+            db::events::append(c, &Event::of_project(random, name, &project, data, now))?;
+            Ok(previous)
+        });
+        let previous: Option<DeploymentId> = previous.await.map_err(given_up)?;
+        self.pipeline.forget_woken(&self.deployment.id);
+        self.pipeline.publish().await;
+        if let Some(previous) = previous.filter(|previous| *previous != self.deployment.id) {
+            self.pipeline.announce(&self.project, &previous);
+            let pipeline = self.pipeline.clone();
+            self.pipeline.tasks.spawn(async move { pipeline.retire(&previous).await });
+        }
+        Ok(())
+    }
+
+    /// The new container takes the place of the old one.
+    pub(super) async fn replace(&self, container: &ContainerId, address: &str) -> Result<(), Stop> {
+        let id = &self.deployment.id;
+        let lock = self.pipeline.lock_of(id);
+        let turn = lock.lock().await;
+        let upstream = self.pipeline.publisher.upstream(id);
+        let (release, now) = (self.release.clone(), self.pipeline.clock.now());
+        let (new, address) = (container.0.clone(), address.to_owned());
+        let drawn = self.drawn.clone();
+        let url = self.pipeline.hosts.url_of(&self.deployment.hostname);
+        let old = self.pipeline.db.write(move |c| -> Result<_, DbError> {
+            let (deployment, project) = settle(c, &release, now)?;
+            // Another one went live meanwhile, with variables as new as these.
+            if !deployment.is_live {
+                return Err(DbError::Stale);
+            }
+            if let Some(drawn) = drawn {
+                db::deployment_env::put(c, &deployment.id, &drawn)?;
+            }
+            let (to, at) = (Some(new.as_str()), Some(address.as_str()));
+            db::transitions::record_run(c, &deployment.id, RunState::Running, to, at)?;
+            if deployment.state == State::Crashed {
+                let mut data = event::deployment(&deployment, "live", &url);
+                (data["exit_code"], data["restarts"]) = (serde_json::Value::Null, 0.into());
+                let (random, name) = (crate::crypto::random::bytes(), "deployment.recovered");
+                db::events::append(c, &Event::of_project(random, name, &project, data, now))?;
+            }
+            let project = db::projects::find(c, &project.id)?.ok_or(DbError::Stale)?;
+            let data = event::project_changed::<&str>(&project, &[]);
+            let (random, name) = (crate::crypto::random::bytes(), "project.restarted");
+            db::events::append(c, &Event::of_project(random, name, &project, data, now))?;
+            Ok(deployment.container_id)
+        });
+        let old = old.await.map_err(given_up)?;
+        self.pipeline.publish().await;
+        drop(turn);
+        let Some(old) = old.map(ContainerId).filter(|old| old != container) else { return Ok(()) };
+        let pipeline = self.pipeline.clone();
+        self.pipeline.tasks.spawn(async move {
+            pipeline.drain(upstream).await;
+            let stopped = pipeline.engine.stop(&old, STOP_GRACE).await;
+            let removed = pipeline.engine.remove(&old).await;
+            if let Err(error) = stopped.and(removed) {
+                tracing::warn!(container = old.0, %error, "a replaced container could not be removed");
+            }
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! How the model's own types look in JSON, for the API's description. The model knows nothing of it, so it is
+//! said here, from the lists the model itself goes by.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat,
+    Type,
+};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::model::catalogue::{FRAMEWORKS, REGIONS};
+use crate::model::deployment::{CancelReason, Phase, Status, Target, Trigger};
+use crate::model::failure::FailureCode;
+use crate::model::ids::{AuditId, DeploymentId, EventId, KeyId, ProjectId, TeamId, UserId};
+use crate::model::log_line::{LogLevel, LogSource, LogStream};
+use crate::model::project::ProjectStatus;
+use crate::model::project_env::{EnvSource, EnvTarget};
+use crate::model::scope::{self, Scopes};
+use crate::model::timestamp::Timestamp;
+use crate::model::user::Plan;
+
+/// The region of a project, in place of its id as text.
+pub struct Region;
+/// A framework, in place of its id as text.
+pub struct Framework;
+/// A scope of a key, in place of its name as text.
+pub struct Scope;
+/// A scope or a preset that stands for several, in place of its name as text.
+pub struct ScopeOrPreset;
+
+/// Says of types under which name and how they are described.
+macro_rules! described {
+    ($($type:ty => $name:literal, $schema:expr;)+) => {$(
+        impl ::utoipa::PartialSchema for $type {
+            fn schema() -> ::utoipa::openapi::RefOr<::utoipa::openapi::schema::Schema> {
+                $schema.into()
+            }
+        }
+
+        impl ::utoipa::ToSchema for $type {
+            fn name() -> ::std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+        }
+    )+};
+}
+
+pub(super) use described;
+
+described! {
+    Timestamp => "Timestamp", moment("A moment in UTC, in whole seconds.");
+    UserId => "UserId", id(UserId::PREFIX, "An account.");
+    TeamId => "TeamId", id(TeamId::PREFIX, "A team. Every account has a personal one.");
+    ProjectId => "ProjectId", id(ProjectId::PREFIX, "A project.");
+    DeploymentId => "DeploymentId", id(DeploymentId::PREFIX, "A deployment.");
+    KeyId => "ApiKeyId", id(KeyId::PREFIX, "An API key.");
+    EventId => "EventId", id(EventId::PREFIX, "An event.");
+    AuditId => "AuditEntryId", id(AuditId::PREFIX, "An entry of the audit log.");
+    Plan => "Plan", words(&Plan::ALL).description(Some("What an account may use per hour."));
+    ProjectStatus => "ProjectStatus", words(&ProjectStatus::ALL).description(Some(
+        "`pending`: nothing has been live yet; `active`: a deployment is live; `degraded`: it has crashed; \
+         `paused`: stopped on request; `suspended`: by an administrator."));
+    Status => "DeploymentStatus", words(Status::ALL).description(Some(
+        "`building` until it is finished; `staged`: healthy at its own URL; `live`: it serves the project; \
+         `superseded`: another one does; `failed`, `canceled`, `crashed`; `removed`: only the record is left."));
+    Phase => "DeploymentPhase", words(Phase::ALL).description(Some("The step a deployment is in."));
+    Target => "DeploymentTarget", words(Target::ALL)
+        .description(Some("Which variables and which traffic it is for."));
+    EnvTarget => "EnvTarget", words(EnvTarget::ALL).description(Some(
+        "Which deployments a variable is for. Those of `production` and `preview` win over those of `all`."));
+    EnvSource => "EnvSource", words(EnvSource::ALL).description(Some("Who set a variable."));
+    Trigger => "DeploymentTrigger", words(Trigger::ALL).description(Some("What asked for it."));
+    CancelReason => "CancelReason", words(CancelReason::ALL).description(Some("Why it was canceled."));
+    FailureCode => "FailureCode", words(&FailureCode::ALL).description(Some("The kind of a failure."));
+    LogSource => "LogSource", words(&LogSource::ALL).description(Some("Who wrote the line."));
+    LogStream => "LogStream", words(&LogStream::ALL);
+    LogLevel => "LogLevel", words(&LogLevel::ALL);
+    Region => "Region", words(&REGIONS.map(|(id, _)| id))
+        .description(Some("A placement label; `GET /regions` lists them."));
+    Framework => "Framework", words(&FRAMEWORKS).description(Some("`GET /frameworks` lists them."));
+    Scope => "Scope", words(&scope::ALL).description(Some("What a key may do."));
+    ScopeOrPreset => "ScopeOrPreset", words(&[&scope::PRESETS[..], &scope::ALL].concat())
+        .description(Some(
+            "A scope, or a preset: `read` is every `…:read` except `audit:read`, `deploy` is what a build server \
+             needs, `full` is everything the owner may do."));
+}
+
+impl PartialSchema for Scopes {
+    fn schema() -> RefOr<Schema> {
+        ArrayBuilder::new().items(Ref::from_schema_name(Scope::name())).into()
+    }
+}
+
+impl ToSchema for Scopes {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Scopes")
+    }
+
+    fn schemas(schemas: &mut Schemas) {
+        schemas.push((Scope::name().into_owned(), Scope::schema()));
+    }
+}
+
+/// Schemas with their names, as types hand them on.
+pub type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// Adds a type's own schema and all it needs.
+pub fn add_schema<T: ToSchema>(schemas: &mut Schemas) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
+
+/// One kind of item of a stream of server-sent events: its name, and data that is JSON.
+pub fn part_of_stream<T: ToSchema>(event: &str) -> ObjectBuilder {
+    let data = text()
+        .content_media_type("application/json")
+        .content_schema(Some(Ref::from_schema_name(T::name())));
+    ObjectBuilder::new()
+        .property("event", words(&[event]))
+        .property("data", data)
+        .property("id", text().description(Some("Where to go on: send it as `Last-Event-ID`.")))
+        .property("retry", integer(0, 3_600_000).description(Some("Milliseconds to wait first.")))
+        .required("event")
+        .required("data")
+}
+
+/// A text.
+pub fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// A whole number in a range that every JSON reader takes exactly.
+pub fn integer(least: u64, most: u64) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(least as f64))
+        .maximum(Some(most as f64))
+}
+
+/// One word of a closed set, each written as it is in JSON.
+pub fn words<T: Serialize>(all: &[T]) -> ObjectBuilder {
+    let words = all.iter().map(|word| serde_json::to_value(word).unwrap_or(Value::Null));
+    text().enum_values(Some(words))
+}
+
+/// A field to sort by, with `-` before it from the greatest down.
+pub fn sort(fields: &[&str]) -> ObjectBuilder {
+    let both = fields.iter().flat_map(|field| [(*field).to_owned(), format!("-{field}")]);
+    words(&both.collect::<Vec<_>>()).default(Some("-created_at".into()))
+}
+
+/// An RFC 3339 date-time.
+pub fn moment(what: &str) -> ObjectBuilder {
+    text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).description(Some(what))
+}
+
+/// An identifier. Clients take it as it is.
+fn id(prefix: &str, what: &str) -> ObjectBuilder {
+    text().pattern(Some(format!("^{prefix}_[0-9a-z]{{6,32}}$"))).description(Some(what))
+}
+
+/// The object a schema describes, to be changed.
+pub fn object_of<T: PartialSchema>() -> Object {
+    match T::schema() {
+        RefOr::T(Schema::Object(object)) => object,
+        _ => Object::new(),
+    }
+}
+
+/// The same object with these keys required, and no others than it names.
+pub fn part_of(mut object: Object, required: &[&str]) -> Object {
+    object.required = required.iter().map(|key| (*key).to_owned()).collect();
+    object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    object
+}

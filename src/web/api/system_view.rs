@@ -1,0 +1,178 @@
+//! The server as the API shows it.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::guards::BODY_LIMIT;
+use super::streams;
+use crate::app::system::SystemState;
+use crate::config::Config;
+use crate::model::timestamp::Timestamp;
+
+/// Most items of a page.
+const PAGE_LIMIT: u32 = 100;
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = System)]
+pub struct SystemView {
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// The commit it was built from; `null` when the build did not say.
+    commit: Option<&'static str>,
+    started_at: Timestamp,
+    uptime_seconds: i64,
+    node: NodeView,
+    engine: EngineView,
+    database: DatabaseView,
+    queue: QueueView,
+    limits: LimitsView,
+}
+
+/// The machine. What cannot be found out is `null`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Node)]
+struct NodeView {
+    #[schema(example = "linux")]
+    os: &'static str,
+    #[schema(example = "x86_64")]
+    arch: &'static str,
+    cpus: usize,
+    memory_bytes: Option<u64>,
+    memory_available_bytes: Option<u64>,
+    /// Of the file system with the data directory.
+    disk_bytes: Option<u64>,
+    disk_available_bytes: Option<u64>,
+}
+
+/// The container engine.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Engine)]
+struct EngineView {
+    /// Whether it answered within two seconds; otherwise the rest is `null`.
+    available: bool,
+    #[schema(example = "28.5.1")]
+    version: Option<String>,
+    /// Running containers of this instance.
+    containers: Option<usize>,
+}
+
+/// The files of the database.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Database)]
+struct DatabaseView {
+    size_bytes: u64,
+    /// The write-ahead log.
+    wal_bytes: u64,
+}
+
+/// Deployments that are not finished.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Queue)]
+struct QueueView {
+    building: usize,
+    queued: usize,
+}
+
+/// What is the most this server takes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Limits)]
+struct LimitsView {
+    /// Of the body of a request.
+    body_bytes: usize,
+    /// Items of a page.
+    page_limit: u32,
+    /// Streams that are open at the same time, of one key.
+    streams_per_key: usize,
+    /// Builds at the same time.
+    builds: usize,
+    /// Memory of one build; `null` is no limit of Orbitra's own.
+    build_memory_bytes: Option<u64>,
+    /// What is fetched of one repository.
+    repository_bytes: u64,
+}
+
+impl SystemView {
+    /// The view of a server that runs since `started_at`.
+    pub fn new(state: SystemState, config: &Config, started_at: Timestamp, now: Timestamp) -> Self {
+        let (available, version, containers) = match state.engine {
+            Some(engine) => (true, Some(engine.version), Some(engine.containers)),
+            None => (false, None, None),
+        };
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("ORBITRA_COMMIT").filter(|commit| !commit.is_empty()),
+            started_at,
+            uptime_seconds: (now.0 - started_at.0) / 1000,
+            node: NodeView {
+                os: state.machine.os,
+                arch: state.machine.arch,
+                cpus: state.machine.cpus,
+                memory_bytes: state.machine.memory_bytes,
+                memory_available_bytes: state.machine.memory_available_bytes,
+                disk_bytes: state.machine.disk_bytes,
+                disk_available_bytes: state.machine.disk_available_bytes,
+            },
+            engine: EngineView { available, version, containers },
+            database: DatabaseView { size_bytes: state.database_bytes, wal_bytes: state.wal_bytes },
+            queue: QueueView { building: state.building, queued: state.queued },
+            limits: LimitsView {
+                body_bytes: BODY_LIMIT,
+                page_limit: PAGE_LIMIT,
+                streams_per_key: streams::PER_KEY,
+                builds: config.build_concurrency,
+                build_memory_bytes: config.build_memory,
+                repository_bytes: config.git_size_limit,
+            },
+        }
+    }
+}
+
+/// The settings the server was started with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SystemSettings)]
+pub struct SettingsView {
+    /// Deployments and projects have names under this domain.
+    #[schema(example = "apps.example.com")]
+    base_domain: String,
+    /// Host of dashboard and API; `null` is the base domain itself, and any IP address.
+    dashboard_host: Option<String>,
+    /// Scheme and, where it is not the scheme's own, port of the URLs that are shown.
+    #[schema(example = "https")]
+    public_scheme: String,
+    /// Private addresses that Git fetches may reach.
+    egress_allow: Vec<String>,
+    /// Whether plain `http://` is allowed for Git.
+    egress_allow_http: bool,
+    /// Builds at the same time.
+    build_concurrency: usize,
+    /// Memory of one build in bytes; `null` is no limit of Orbitra's own.
+    build_memory: Option<u64>,
+    /// Most bytes of one repository.
+    git_size_limit: u64,
+    /// How long the old container may take to finish its requests after a switch.
+    drain_seconds: u64,
+    /// Whether the proxy writes an access log.
+    access_log: bool,
+    /// Filter of the program's own log.
+    #[schema(example = "info")]
+    log: String,
+}
+
+impl From<&Config> for SettingsView {
+    fn from(config: &Config) -> Self {
+        Self {
+            base_domain: config.hosts.base_domain().to_owned(),
+            dashboard_host: config.hosts.dashboard_host().map(str::to_owned),
+            public_scheme: config.hosts.public_scheme(),
+            egress_allow: config.egress_allow.clone(),
+            egress_allow_http: config.egress_allow_http,
+            build_concurrency: config.build_concurrency,
+            build_memory: config.build_memory,
+            git_size_limit: config.git_size_limit,
+            drain_seconds: config.drain.as_secs(),
+            access_log: config.access_log,
+            log: config.log.clone(),
+        }
+    }
+}
