@@ -68,10 +68,9 @@ pub fn valid_email(text: &str) -> bool {
         && host.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '-')
 }
 
-/// A person's name: 1 to 100 characters after trimming, no control characters.
+/// A person's name: 1 to 100 characters after trimming, no control characters anywhere.
 pub fn valid_name(text: &str) -> bool {
-    let trimmed = text.trim();
-    (1..=100).contains(&trimmed.chars().count()) && !trimmed.chars().any(char::is_control)
+    (1..=100).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// Fewest characters of a password that is the only factor (NIST SP 800-63B-4 §3.1.1).

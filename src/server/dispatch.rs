@@ -68,6 +68,13 @@ impl Service<Request<Incoming>> for Dispatch {
             let peer = PeerAddr(self.client.peer);
             return Box::pin(async move { Ok(to_control(&core, &control, peer, request).await) });
         }
+        // What applications never get; the control plane has its own answer to it.
+        if *request.method() == Method::TRACE
+            || matches!(request.method().as_str(), "TRACK" | "DEBUG")
+        {
+            let response = refuse(&core, Problem::MethodRefused, request.headers().get(ACCEPT));
+            return Box::pin(std::future::ready(Ok(response)));
+        }
         let found = resolve::resolve(&core.routes, &host);
         drop(host);
         let client = Rc::clone(&self.client);
@@ -86,11 +93,7 @@ impl Dispatch {
             Some(Doubt::TooLong) => return Err(Problem::HeadTooLarge),
             None => {}
         }
-        let method = request.method();
-        if *method == Method::CONNECT
-            || *method == Method::TRACE
-            || matches!(method.as_str(), "TRACK" | "DEBUG")
-        {
+        if *request.method() == Method::CONNECT {
             return Err(Problem::MethodRefused);
         }
         if !headers::framing_is_plain(request.headers()) {

@@ -7,8 +7,9 @@
 use utoipa::{IntoParams, ToSchema};
 
 use super::schema::{self, ScopeOrPreset, described};
+use super::text_rules::{IpNetwork, KeyName};
 use crate::db::api_keys::SORTS;
-use crate::model::ids::{KeyId, ProjectId};
+use crate::model::ids::ProjectId;
 use crate::model::scope::{PRESETS, Scopes};
 use crate::model::timestamp::Timestamp;
 
@@ -57,16 +58,14 @@ pub struct ListParams {
 }))]
 #[serde(deny_unknown_fields)]
 pub struct CreateApiKey {
-    /// 1 to 64 characters after trimming, no control characters.
-    #[schema(min_length = 1)]
-    name: String,
+    name: KeyName,
     #[schema(min_items = 1)]
     scopes: Vec<ScopeOrPreset>,
     /// A moment to come; `null` is never.
     expires_at: Option<Timestamp>,
-    /// Addresses and networks in CIDR notation it may be used from; none is anywhere.
+    /// Where it may be used from; none is anywhere.
     #[schema(max_items = 50)]
-    allowed_ips: Option<Vec<String>>,
+    allowed_ips: Option<Vec<IpNetwork>>,
     /// Projects it is limited to; none is all.
     #[schema(max_items = 100)]
     project_ids: Option<Vec<ProjectId>>,
@@ -77,31 +76,19 @@ pub struct CreateApiKey {
 #[schema(example = json!({ "name": "ci", "expires_at": "2026-12-01T00:00:00Z" }))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateApiKey {
-    /// 1 to 64 characters after trimming, no control characters.
-    #[schema(min_length = 1, required = false)]
-    name: String,
+    #[schema(required = false)]
+    name: KeyName,
     /// Only fewer than it has.
     #[schema(min_items = 1, required = false)]
     scopes: Vec<ScopeOrPreset>,
     /// Only earlier than it is; `null` is never.
     expires_at: Option<Timestamp>,
-    /// Addresses and networks in CIDR notation it may be used from; none is anywhere.
+    /// Where it may be used from; none is anywhere.
     #[schema(max_items = 50)]
-    allowed_ips: Option<Vec<String>>,
+    allowed_ips: Option<Vec<IpNetwork>>,
     /// Projects it is limited to; none is all.
     #[schema(max_items = 100)]
     project_ids: Option<Vec<ProjectId>>,
-    #[schema(required = false)]
-    id: KeyId,
-    #[schema(required = false)]
-    prefix: String,
-    #[schema(required = false)]
-    last4: String,
-    last_used_at: Option<Timestamp>,
-    last_used_ip: Option<String>,
-    #[schema(required = false)]
-    created_at: Timestamp,
-    revoked_at: Option<Timestamp>,
 }
 
 /// How a key is replaced.
@@ -119,14 +106,12 @@ pub struct RotateApiKey {
 #[schema(example = json!({ "name": "ci", "scopes": ["deploy"], "expires_at": "2027-01-01T00:00:00Z" }))]
 #[serde(deny_unknown_fields)]
 pub struct CreateProjectToken {
-    /// 1 to 64 characters after trimming, no control characters.
-    #[schema(min_length = 1)]
-    name: String,
+    name: KeyName,
     #[schema(min_items = 1)]
     scopes: Vec<TokenScopeOrPreset>,
     /// A moment to come; `null` is never.
     expires_at: Option<Timestamp>,
-    /// Addresses and networks in CIDR notation it may be used from; none is anywhere.
+    /// Where it may be used from; none is anywhere.
     #[schema(max_items = 50)]
-    allowed_ips: Option<Vec<String>>,
+    allowed_ips: Option<Vec<IpNetwork>>,
 }

@@ -119,6 +119,10 @@ pub async fn create(
 )]
 pub async fn show(State(api): State<Api>, caller: Caller, id: Named, params: Params) -> Answer {
     let key = api.app.key(&caller.0, &id.0).await?;
+    if key.revoked_at.is_some() {
+        // DELETE revokes, and what was deleted is gone. The list shows it for a while yet.
+        return Err(AppError::not_found("api_key", &id.0).into());
+    }
     AppError::check(params.finish())?;
     respond::revised(key.revision, &ApiKeyView::from(key))
 }

@@ -11,6 +11,7 @@ use super::deployment_view::DeploymentView;
 use super::include::Includable;
 use super::logs::LAST_SEQ;
 use super::schema::{self, described};
+use super::text_rules::{BranchName, GitUrl, Note, RepositoryPath};
 use crate::db::deployments::SORTS;
 use crate::model::deployment::{Status, Target, Trigger};
 use crate::model::ids::DeploymentId;
@@ -104,27 +105,22 @@ pub struct LogParams {
 }))]
 #[serde(deny_unknown_fields)]
 pub struct CreateDeployment {
-    /// Needed unless the project has a source. `https://…`, at an address that can be reached from outside, without a
-    /// password in it.
-    #[schema(max_length = 2048)]
-    git_url: Option<String>,
-    /// By the rules of `git check-ref-format`. The repository's own default branch when there is none.
-    #[schema(min_length = 1, max_length = 255)]
-    branch: Option<String>,
+    /// Needed unless the project has a source.
+    git_url: Option<GitUrl>,
+    /// The repository's own default branch when there is none.
+    branch: Option<BranchName>,
     /// Variables of this deployment alone, over those of the project. They are never answered.
     #[schema(schema_with = environment, required = false)]
     environment: std::collections::BTreeMap<String, String>,
     #[schema(pattern = "^[0-9A-Fa-f]{7,64}$")]
     commit_sha: Option<String>,
-    /// A path inside the repository, without `..`.
-    #[schema(max_length = 1025)]
-    root_dir: Option<String>,
+    /// Directory of the repository to build.
+    root_dir: Option<RepositoryPath>,
     target: Option<Target>,
     /// Whether it takes over the project's traffic when it is ready. For production it does, unless this says no.
     #[schema(required = false)]
     promote: bool,
-    #[schema(max_length = 500)]
-    message: Option<String>,
+    message: Option<Note>,
     /// Builds without what earlier builds left.
     #[schema(required = false, default = false)]
     clear_cache: bool,
@@ -154,11 +150,14 @@ pub struct Rollback {
 }
 
 fn environment() -> ObjectBuilder {
-    let name = schema::text().pattern(Some("^(?!ORBITRA_)[A-Za-z_][A-Za-z0-9_]{0,127}$"));
+    let name = schema::text()
+        .pattern(Some("^(?![oO][rR][bB][iI][tT][rR][aA]_)[A-Za-z_][A-Za-z0-9_]{0,127}$"));
     ObjectBuilder::new()
         .schema_type(utoipa::openapi::Type::Object)
         .property_names(Some(name))
-        .additional_properties(Some(schema::text().max_length(Some(32 * 1024))))
+        .additional_properties(Some(
+            schema::text().pattern(Some(r"^[^\u0000]*$")).max_length(Some(32 * 1024)),
+        ))
         .max_properties(Some(500))
 }
 

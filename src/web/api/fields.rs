@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::asked::{Asked, payload_hash};
 use super::guards::Caller;
@@ -24,6 +24,18 @@ pub struct Fields {
     prefix: String,
     known: Vec<&'static str>,
     pub problems: Problems,
+}
+
+/// A number without a fraction, however it is written: in JSON `3.0` is `3`. What is too large for the type is too
+/// large for every range.
+fn whole(number: &Number) -> Option<i64> {
+    let float = number.as_f64()?;
+    match number.as_i64() {
+        Some(whole) => Some(whole),
+        None if number.is_u64() => Some(i64::MAX),
+        // Saturates.
+        None => (float.fract() == 0.0).then_some(float as i64),
+    }
 }
 
 impl Fields {
@@ -115,10 +127,7 @@ impl Fields {
     pub fn nullable_integer(&mut self, name: &'static str) -> Option<Option<i64>> {
         match self.take(name)? {
             Value::Null => Some(None),
-            // What is too large for the type is too large for every range.
-            Value::Number(number) if number.is_i64() || number.is_u64() => {
-                Some(Some(number.as_i64().unwrap_or(i64::MAX)))
-            }
+            Value::Number(number) if whole(&number).is_some() => Some(whole(&number)),
             _ => {
                 self.wrong_type(name, "an integer");
                 None

@@ -57,6 +57,7 @@ mod streams;
 mod suggest;
 mod system;
 mod system_view;
+mod text_rules;
 mod user_request;
 mod user_view;
 mod users;

@@ -9,6 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::include::Includable;
 use super::project_view::{Builder, ProjectView};
 use super::schema::{self, Framework, Region, described};
+use super::text_rules::{
+    BranchName, Command, GitUrl, HealthPath, Note, ProjectName, RepositoryPath, StatusRange,
+};
 use crate::db::projects::SORTS;
 use crate::model::ids::TeamId;
 use crate::model::project::ProjectStatus;
@@ -69,15 +72,12 @@ pub struct DeleteParams {
 #[schema(example = json!({ "name": "my-new-app", "region": "us-west-2", "framework": "nodejs" }))]
 #[serde(deny_unknown_fields)]
 pub struct CreateProject {
-    /// Unique on this server; it becomes a host name.
-    #[schema(pattern = "^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$")]
-    name: String,
+    name: ProjectName,
     region: Region,
     /// Your own team, which it is in any case.
     team_id: Option<TeamId>,
     framework: Option<Framework>,
-    #[schema(max_length = 500)]
-    description: Option<String>,
+    description: Option<Note>,
     #[schema(required = false, default = true)]
     auto_deploy: bool,
     #[schema(required = false, default = false)]
@@ -98,11 +98,10 @@ pub struct CreateProject {
 #[schema(example = json!({ "description": "Shop", "runtime": { "port": 8080 } }))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateProject {
-    #[schema(pattern = "^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$", required = false)]
-    name: String,
+    #[schema(required = false)]
+    name: ProjectName,
     framework: Option<Framework>,
-    #[schema(max_length = 500)]
-    description: Option<String>,
+    description: Option<Note>,
     #[schema(required = false)]
     auto_deploy: bool,
     #[schema(required = false)]
@@ -121,15 +120,11 @@ pub struct UpdateProject {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SourceSettings {
-    /// `https://…`, at an address that can be reached from outside, without a password in it.
-    #[schema(max_length = 2048, example = "https://github.com/user/repo.git")]
-    git_url: Option<String>,
-    /// By the rules of `git check-ref-format`.
-    #[schema(min_length = 1, max_length = 255, example = "main")]
-    branch: Option<String>,
-    /// A path inside the repository, without `..`.
-    #[schema(max_length = 1025, required = false, example = "/")]
-    root_dir: String,
+    git_url: Option<GitUrl>,
+    branch: Option<BranchName>,
+    /// Directory of the repository the project lives in.
+    #[schema(required = false)]
+    root_dir: RepositoryPath,
     #[schema(required = false)]
     auth: NoAuth,
 }
@@ -147,21 +142,12 @@ enum NoAuth {
 struct BuildSettings {
     #[schema(required = false)]
     builder: Builder,
-    /// A path inside the repository, without `..`.
-    #[schema(max_length = 1025, required = false, example = "Dockerfile")]
-    dockerfile: String,
-    /// One line without control characters.
-    #[schema(min_length = 1)]
-    install_command: Option<String>,
-    /// One line without control characters.
-    #[schema(min_length = 1, example = "npm run build")]
-    build_command: Option<String>,
-    /// One line without control characters.
-    #[schema(min_length = 1)]
-    start_command: Option<String>,
-    /// A path inside the repository, without `..`.
-    #[schema(max_length = 1025)]
-    output_dir: Option<String>,
+    #[schema(required = false)]
+    dockerfile: RepositoryPath,
+    install_command: Option<Command>,
+    build_command: Option<Command>,
+    start_command: Option<Command>,
+    output_dir: Option<RepositoryPath>,
     #[schema(minimum = 10, maximum = 14_400, required = false)]
     timeout_seconds: u32,
 }
@@ -188,16 +174,10 @@ struct RuntimeSettings {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 struct HealthcheckSettings {
-    /// Starts with one `/`, printable ASCII.
-    #[schema(max_length = 1024, required = false, example = "/healthz")]
-    path: String,
-    /// A status or a range.
-    #[schema(
-        pattern = "^[1-5][0-9]{2}(?:-[1-5][0-9]{2})?$",
-        required = false,
-        example = "200-399"
-    )]
-    expect: String,
+    #[schema(required = false)]
+    path: HealthPath,
+    #[schema(required = false)]
+    expect: StatusRange,
     #[schema(minimum = 1, maximum = 300, required = false)]
     interval_seconds: u32,
     #[schema(minimum = 1, maximum = 60, required = false)]

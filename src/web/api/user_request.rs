@@ -7,6 +7,7 @@
 use utoipa::{IntoParams, ToSchema};
 
 use super::include::Includable;
+use super::text_rules::{CompanyName, PersonName};
 use super::user_view::UserView;
 
 type UserInclude = Includable<UserView>;
@@ -25,10 +26,8 @@ pub struct ShowParams {
 #[schema(example = json!({ "name": "Jane Doe", "company": "Acme Inc" }))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
-    /// 1 to 100 characters after trimming, no control characters.
-    #[schema(min_length = 1, required = false)]
-    name: String,
+    #[schema(required = false)]
+    name: PersonName,
     /// `null` clears it.
-    #[schema(min_length = 1, required = false)]
-    company: Option<String>,
+    company: Option<CompanyName>,
 }

@@ -50,7 +50,7 @@ async fn what_was_read_can_be_sent_back() {
     let path = format!("/projects/{id}");
     let mut full = client.get(&path).await.json();
     client.patch(&path, &full).await.expect(200);
-    full["runtime"]["port"] = 8080.into();
+    full["runtime"]["port"] = json!(8080.0);
     full["description"] = "Shop".into();
     let changed = client.patch(&path, &full).await.expect(200);
     assert_eq!(
@@ -177,10 +177,10 @@ async fn settings_are_checked() {
     ] {
         rows.push((health(bad), "runtime.healthcheck.path format"));
     }
-    for bad in [json!(0), json!(-1), json!(65536), json!(u64::MAX)] {
+    for bad in [json!(0), json!(-1), json!(65536), json!(u64::MAX), json!(1e9), json!(-1e300)] {
         rows.push((port(bad), "runtime.port out_of_range"));
     }
-    for bad in [json!("80;id"), json!("80"), json!(1e9), json!(3.5), json!(3.0)] {
+    for bad in [json!("80;id"), json!("80"), json!(3.5)] {
         rows.push((port(bad), "runtime.port type"));
     }
     for (body, expected) in &rows {

@@ -67,7 +67,7 @@ async fn what_breaks_clients_is_found() {
         (format!("{create}/required"), json!(["name", "region", "framework"])),
         (format!("{create}/properties/description"), Value::Null),
         (format!("{create}/properties/keep_images/maximum"), json!(50)),
-        (format!("{create}/properties/name/pattern"), json!("^[a-z]+$")),
+        ("/components/schemas/ProjectName/pattern".to_owned(), json!("^[a-z]+$")),
         (format!("{create}/properties/auto_deploy/type"), json!("string")),
         ("/components/schemas/Region/enum".to_owned(), json!(["local"])),
         (format!("{project}/properties/url"), Value::Null),

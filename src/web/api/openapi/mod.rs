@@ -39,9 +39,7 @@ const TAGS: [(&str, &str); 10] = [
 
 /// Completes the description of the routes for a version of OpenAPI.
 pub fn complete(mut document: OpenApi, version: OpenApiVersion) -> OpenApi {
-    if version == OpenApiVersion::Version31 {
-        without_items(&mut document);
-    }
+    describe_streams(&mut document, &version);
     document.openapi = version;
     document.info = InfoBuilder::new()
         .title("Orbitra API")
@@ -77,6 +75,7 @@ pub fn complete(mut document: OpenApi, version: OpenApiVersion) -> OpenApi {
         for operation in operations(item) {
             answers::complete(path, operation);
             answers::complete_lists(operation);
+            requests::complete_optional(operation);
         }
         if let Some(get) = &mut item.get {
             answers::complete_read(get);
@@ -85,14 +84,20 @@ pub fn complete(mut document: OpenApi, version: OpenApiVersion) -> OpenApi {
     document
 }
 
-/// Takes out what only OpenAPI 3.2 knows: the items of a stream.
-fn without_items(document: &mut OpenApi) {
+/// OpenAPI 3.2 says what the items of a stream are; for 3.1 a stream is a text.
+fn describe_streams(document: &mut OpenApi, version: &OpenApiVersion) {
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         for response in operation.responses.responses.values_mut() {
             let RefOr::T(response) = response else { continue };
             for content in response.content.values_mut() {
-                if let RefOr::T(content) = content {
-                    content.item_schema = None;
+                match (content, version) {
+                    (RefOr::T(content), OpenApiVersion::Version31) => content.item_schema = None,
+                    (RefOr::T(content), OpenApiVersion::Version32) => {
+                        if content.item_schema.is_some() {
+                            content.schema = None;
+                        }
+                    }
+                    (RefOr::Ref(_), _) => {}
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Headers of requests, described once and referred to by the operations that read them.
 
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Components, ObjectBuilder, Ref, RefOr, Required};
 
 use crate::web::api::schema;
@@ -14,7 +15,6 @@ pub const IF_NONE_MATCH: &str = "If-None-Match";
 
 /// Puts the descriptions where [`add`] refers to them.
 pub fn define(components: &mut Components) {
-    let printable = || schema::text().pattern(Some("^[ -~]*$"));
     let all: [(&str, ObjectBuilder, &str); 3] = [
         (
             IDEMPOTENCY_KEY,
@@ -24,12 +24,12 @@ pub fn define(components: &mut Components) {
         ),
         (
             IF_MATCH,
-            printable(),
+            schema::text(),
             "Entity tags of which one must be that of the thing, or `*`; otherwise nothing is changed (412).",
         ),
         (
             IF_NONE_MATCH,
-            printable(),
+            schema::text(),
             "Entity tags that are known already, or `*`; when one is still the newest, the answer is 304.",
         ),
     ];
@@ -42,6 +42,21 @@ pub fn define(components: &mut Components) {
             .schema(Some(object))
             .build();
         components.parameters.insert(name.to_owned(), parameter.into());
+    }
+}
+
+/// Says of a body that may be left out what it is when it is there: it cannot be `null`.
+pub fn complete_optional(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(either))) = &mut content.schema
+            && let Some(RefOr::Ref(reference)) =
+                either.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+        {
+            content.schema = Some(RefOr::Ref(reference.clone()));
+            body.required = Some(Required::False);
+        }
     }
 }
 

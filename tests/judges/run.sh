@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Judges from outside: programs of others that read the description of the API and hold the server to
+# it. Builds Orbitra, starts it on a fresh data directory, without an engine, and runs
+#   - schemathesis: requests made from the description, good and bad, every answer checked against it;
+#   - openapi-python-client and openapi-typescript: clients made from it, which must compile.
+#
+#   tests/judges/run.sh                          a few minutes
+#   ORBITRA_JUDGES=full tests/judges/run.sh      at least 20,000 requests
+#
+# SEED=1 repeats a run. Python packages are kept in ${XDG_CACHE_HOME:-~/.cache}/orbitra-judges.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+here=$PWD
+root=$(cd ../.. && pwd)
+full=${ORBITRA_JUDGES:-short}
+seed=${SEED:-$RANDOM}
+
+cargo build --manifest-path "$root/Cargo.toml"
+work=$(mktemp -d)
+# A copy: another build must not change the program while it is judged.
+orbitra=$work/orbitra
+cp "${CARGO_TARGET_DIR:-$root/target}/debug/orbitra" "$orbitra"
+server=
+
+clean_up() {
+  local status=$?
+  trap - EXIT
+  if [ -n "$server" ]; then
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+  fi
+  if [ "$status" != 0 ] && [ -f "$work/orbitra.log" ]; then
+    printf '%s\n' '--- what the server had to say'
+    grep -E 'panicked|ERROR' "$work/orbitra.log" | tail -n 20 || true
+  fi
+  rm -rf "$work"
+  exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+# The packages of requirements.txt, in an environment of their own that is made once.
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/orbitra-judges
+environment=$cache/$(sha256sum requirements.txt | cut -c1-12)
+if [ ! -x "$environment/bin/schemathesis" ]; then
+  rm -rf "$environment"
+  python3 -m venv "$environment"
+  "$environment/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
+fi
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export ORBITRA_DATA=$work/data ORBITRA_LISTEN=127.0.0.1:$port
+# No engine: nothing is built, and nothing is left on this machine.
+export DOCKER_HOST=unix://$work/none.sock
+mkdir -m 700 "$ORBITRA_DATA"
+
+# account NAME: an account with a key of its own; enterprise, so that no request is one too many.
+account() {
+  "$orbitra" admin create-user --email "$1@example.com" --name "$1" --plan enterprise >/dev/null
+  "$orbitra" admin create-key --user "$1@example.com" --name "$1" --scopes full --json >"$work/$1.json"
+}
+account ada
+account grace
+"$environment/bin/python" users.py "$work/ada.json" "$work/grace.json" >"$work/users.json"
+# What must stay as it is, by id or name.
+JUDGE_KEEP=$("$environment/bin/python" -c \
+  'import json, sys; print(",".join(json.load(open(name))["id"] for name in sys.argv[1:]))' \
+  "$work/ada.json" "$work/grace.json")
+
+"$orbitra" serve 2>"$work/orbitra.log" &
+server=$!
+url=http://127.0.0.1:$port
+for _ in $(seq 100); do
+  if curl -fsS "$url/health" >/dev/null 2>&1; then break; fi
+  sleep 0.1
+done
+curl -fsS "$url/openapi.json" -o "$work/openapi.json"
+
+operations() { "$environment/bin/python" operations.py "$1" "$work/openapi.json"; }
+
+# judge NAME DOCUMENT OPTION...: one run, whose report is left as NAME.json.
+judge() {
+  local name=$1 document=$2
+  shift 2
+  printf '\n--- schemathesis, %s, seed %s\n' "$document" "$seed"
+  (
+    cd "$work"
+    PYTHONPATH=$here "$environment/bin/schemathesis" --config-file schemathesis.toml \
+      run "$url/$document" --auth-wfc "$work/users.json" --seed "$seed" \
+      --report json --report-json-path "$work/$name.json" "$@"
+  )
+}
+
+# Something that is always there, so that it is not for chance to find what exists.
+api() { curl -fsS -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
+key=$("$environment/bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["key"])' "$work/ada.json")
+api "$url/projects" -d '{"name": "kept", "region": "local"}' >/dev/null
+deployment=$(api "$url/projects/kept/deployments" -d '{"git_url": "https://git.invalid/a.git"}' |
+  "$environment/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["id"])')
+api "$url/deployments/$deployment?wait=60" >/dev/null
+printf '"%s"\n' "$deployment" "${JUDGE_KEEP%%,*}" >"$work/ids.txt"
+cp schemathesis.toml "$work"
+export JUDGE_KEEP=$JUDGE_KEEP,kept,$deployment
+
+# OpenAPI 3.1 cannot say what a stream consists of, so those operations are judged by 3.2.
+most=() streams=()
+while read -r id; do most+=("--exclude-operation-id=$id"); done < <(operations streams)
+while read -r id; do streams+=("--include-operation-id=$id"); done < <(operations streams-and-what-leads-there)
+examples=20
+if [ "$full" = full ]; then examples=900; fi
+judge most openapi.json --max-examples "$examples" "${most[@]}"
+judge streams openapi-3.2.json --max-examples "$examples" "${streams[@]}"
+"$environment/bin/python" count.py "$full" "$work/most.json" "$work/streams.json"
+
+printf '\n--- openapi-python-client\n'
+(
+  cd "$work"
+  # It formats what it makes with a program beside it.
+  PATH=$environment/bin:$PATH
+  openapi-python-client generate --path openapi.json --output-path python-client --fail-on-warning
+  python -m compileall -q python-client
+)
+
+printf '\n--- openapi-typescript\n'
+[ -d node_modules ] || npm ci --no-audit --no-fund
+node_modules/.bin/openapi-typescript "$work/openapi.json" --output "$work/api.d.ts"
+node_modules/.bin/tsc --noEmit --strict --skipLibCheck false "$work/api.d.ts"
