@@ -80,6 +80,8 @@ impl App {
     ) -> Result<Invited, AppError> {
         require_scope(actor, Action::AccountWrite)?;
         require_instance_admin(actor)?;
+        // First: a stored answer holds a link, which a weaker key must not get by repeating.
+        refuse_escalation(actor, &new)?;
         terms.admit(self, None).await?;
         problems.require("email", email.as_ref());
         problems.require("name", new.name.as_ref());
@@ -91,7 +93,6 @@ impl App {
         let mut user = fresh(email, "", now);
         apply(&new, &mut user, &mut problems);
         AppError::check(problems)?;
-        refuse_escalation(actor, &new)?;
         let (address, hash, expires) = self.new_welcome_link(now);
         let made = (user, address);
         let (app, actor, terms, stored) =

@@ -49,10 +49,11 @@ impl App {
         terms: &Terms<(ApiKey, String)>,
     ) -> Result<(ApiKey, String), AppError> {
         require_scope(actor, Action::KeysWrite)?;
-        terms.admit(self, None).await?;
         let projects = self.key_projects(actor, &new.project_ids, &[], &mut problems).await?;
         let draft = self.draft_key(new, &Scopes::full(), projects, &mut problems);
         check_within(actor, &draft.limits)?;
+        // After that: a stored answer holds a key, which a weaker caller must not get by repeating.
+        terms.admit(self, None).await?;
         AppError::check(problems)?;
         self.insert_key(actor, draft, None, terms).await
     }

@@ -161,8 +161,9 @@ impl App {
         problems.range("grace_seconds", grace, 0, GRACE_MOST);
         for _ in 0..8 {
             let old = self.own_key(actor, id).await?;
-            terms.admit(self, Some(old.revision)).await?;
             check_within(actor, &old.limits())?;
+            // After that: a stored answer holds a key, which a weaker caller must not get by repeating.
+            terms.admit(self, Some(old.revision)).await?;
             AppError::check(problems.clone())?;
             let now = self.clock.now();
             check_active(&old, now)?;

@@ -29,10 +29,11 @@ impl App {
         terms: &Terms<(ApiKey, String)>,
     ) -> Result<(ApiKey, String), AppError> {
         let project = self.project_for(actor, Action::ProjectsWrite, project).await?;
-        terms.admit(self, None).await?;
         let only = vec![project.id.clone()];
         let draft = self.draft_key(new, &Scopes::of_project(), only, &mut problems);
         check_within(actor, &draft.limits)?;
+        // After that: a stored answer holds a token, which a weaker caller must not get by repeating.
+        terms.admit(self, None).await?;
         AppError::check(problems)?;
         self.insert_key(actor, draft, Some(project), terms).await
     }

@@ -174,3 +174,26 @@ async fn a_change_can_ask_that_nothing_changed() {
     let delete = Request::delete("/projects/web").header("if-match", "\"4\"");
     client.ask(delete.body(Body::empty()).unwrap()).await.expect(204);
 }
+
+#[tokio::test]
+async fn a_weaker_key_does_not_get_a_stronger_one_by_repeating() {
+    let app = TestApp::new();
+    let user = app.user("user@example.com").await;
+    let strong = app.client_of(&user, &["full"]).await;
+    let weak = app.client_of(&user, &["keys:write", "projects:write"]).await;
+    strong.project("web").await;
+    let key = json!({ "name": "ci", "scopes": ["full"] });
+    let made = post(&strong, "/api-keys", "k", key.clone()).await.expect(201);
+    let rotate = format!("/api-keys/{}/rotate", made.text("/id"));
+    post(&strong, &rotate, "k", json!({})).await.expect(201);
+    let token = json!({ "name": "t", "scopes": ["deploy"] });
+    post(&strong, "/projects/web/tokens", "k", token.clone()).await.expect(201);
+    for (path, body) in
+        [("/api-keys", key), (rotate.as_str(), json!({})), ("/projects/web/tokens", token)]
+    {
+        let refused = post(&weak, path, "k", body.clone()).await;
+        assert_eq!(refused.error("reason").2, "scope_escalation", "{path}");
+        let again = post(&strong, path, "k", body).await.expect(201);
+        assert_eq!(again.header("idempotent-replayed"), "true", "{path}");
+    }
+}
