@@ -191,7 +191,7 @@ pub async fn show(
     operation_id = "env_set",
     params(
         ("project" = String, Path, description = "The id or the name of a project."),
-        ("key" = String, Path, description = "The name of a variable."),
+        ("key" = String, Path, description = "The name of a variable.", pattern = "^(?!ORBITRA_)[A-Za-z_][A-Za-z0-9_]{0,127}$"),
         TargetParams,
         RedeployParams,
     ),

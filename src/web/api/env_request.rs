@@ -86,7 +86,7 @@ pub struct RedeployParams {
 #[serde(deny_unknown_fields)]
 pub struct CreateEnvVariable {
     /// Not one that starts with `ORBITRA_`.
-    #[schema(pattern = "^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+    #[schema(pattern = "^(?!ORBITRA_)[A-Za-z_][A-Za-z0-9_]{0,127}$")]
     key: String,
     /// At most 32 KiB, without NUL.
     #[schema(max_length = 32768)]
@@ -113,7 +113,11 @@ fn variables() -> ObjectBuilder {
     let value = ObjectBuilder::new()
         .schema_type(utoipa::openapi::schema::SchemaType::from_iter([Type::String, Type::Null]))
         .max_length(Some(32 * 1024));
-    ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(value))
+    let name = schema::text().pattern(Some("^(?!ORBITRA_)[A-Za-z_][A-Za-z0-9_]{0,127}$"));
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property_names(Some(name))
+        .additional_properties(Some(value))
 }
 
 /// A value for a variable.

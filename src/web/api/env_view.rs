@@ -4,7 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::page::Page;
-use crate::app::env::{Counts, Shown};
+use crate::app::env::Counts;
+use crate::app::env_read::Shown;
 use crate::model::ids::UserId;
 use crate::model::project_env::{EnvSource, EnvTarget, EnvVar};
 use crate::model::timestamp::Timestamp;
