@@ -14,10 +14,10 @@ usage() {
   cat <<TEXT
 Usage: ./test.sh
 
-Checks the format, lints, and runs every test: Rust, Docker and browser. Installs what is missing
+Checks the format, lints, and runs every test: Rust, Docker, browser and judges from outside. Installs what is missing
 (as root): Docker, Chromium, Node, Git, Python, a C compiler, Rust. Stops at the first failure.
 
-  ORBITRA_TEST_FAST=1 ./test.sh    leave out the tests that need Docker or a browser
+  ORBITRA_TEST_FAST=1 ./test.sh    leave out the tests that need Docker, a browser or packages of Python
 TEXT
 }
 
@@ -67,12 +67,14 @@ install_tools() {
   fi
   if [ "$fast" = 1 ]; then return; fi
   need node=nodejs npm=npm
+  # On Debian a Python without it cannot make an environment for packages.
+  if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_install python3-venv; fi
   install_chromium
 }
 
 # Joined by && because "set -e" does not work in what "if" calls, as run does.
 check_scripts() {
-  shellcheck --external-sources install.sh test.sh .ci/run tools/*.sh tests/*.sh &&
+  shellcheck --external-sources install.sh test.sh .ci/run tools/*.sh tests/*.sh tests/judges/*.sh &&
     python3 -c 'import ast, sys; [ast.parse(open(name).read(), name) for name in sys.argv[1:]]' tools/*.py
 }
 
@@ -139,6 +141,11 @@ else
   fi
   run 'the binary (cargo build)' cargo build --locked
   run 'browser tests' tests/browser/run.sh
+fi
+if [ "$fast" = 1 ]; then
+  skip 'judges from outside' 'ORBITRA_TEST_FAST=1'
+else
+  run 'judges from outside' tests/judges/run.sh
 fi
 
 run_rust_tests

@@ -16,7 +16,7 @@ use crate::docker::{ContainerEngine, EngineError};
 use crate::egress::{Client, EgressError, Policy, PolicyError};
 use crate::events::Bus;
 use crate::git::libgit::{LibGit, Limits};
-use crate::logs::LogStore;
+use crate::logs::{LogStore, Retention};
 use crate::pipeline::{self, Pipeline, RunningState};
 use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
@@ -69,19 +69,20 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
     let db = Db::open(&data.path("orbitra.db"))?;
     let name = identify(&db, &secrets, &data).await?;
     let tasks = Tasks::default();
+    let retention = Retention { age: config.log_age, bytes: config.log_bytes };
     let app = App::new(Parts {
         db,
         clock,
         secrets: Arc::new(secrets),
         bus: Bus::default(),
-        logs: LogStore::open(data.path("logs"))?,
+        logs: LogStore::open(data.path("logs"), retention)?,
         hosts: config.hosts.clone(),
         config: config.clone(),
         engine: OnceLock::new(),
         egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
-        rate_limits: config.rates,
         pipeline: Signal::default(),
         routes: Signal::default(),
+        traffic: OnceLock::new(),
         stopping: tasks.stopping(),
     });
     Ok(Instance { app, name, tasks, data })
@@ -158,12 +159,16 @@ impl Orbitra {
         // It is fresh: nobody has set another one.
         let _ = app.engine.set(engine.clone());
         let routes = Routes::default();
+        let _ = app.traffic.set(routes.traffic().clone());
         let sites = data.path("sites");
         let base = config.hosts.base_domain().to_owned();
         let publisher = Publisher::new(app.db.clone(), routes.clone(), sites.clone(), base);
         // Before the first connection is accepted: what served before the restart serves at once.
         publisher.publish().await?;
         app.load_rate_windows().await?;
+        if let Err(error) = app.load_settings().await {
+            tracing::error!(%error, "the settings that were chosen could not be read");
+        }
         let hosts = config.hosts.clone();
         let mut options =
             server::Options::new(config.listen, routes.clone(), web::router(&app), move |host| {
@@ -250,6 +255,7 @@ fn start_tasks(app: &App, publisher: &Publisher, tasks: &Tasks) {
             app.forget_old_answers().await;
             app.forget_old_events().await;
             app.forget_old_keys().await;
+            app.forget_old_lines().await;
             if let Err(error) = app.db.write(move |c| db::sessions::delete_expired(c, now)).await {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }

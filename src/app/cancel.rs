@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::deployments::deed;
-use super::journal;
+use serde_json::json;
+
+use super::journal::{self, Deed};
 use super::may::Action;
 use super::terms::Terms;
 use super::{App, AppError};
@@ -57,14 +59,20 @@ impl App {
                         journal::write(c, &actor_of, deed, now)?;
                     }
                     state if state.unfinished() => {
+                        let asked = db::transitions::requested_cancel(c, &id)?.is_some();
                         db::transitions::request_cancel(c, &id, CancelReason::User)?;
+                        // The event comes with the end; that somebody asked for it is known now.
+                        if !asked {
+                            let deed = deed("deployment.canceled", &current, &owner, json!({}));
+                            journal::write(c, &actor_of, Deed { data: None, ..deed }, now)?;
+                        }
                     }
                     _ => {
                         return Err(AppError::Conflict {
                             reason: "deployment_not_cancelable",
                             message: "Only a deployment that is being built can be canceled."
                                 .to_owned(),
-                            details: serde_json::json!({ "status": current.status().as_str() }),
+                            details: json!({ "status": current.status().as_str() }),
                         });
                     }
                 }

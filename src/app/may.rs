@@ -24,6 +24,7 @@ pub enum Action {
     EventsRead,
     AuditRead,
     SystemRead,
+    SystemWrite,
 }
 
 impl Action {
@@ -45,6 +46,7 @@ impl Action {
             Self::EventsRead => "events:read",
             Self::AuditRead => "audit:read",
             Self::SystemRead => "system:read",
+            Self::SystemWrite => "system:write",
         }
     }
 }

@@ -30,6 +30,8 @@ pub mod projects;
 pub mod promote;
 pub mod rates;
 pub mod redeploy;
+pub mod runtime_logs;
+pub mod settings;
 pub mod setup;
 pub mod system;
 mod tries;
@@ -38,6 +40,7 @@ pub mod welcome;
 
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +48,7 @@ pub use error::AppError;
 use memory::Memory;
 
 use crate::clock::Clock;
-use crate::config::{Config, Hosts, RateLimits};
+use crate::config::{Config, Hosts};
 use crate::crypto::secret_box::SecretBox;
 use crate::db::Db;
 use crate::docker::ContainerEngine;
@@ -53,6 +56,7 @@ use crate::egress::Policy;
 use crate::events::Bus;
 use crate::logs::LogStore;
 use crate::model::timestamp::Timestamp;
+use crate::routing::traffic::Traffic;
 use crate::task::Signal;
 
 /// What use cases need. Clones share everything.
@@ -63,6 +67,7 @@ struct Inner {
     parts: Parts,
     memory: Memory,
     started: Timestamp,
+    settings: ArcSwap<Config>,
 }
 
 /// The parts of an [`App`].
@@ -73,16 +78,17 @@ pub struct Parts {
     pub bus: Bus,
     pub logs: LogStore,
     pub hosts: Hosts,
-    /// What this instance was started with; to be shown.
+    /// What this instance was started with.
     pub config: Config,
     /// Set when the process serves; asked only how it is.
     pub engine: OnceLock<Arc<dyn ContainerEngine>>,
     pub egress: Policy,
-    pub rate_limits: RateLimits,
     /// Wakes the pipeline.
     pub pipeline: Signal,
     /// Wakes the publisher of routes.
     pub routes: Signal,
+    /// What the data plane has done; set when the process serves.
+    pub traffic: OnceLock<Traffic>,
     /// Canceled when the process stops: streams and waits end, so that clients connect again.
     pub stopping: CancellationToken,
 }
@@ -91,12 +97,18 @@ impl App {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
         let started = parts.clock.now();
-        Self(Arc::new(Inner { parts, memory: Memory::default(), started }))
+        let settings = ArcSwap::from_pointee(parts.config.clone());
+        Self(Arc::new(Inner { parts, memory: Memory::default(), started, settings }))
     }
 
     /// When this process was started.
     pub fn started(&self) -> Timestamp {
         self.0.started
+    }
+
+    /// The settings as they are now: what the server was started with, and what was chosen since.
+    pub fn settings(&self) -> Arc<Config> {
+        self.0.settings.load_full()
     }
 
     fn memory(&self) -> &Memory {

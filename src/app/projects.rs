@@ -221,9 +221,12 @@ impl App {
             }
             project_rules::apply(&patch, &mut project, &self.egress, &mut problems);
             AppError::check(problems)?;
+            let changed = audit::changes(&settings(&current), &settings(&project));
+            if changed.as_object().is_none_or(serde_json::Map::is_empty) {
+                return Ok(current);
+            }
             project.updated_at = self.clock.now();
             let (stored, actor) = (project.clone(), actor.clone());
-            let changed = audit::changes(&settings(&current), &settings(&project));
             let written = self
                 .db
                 .write(move |c| -> Result<Option<Project>, AppError> {

@@ -179,11 +179,11 @@ impl Windows {
 
 impl App {
     fn window_length(&self) -> i64 {
-        i64::try_from(self.rate_limits.window.as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(self.settings().rates.window.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn standing_in(&self, who: &Requester, window: Window) -> Standing {
-        let limits = &self.rate_limits;
+        let limits = self.settings().rates;
         let limit = match who {
             Requester::Account(_, Plan::Enterprise) => UNLIMITED,
             Requester::Account(_, Plan::Professional) => limits.professional,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::may::{Action, require_instance_admin, require_scope};
 use super::{App, AppError};
-use crate::config::Config;
 use crate::config::machine::Machine;
 use crate::db;
 use crate::model::actor::Actor;
 use crate::model::transition::State;
+use crate::routing::traffic::Traffic;
 
 /// How long the engine may take to say how it is.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(2);
@@ -19,6 +19,8 @@ pub struct SystemState {
     pub machine: Machine,
     /// `None` when it does not answer in time.
     pub engine: Option<EngineState>,
+    /// `None` when this process does not serve.
+    pub traffic: Option<Traffic>,
     /// The database file.
     pub database_bytes: u64,
     /// What is written and not yet in the database file.
@@ -56,7 +58,8 @@ impl App {
         let unfinished = unfinished?;
         let queued = unfinished.iter().filter(|one| one.state == State::Queued).count();
         let building = unfinished.len() - queued;
-        Ok(SystemState { machine, engine, database_bytes, wal_bytes, building, queued })
+        let traffic = self.traffic.get().cloned();
+        Ok(SystemState { machine, engine, traffic, database_bytes, wal_bytes, building, queued })
     }
 
     async fn engine_state(&self) -> Option<EngineState> {
@@ -65,15 +68,5 @@ impl App {
         let (info, owned) = tokio::time::timeout(ENGINE_PATIENCE, both).await.ok()?.ok()?;
         let containers = owned.containers.iter().filter(|container| container.running).count();
         Some(EngineState { version: info.version, containers })
-    }
-
-    /// The settings this instance runs with.
-    ///
-    /// # Errors
-    /// As [`App::system_state`].
-    pub fn system_settings(&self, actor: &Actor) -> Result<&Config, AppError> {
-        require_scope(actor, Action::SystemRead)?;
-        require_instance_admin(actor)?;
-        Ok(&self.config)
     }
 }

@@ -11,7 +11,7 @@ use crate::crypto::secret_box::SecretBox;
 use crate::db::Db;
 use crate::egress::Policy;
 use crate::events::Bus;
-use crate::logs::LogStore;
+use crate::logs::{LogStore, Retention};
 use crate::model::actor::Origin;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::Plan;
@@ -22,18 +22,18 @@ fn app() -> (App, tempfile::TempDir) {
     let flags = Flags { data: Some(data.path().to_owned()), listen: None };
     let config = Config::load(&flags, |_| None).expect("the defaults");
     let app = App::new(Parts {
-        rate_limits: config.rates,
         engine: Default::default(),
         db: Db::open(&data.path().join("orbitra.db")).expect("a database"),
         clock: Clock::manual(Timestamp(0)),
         secrets: Arc::new(SecretBox::new(&[7; 32])),
         bus: Bus::default(),
-        logs: LogStore::open(data.path().join("logs")).expect("logs"),
+        logs: LogStore::open(data.path().join("logs"), Retention::default()).expect("logs"),
         hosts: config.hosts.clone(),
         config,
         egress: Policy::parse::<&str>(&[], false).expect("a policy"),
         pipeline: Signal::default(),
         routes: Signal::default(),
+        traffic: std::sync::OnceLock::new(),
         stopping: tokio_util::sync::CancellationToken::default(),
     });
     (app, data)

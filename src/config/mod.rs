@@ -1,6 +1,7 @@
 //! The only reader of environment and files. Flags > environment > `orbitra.toml` in the data
 //! directory > the compiled-in `defaults.toml`, which documents every option.
 
+pub mod chosen;
 mod data_dir;
 mod hosts;
 pub mod machine;
@@ -28,6 +29,9 @@ pub struct Flags {
     pub listen: Option<String>,
 }
 
+/// Origin of a setting that nobody gave.
+const DEFAULT: &str = "default";
+
 /// The settings of one instance.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -43,10 +47,16 @@ pub struct Config {
     pub build_memory: Option<u64>,
     /// Bytes.
     pub git_size_limit: u64,
+    /// How long runtime logs are kept.
+    pub log_age: std::time::Duration,
+    /// Most bytes of one project's runtime log.
+    pub log_bytes: u64,
     pub drain: std::time::Duration,
     pub rates: RateLimits,
     pub access_log: bool,
     pub log: String,
+    /// Settings that are not the default: name, and where it was given.
+    given: BTreeMap<String, String>,
 }
 
 /// A value and where it came from, for messages.
@@ -146,7 +156,7 @@ impl Config {
             } else if let Some(value) = from_file.get(name) {
                 (value.clone(), "orbitra.toml".to_owned())
             } else {
-                (defaults.get(name).cloned().unwrap_or_default(), "default".to_owned())
+                (defaults.get(name).cloned().unwrap_or_default(), DEFAULT.to_owned())
             };
             Setting { name: name.to_owned(), value, origin }
         };
@@ -155,6 +165,8 @@ impl Config {
         let concurrency: usize = get("build_concurrency").parse("a number")?;
         let memory: u64 = get("build_memory").parse("a number of MiB")?;
         let size: u64 = get("git_size_limit").parse("a number of MiB")?;
+        let log_days: u64 = get("log_days").parse("a number of days")?;
+        let log_size: u64 = get("log_size").parse("a number of MiB")?;
         Ok(Self {
             hosts: hosts::read(
                 &get("base_domain"),
@@ -177,12 +189,20 @@ impl Config {
             build_concurrency: if concurrency == 0 { (cores / 2).max(1) } else { concurrency },
             build_memory: (memory > 0).then_some(memory * 1024 * 1024).or_else(half_the_memory),
             git_size_limit: size * 1024 * 1024,
+            log_age: std::time::Duration::from_secs(log_days.saturating_mul(24 * 3600)),
+            log_bytes: log_size.saturating_mul(1024 * 1024),
             drain: std::time::Duration::from_secs(
                 get("drain_seconds").parse("a number of seconds")?,
             ),
             rates: rates::read(&get("rate_free"), &get("rate_professional"), &get("rate_window"))?,
             access_log: get("access_log").parse("true or false")?,
             log: get("log").value,
+            given: defaults
+                .keys()
+                .map(|name| get(name))
+                .filter(|setting| setting.origin != DEFAULT)
+                .map(|setting| (setting.name, setting.origin))
+                .collect(),
         })
     }
 }

@@ -11,6 +11,9 @@ pub const SETUP_CODE: &str = "setup_code";
 /// A sealed known value: tells a wrong key file before anything is written with it.
 pub const KEY_CHECK: &str = "key_check";
 
+/// Settings that were chosen while the server ran, as JSON.
+pub const SETTINGS: &str = "settings";
+
 /// Reads a value.
 ///
 /// # Errors

@@ -1,15 +1,21 @@
 //! Which hosts and addresses may be reached.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use url::Host;
 
 use crate::model::git_url::{GitUrl, GitUrlError, GitUrlRules};
 use crate::model::network::Network;
 
-/// Public addresses, and what the operator opened beyond them.
+/// Public addresses, and what the operator opened beyond them. Clones see a replacement at once.
 #[derive(Clone, Debug, Default)]
-pub struct Policy {
+pub struct Policy(Arc<ArcSwap<Opened>>);
+
+/// What the operator opened.
+#[derive(Debug, Default)]
+struct Opened {
     networks: Vec<Network>,
     names: Vec<String>,
     /// Without the star: `.example.com`.
@@ -31,24 +37,29 @@ impl Policy {
     /// Reads the operator's allow list: addresses, networks (`10.1.0.0/16`), names and `*.suffix`; entries may hold
     /// several of them with commas between. An empty list opens nothing beyond public addresses.
     pub fn parse<S: AsRef<str>>(entries: &[S], allow_http: bool) -> Result<Self, PolicyError> {
-        let mut policy = Self { allow_http, ..Self::default() };
+        let mut opened = Opened { allow_http, ..Opened::default() };
         let entries = entries.iter().flat_map(|entry| entry.as_ref().split(','));
         for entry in entries.map(str::trim).filter(|entry| !entry.is_empty()) {
             let refused = || PolicyError(entry.to_owned());
             if let Some(network) = Network::parse(entry) {
-                policy.networks.push(network);
+                opened.networks.push(network);
             } else if let Some(suffix) = entry.strip_prefix("*.") {
-                policy.suffixes.push(format!(".{}", name(suffix).ok_or_else(refused)?));
+                opened.suffixes.push(format!(".{}", name(suffix).ok_or_else(refused)?));
             } else {
-                policy.names.push(name(entry).ok_or_else(refused)?);
+                opened.names.push(name(entry).ok_or_else(refused)?);
             }
         }
-        Ok(policy)
+        Ok(Self(Arc::new(ArcSwap::from_pointee(opened))))
+    }
+
+    /// From now on this policy, and all its clones, say what `other` says.
+    pub fn replace(&self, other: &Self) {
+        self.0.store(other.0.load_full());
     }
 
     /// Whether plain `http:` addresses are accepted.
     pub fn allow_http(&self) -> bool {
-        self.allow_http
+        self.0.load().allow_http
     }
 
     /// Checks a host as it stands in a URL, without resolving it. IP literals count in any spelling.
@@ -82,7 +93,7 @@ impl Policy {
     /// Checks an address that is about to be connected to.
     pub fn check_address(&self, address: IpAddr) -> Result<(), AddressRefused> {
         let address = address.to_canonical();
-        if self.networks.iter().any(|network| network.contains(address)) {
+        if self.0.load().networks.iter().any(|network| network.contains(address)) {
             return Ok(());
         }
         let public = match address {
@@ -94,14 +105,16 @@ impl Policy {
 
     /// Whether the operator opened this very name, at whatever address it is.
     pub(super) fn opens_name(&self, name: &str) -> bool {
-        self.names.iter().any(|known| known == name)
-            || self.suffixes.iter().any(|suffix| name.ends_with(suffix.as_str()))
+        let opened = self.0.load();
+        opened.names.iter().any(|known| known == name)
+            || opened.suffixes.iter().any(|suffix| name.ends_with(suffix.as_str()))
     }
 
     fn opens(&self, host: &str) -> bool {
         match literal(host) {
             Some(address) => {
-                self.networks.iter().any(|network| network.contains(address.to_canonical()))
+                let opened = self.0.load();
+                opened.networks.iter().any(|network| network.contains(address.to_canonical()))
             }
             None => self.opens_name(&host.to_ascii_lowercase()),
         }
@@ -112,7 +125,7 @@ impl Policy {
         GitUrl::parse(
             text,
             &GitUrlRules {
-                allow_http: self.allow_http,
+                allow_http: self.allow_http(),
                 host_allowed: &|host, port| {
                     self.check_host(host).is_ok() && self.check_port(host, port).is_ok()
                 },

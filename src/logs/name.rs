@@ -2,32 +2,34 @@
 
 use std::path::PathBuf;
 
-use crate::model::ids::DeploymentId;
+use crate::model::ids::{DeploymentId, ProjectId};
 
+/// Directory of the runtime logs.
+pub(super) const RUNTIME: &str = "runtime";
 /// The name of a log. Made of checked identifiers only, so that it is always a safe path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LogName {
     /// Everything from the clone to the switch, kept as long as the deployment.
     Build(DeploymentId),
-    /// What the deployment's containers write while they run; only its newest part is kept.
-    Runtime(DeploymentId),
+    /// What a project's containers write while they run, and the requests they got; only its newest part is kept.
+    Runtime(ProjectId),
 }
 
 impl LogName {
-    /// The deployment the log belongs to.
-    pub fn deployment(&self) -> &DeploymentId {
+    /// The deployment whose lines these all are.
+    pub fn deployment(&self) -> Option<&DeploymentId> {
         match self {
-            Self::Build(id) | Self::Runtime(id) => id,
+            Self::Build(id) => Some(id),
+            Self::Runtime(_) => None,
         }
     }
 
     /// Directory below the store's own.
     pub(super) fn path(&self) -> PathBuf {
-        let kind = match self {
-            Self::Build(_) => "build",
-            Self::Runtime(_) => "runtime",
-        };
-        [kind, self.deployment().as_str()].iter().collect()
+        match self {
+            Self::Build(id) => ["build", id.as_str()].iter().collect(),
+            Self::Runtime(id) => [RUNTIME, id.as_str()].iter().collect(),
+        }
     }
 
     /// Bytes after which nothing more is taken in; `None` when the oldest part makes room instead.
@@ -35,14 +37,6 @@ impl LogName {
         match self {
             Self::Build(_) => Some(10 * 1024 * 1024),
             Self::Runtime(_) => None,
-        }
-    }
-
-    /// Segments kept, the oldest go first; `None` keeps all.
-    pub(super) fn segments_kept(&self) -> Option<usize> {
-        match self {
-            Self::Build(_) => None,
-            Self::Runtime(_) => Some(16),
         }
     }
 }

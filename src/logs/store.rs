@@ -12,7 +12,9 @@ use super::follow;
 use super::name::LogName;
 use super::read::{self, LogPage, Order};
 use super::redact::Redactor;
+use super::retention::{self, Retention};
 use super::segment;
+use super::selection::{self, Selection};
 use super::stream::Stream;
 use super::writer::LogWriter;
 use crate::model::log_line::LogLine;
@@ -25,6 +27,7 @@ pub struct LogStore {
 
 struct Shared {
     directory: PathBuf,
+    retention: Retention,
     /// Logs in use. One log must never be open twice, or two writers would number lines alike.
     open: Mutex<HashMap<LogName, Weak<Stream>>>,
 }
@@ -34,11 +37,11 @@ impl LogStore {
     ///
     /// # Errors
     /// The directory cannot be made.
-    pub fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {
+    pub fn open(directory: impl Into<PathBuf>, retention: Retention) -> io::Result<Self> {
         let directory = directory.into();
         segment::create_directory(&directory)?;
         let open = Mutex::new(HashMap::new());
-        Ok(Self { shared: Arc::new(Shared { directory, open }) })
+        Ok(Self { shared: Arc::new(Shared { directory, retention, open }) })
     }
 
     /// A writer at the end of this log. Several writers of one log may exist; their lines share one numbering.
@@ -63,6 +66,40 @@ impl LogStore {
     ) -> io::Result<LogPage> {
         let stream = self.stream(name).await?;
         blocking(move || read::page(&stream, after_seq, limit, order)).await
+    }
+
+    /// Up to `limit` lines of this kind with a number above `after_seq`, as [`LogStore::read`]. A page looks through a
+    /// bounded part of the log; `next_after_seq` is where it stopped.
+    ///
+    /// # Errors
+    /// A file of the log cannot be read.
+    pub async fn select(
+        &self,
+        name: LogName,
+        wanted: Selection,
+        after_seq: u64,
+        limit: usize,
+        order: Order,
+    ) -> io::Result<LogPage> {
+        let stream = self.stream(name).await?;
+        blocking(move || selection::page(&stream, &wanted, after_seq, limit, order)).await
+    }
+
+    /// Number of the newest line; 0 when there is none.
+    ///
+    /// # Errors
+    /// A file of the log cannot be read.
+    pub async fn last_seq(&self, name: LogName) -> io::Result<u64> {
+        Ok(self.stream(name).await?.watch().borrow().last_seq)
+    }
+
+    /// Deletes what is too old of all runtime logs.
+    ///
+    /// # Errors
+    /// A file cannot be deleted.
+    pub async fn delete_old(&self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || retention::delete_older(&shared.directory, shared.retention.age)).await
     }
 
     /// Every line with a number above `after_seq`, once each, as it comes; ends when the log is
@@ -120,7 +157,8 @@ impl LogStore {
                 return Ok(stream);
             }
             let directory = store.shared.directory.join(name.path());
-            let stream = Arc::new(Stream::open(name.clone(), directory)?);
+            let kept = store.shared.retention.segments(&name);
+            let stream = Arc::new(Stream::open(name.clone(), directory, kept)?);
             open.retain(|_, stream| stream.strong_count() > 0);
             open.insert(name, Arc::downgrade(&stream));
             Ok(stream)

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::name::LogName;
 use super::segment;
+use super::writer::About;
 use crate::model::log_line::{LogLevel, LogLine, LogSource, LogStream, NewLine};
 
 /// A buffer of this size is written out at once.
@@ -34,6 +35,8 @@ pub struct Progress {
 pub struct Stream {
     pub name: LogName,
     pub directory: PathBuf,
+    /// Segments kept, the oldest go first; `None` keeps all.
+    kept: Option<usize>,
     state: Mutex<State>,
     progress: watch::Sender<Progress>,
 }
@@ -55,7 +58,7 @@ impl Stream {
     ///
     /// # Errors
     /// The directory cannot be read.
-    pub fn open(name: LogName, directory: PathBuf) -> io::Result<Self> {
+    pub fn open(name: LogName, directory: PathBuf, kept: Option<usize>) -> io::Result<Self> {
         let found = segment::recover(&directory)?;
         let progress = Progress {
             segment: found.segment.unwrap_or(0),
@@ -67,6 +70,7 @@ impl Stream {
         Ok(Self {
             name,
             directory,
+            kept,
             state: Mutex::new(State {
                 file: None,
                 progress,
@@ -87,7 +91,7 @@ impl Stream {
     }
 
     /// Adds a line that is already free of secrets. `important` lines go in beyond the limit too.
-    pub fn append(self: &Arc<Self>, line: NewLine, important: bool) {
+    pub fn append(self: &Arc<Self>, line: NewLine, about: About, important: bool) {
         let mut state = self.lock();
         if state.progress.finished {
             return;
@@ -95,20 +99,20 @@ impl Stream {
         if state.interrupted {
             state.interrupted = false;
             let mark = mark(&line, "log interrupted");
-            self.push(&mut state, mark);
+            self.push(&mut state, mark, self.own());
         }
         if let Some(limit) = self.name.limit().filter(|limit| state.total >= *limit) {
             if !state.limited {
                 state.limited = true;
                 let mark = mark(&line, "log limit reached");
-                self.push(&mut state, mark);
+                self.push(&mut state, mark, self.own());
             }
             if !important || state.total >= limit + RESERVE_BYTES {
                 self.schedule(&mut state);
                 return;
             }
         }
-        self.push(&mut state, line);
+        self.push(&mut state, line, about);
         self.schedule(&mut state);
     }
 
@@ -151,7 +155,12 @@ impl Stream {
         self.progress.send_replace(state.progress);
     }
 
-    fn push(&self, state: &mut State, line: NewLine) {
+    /// What the log's own lines are about.
+    fn own(&self) -> About {
+        About { deployment: self.name.deployment().cloned(), ..About::default() }
+    }
+
+    fn push(&self, state: &mut State, line: NewLine, about: About) {
         let line = LogLine {
             seq: state.next_seq,
             ts: line.ts,
@@ -160,8 +169,9 @@ impl Stream {
             level: line.level,
             phase: line.phase,
             message: line.message,
-            deployment_id: Some(self.name.deployment().clone()),
-            instance: None,
+            deployment_id: about.deployment,
+            instance: about.instance,
+            http: about.http,
         };
         let before = state.buffer.len();
         if serde_json::to_writer(&mut state.buffer, &line).is_err() {
@@ -244,7 +254,7 @@ impl Stream {
     }
 
     fn drop_oldest(&self) -> io::Result<()> {
-        let Some(kept) = self.name.segments_kept() else {
+        let Some(kept) = self.kept else {
             return Ok(());
         };
         let segments = segment::list(&self.directory)?;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::redact::Redactor;
 use super::store::blocking;
 use super::stream::Stream;
-use crate::model::log_line::NewLine;
+use crate::model::ids::DeploymentId;
+use crate::model::log_line::{HttpLine, NewLine};
 
 /// Longest message that is stored, in bytes; the rest is cut.
 pub const LINE_BYTES: usize = 16 * 1024;
@@ -18,22 +19,48 @@ const CUT: &str = " … [line cut]";
 pub struct LogWriter {
     stream: Arc<Stream>,
     redactor: Redactor,
+    about: About,
+}
+
+/// What all lines of one writer are about.
+#[derive(Clone, Debug, Default)]
+pub(super) struct About {
+    pub deployment: Option<DeploymentId>,
+    pub instance: Option<String>,
+    pub http: Option<Box<HttpLine>>,
 }
 
 impl LogWriter {
     pub(super) fn new(stream: Arc<Stream>, redactor: Redactor) -> Self {
-        Self { stream, redactor }
+        let about = About { deployment: stream.name.deployment().cloned(), ..About::default() };
+        Self { stream, redactor, about }
+    }
+
+    /// A writer of the same log whose lines are this deployment's, and one of its containers'.
+    pub fn about(&self, deployment: &DeploymentId, instance: Option<&str>) -> Self {
+        let about = About {
+            deployment: Some(deployment.clone()),
+            instance: instance.map(str::to_owned),
+            http: None,
+        };
+        Self { about, ..self.clone() }
+    }
+
+    /// Adds the line of a request.
+    pub fn append_request(&self, line: NewLine, http: HttpLine) {
+        let about = About { http: Some(Box::new(http)), ..self.about.clone() };
+        self.stream.append(self.clean(line), about, false);
     }
 
     /// Adds a line: secrets masked, at most 16 KiB of it, dropped when the log is full or finished.
     /// Readers see it within 100 ms. Never waits for the disk longer than one write into the page cache takes.
     pub fn append(&self, line: NewLine) {
-        self.stream.append(self.clean(line), false);
+        self.stream.append(self.clean(line), self.about.clone(), false);
     }
 
     /// Adds a line that a full log takes too: the platform's own few words on how it ended.
     pub fn append_important(&self, line: NewLine) {
-        self.stream.append(self.clean(line), true);
+        self.stream.append(self.clean(line), self.about.clone(), true);
     }
 
     /// Marks the log as complete: readers that follow it end, later lines are dropped.

@@ -18,6 +18,16 @@ pub enum LogSource {
 impl LogSource {
     /// Every value.
     pub const ALL: [Self; 4] = [Self::Build, Self::App, Self::Proxy, Self::System];
+
+    /// The name the API uses.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::App => "app",
+            Self::Proxy => "proxy",
+            Self::System => "system",
+        }
+    }
 }
 
 /// The stream a process wrote the line to.
@@ -45,6 +55,15 @@ pub enum LogLevel {
 impl LogLevel {
     /// Every value.
     pub const ALL: [Self; 3] = [Self::Info, Self::Warn, Self::Error];
+
+    /// The name the API uses.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// A line on its way into a log; the log gives it its number.
@@ -75,6 +94,25 @@ pub struct LogLine {
     pub deployment_id: Option<DeploymentId>,
     /// Which of several containers of the deployment; `None` in build logs.
     pub instance: Option<String>,
+    /// The request, in lines of the proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Box<HttpLine>>,
+}
+
+/// A request that the proxy answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpLine {
+    pub method: String,
+    /// Without the query: that is where tokens travel.
+    pub path: String,
+    pub status: u16,
+    /// From the head of the request to the last byte of its answer.
+    pub duration_ms: u64,
+    /// Of the answer's body.
+    pub bytes: u64,
+    /// The visitor's address.
+    pub ip: String,
+    pub request_id: String,
 }
 
 /// RFC 3339 with milliseconds, both ways.

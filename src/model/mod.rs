@@ -22,6 +22,7 @@ pub mod project;
 pub mod project_env;
 pub mod release;
 pub mod scope;
+pub mod site_rules;
 pub mod timestamp;
 pub mod transition;
 pub mod user;

@@ -1,4 +1,4 @@
-//! The output of a running container, from its first byte into the deployment's runtime log.
+//! The output of a running container, from its first byte into its project's runtime log.
 
 use std::sync::PoisonError;
 
@@ -8,8 +8,12 @@ use super::Pipeline;
 use crate::db;
 use crate::docker::ContainerId;
 use crate::logs::{LineAssembler, LogName, LogWriter, Redactor};
+use crate::model::deployment::Deployment;
 use crate::model::ids::DeploymentId;
 use crate::model::log_line::{LogLevel, LogSource, LogStream, NewLine};
+
+/// A deployment has one container.
+const INSTANCE: &str = "1";
 
 impl Pipeline {
     /// Copies a container's output until it ends, with the deployment's variables masked unless `redactor` knows others. While the deployment is being checked the lines go into the build log too.
@@ -48,16 +52,19 @@ impl Pipeline {
         build: Option<LogWriter>,
         redactor: Option<Redactor>,
     ) {
+        let wanted = id.clone();
+        let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
+        let Ok(Some(deployment)) = found else { return };
         let redactor = match redactor {
             Some(redactor) => redactor,
-            None => match self.redactor_of(id).await {
+            None => match self.redactor_of(&deployment).await {
                 Some(redactor) => redactor,
                 None => return,
             },
         };
-        let Ok(log) = self.logs.writer(LogName::Runtime(id.clone()), redactor).await else {
-            return;
-        };
+        let name = LogName::Runtime(deployment.project_id.clone());
+        let Ok(log) = self.logs.writer(name, redactor).await else { return };
+        let log = log.about(id, Some(INSTANCE));
         let mut output = self.engine.output(container, tail, true);
         let (mut out, mut err) = (LineAssembler::default(), LineAssembler::default());
         let write = |stderr: bool, message: String| {
@@ -83,10 +90,8 @@ impl Pipeline {
         err.finish().into_iter().for_each(|line| write(true, line));
     }
 
-    async fn redactor_of(&self, id: &DeploymentId) -> Option<Redactor> {
-        let id = id.clone();
-        let found = self.db.read(move |c| db::deployments::find_any(c, &id)).await;
-        let environment = self.open_environment(&found.ok()??).await.ok()?;
+    async fn redactor_of(&self, deployment: &Deployment) -> Option<Redactor> {
+        let environment = self.open_environment(deployment).await.ok()?;
         Some(Redactor::new(environment.iter().map(|(_, value)| value.as_str())))
     }
 }

@@ -11,6 +11,7 @@ mod detect;
 mod healthy;
 mod job;
 mod pause;
+mod precompress;
 mod probe;
 mod publish_files;
 mod reconcile;
@@ -20,6 +21,7 @@ mod release_switch;
 mod remove;
 mod retire;
 mod run;
+mod runtime_log;
 mod start;
 mod stop;
 mod switch;
@@ -122,6 +124,8 @@ impl Pipeline {
 
     /// Makes database and engine agree, then starts the tasks.
     pub fn start(&self) {
+        let pipeline = self.clone();
+        self.tasks.spawn(async move { pipeline.write_requests().await });
         let pipeline = self.clone();
         let recovered = Arc::new(tokio::sync::OnceCell::new());
         let first = recovered.clone();

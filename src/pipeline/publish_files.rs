@@ -1,12 +1,14 @@
 //! Stage 3 of a static site: its files beside the others; the proxy serves them.
 
 use super::job::Job;
+use super::precompress::precompress;
 use super::stop::Stop;
 use crate::db;
 use crate::git::FetchedCommit;
 use crate::git::extract::{self, ExtractLimits};
 use crate::model::deployment::RunState;
 use crate::model::failure::{Failure, FailureCode};
+use crate::model::site_rules::SiteRules;
 use crate::model::transition::State;
 
 /// Most files and bytes of one site.
@@ -37,6 +39,7 @@ impl Job {
         };
         let extracted = written.await.map_err(|error| failed(error.to_string()))?;
         let extracted = extracted.map_err(|error| failed(error.to_string()))?;
+        self.prepare_site().await?;
         let (files, kilobytes) = (extracted.files, extracted.bytes.div_ceil(1024));
         self.say(format!(
             "{files} files, {kilobytes} KB. No container is needed: they are served directly."
@@ -46,6 +49,31 @@ impl Job {
             .db
             .write(move |c| db::transitions::record_run(c, &id, RunState::Files, None, None))
             .await?;
+        Ok(())
+    }
+}
+
+impl Job {
+    /// Makes compressed siblings, and names the lines of `_redirects` and `_headers` that cannot be used.
+    pub(super) async fn prepare_site(&self) -> Result<(), Stop> {
+        let root = self.pipeline.site_of(&self.deployment.id);
+        let prepared = tokio::task::spawn_blocking(move || {
+            let text = |name: &str| std::fs::read_to_string(root.join(name)).unwrap_or_default();
+            let (_, warnings) = SiteRules::parse(&text("_redirects"), &text("_headers"));
+            precompress(&root).map(|done| (done, warnings))
+        });
+        let failed = |message: String| {
+            Stop::Failed(Failure::new(FailureCode::BuildFailed, "building", message))
+        };
+        let prepared = prepared.await.map_err(|error| failed(error.to_string()))?;
+        let (done, warnings) = prepared.map_err(|error| {
+            failed(format!("The site could not be compressed: {}.", error.kind()))
+        })?;
+        warnings.into_iter().for_each(|warning| self.warn(warning));
+        if done.left > 0 {
+            let left = done.left;
+            self.say(format!("{left} files are not compressed beforehand: it took too long."));
+        }
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::docker::{ContainerId, ContainerState};
 use crate::events::Change;
 use crate::model::deployment::{Deployment, RunState};
 use crate::model::ids::DeploymentId;
+use crate::model::log_line::LogLevel;
 use crate::model::transition::{State, Step};
 
 /// Looks without a request (15 s apart) after which a deployment that is not live goes to sleep.
@@ -132,6 +133,8 @@ impl Pipeline {
             })
             .await?;
         self.publish().await;
+        let message = "It has stopped. The next request starts it again.";
+        self.tell(deployment, LogLevel::Warn, message.to_owned()).await;
         Ok(())
     }
 

@@ -69,14 +69,11 @@ impl Pipeline {
     }
 
     async fn remove_logs(&self, id: &DeploymentId) -> bool {
-        let mut clean = true;
-        for name in [LogName::Build(id.clone()), LogName::Runtime(id.clone())] {
-            if let Err(error) = self.logs.remove(name).await {
-                tracing::warn!(deployment = %id, %error, "a log could not be removed");
-                clean = false;
-            }
+        let removed = self.logs.remove(LogName::Build(id.clone())).await;
+        if let Err(error) = &removed {
+            tracing::warn!(deployment = %id, %error, "the build log could not be removed");
         }
-        clean
+        removed.is_ok()
     }
 
     /// Removes everything of deleted projects whose deployments have all ended.
@@ -111,6 +108,10 @@ impl Pipeline {
         if let Err(error) = self.engine.remove_network(&network_name(project)).await {
             // Without the network's removal the row stays, so that the next round tries again.
             tracing::warn!(%project, %error, "the network could not be removed");
+            return Ok(());
+        }
+        if let Err(error) = self.logs.remove(LogName::Runtime(project.clone())).await {
+            tracing::warn!(%project, %error, "the runtime log could not be removed");
             return Ok(());
         }
         let id = project.clone();

@@ -11,6 +11,7 @@ use crate::docker::ContainerId;
 use crate::model::deployment::{Deployment, RunState};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::ids::DeploymentId;
+use crate::model::log_line::LogLevel;
 use crate::model::project::Project;
 use crate::model::transition::{State, Step};
 
@@ -67,6 +68,14 @@ impl Pipeline {
             _ => {}
         }
         self.publish().await;
+        match &woken {
+            Ok(()) => self.tell(&deployment, LogLevel::Info, "Woken.".to_owned()).await,
+            Err(Stop::Failed(failure)) => {
+                let message = format!("It could not be woken: {}", failure.message);
+                self.tell(&deployment, LogLevel::Error, message).await;
+            }
+            Err(_) => {}
+        }
         woken
     }
 

@@ -6,8 +6,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http::header::{HOST, HeaderName, USER_AGENT};
 use http::{Request, StatusCode};
@@ -15,6 +16,9 @@ use http::{Request, StatusCode};
 use super::client::Client;
 use super::core::Core;
 use super::reference::Reference;
+use crate::model::log_line::HttpLine;
+use crate::model::timestamp::Timestamp;
+use crate::routing::requests::{self, Application};
 
 /// A batch goes to the writer when it is this long, or at the next tick.
 const BATCH: usize = 64 * 1024;
@@ -100,8 +104,10 @@ pub struct Line {
     client: Rc<Client>,
     reference: Reference,
     started: Instant,
-    /// The line's first part, ready.
+    /// The line's first part, ready; empty when there is no access log.
     request: Vec<u8>,
+    /// Whose runtime log the request is listed in too, with method and path.
+    listed: Option<(Arc<Application>, String, String)>,
     status: u16,
     bytes: u64,
 }
@@ -130,9 +136,41 @@ impl Line {
             reference,
             started: Instant::now(),
             request: text,
+            listed: None,
             status: 0,
             bytes: 0,
         }))
+    }
+
+    /// Lists the request in its application's runtime log too, as long as there are not too many.
+    pub fn list<B>(
+        line: Option<Box<Self>>,
+        application: &Arc<Application>,
+        core: &Rc<Core>,
+        client: &Rc<Client>,
+        request: &Request<B>,
+        reference: Reference,
+    ) -> Option<Box<Self>> {
+        let second = u32::try_from(now().as_secs()).unwrap_or(u32::MAX);
+        if !application.lists(second) {
+            return line;
+        }
+        let mut line = line.unwrap_or_else(|| {
+            Box::new(Self {
+                core: Rc::clone(core),
+                client: Rc::clone(client),
+                reference,
+                started: Instant::now(),
+                request: Vec::new(),
+                listed: None,
+                status: 0,
+                bytes: 0,
+            })
+        });
+        let path = request.uri().path().chars().take(LONGEST).collect();
+        let method = request.method().to_string();
+        line.listed = Some((Arc::clone(application), method, path));
+        Some(line)
     }
 
     /// Notes the answer's status.
@@ -150,9 +188,24 @@ impl Line {
 impl Drop for Line {
     /// Writes the line: also for answers that were cut short.
     fn drop(&mut self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time = now.map_or(0, |since| since.as_millis());
-        let micros = self.started.elapsed().as_micros();
+        let (time, elapsed) = (now().as_millis(), self.started.elapsed());
+        if let Some((application, method, path)) = self.listed.take() {
+            let http = HttpLine {
+                method,
+                path,
+                status: self.status,
+                duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                bytes: self.bytes,
+                ip: self.client.peer.ip().to_canonical().to_string(),
+                request_id: self.reference.as_str().to_owned(),
+            };
+            let ts = Timestamp(i64::try_from(time).unwrap_or(i64::MAX));
+            self.core.routes.requests().send(requests::Request { application, ts, http });
+        }
+        if self.request.is_empty() {
+            return;
+        }
+        let micros = elapsed.as_micros();
         self.core.log.push(|batch| {
             // Writing to memory does not fail.
             let _ = write!(
@@ -169,6 +222,11 @@ impl Drop for Line {
             );
         });
     }
+}
+
+/// The time since the Unix epoch.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// `"name":"value",` with what JSON does not allow as escapes; bytes beyond ASCII are `?`.

@@ -1,5 +1,6 @@
 //! What one thread of the data plane owns.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use http::HeaderValue;
@@ -59,6 +60,8 @@ pub struct Core {
     pub via: HeaderValue,
     /// One line a request.
     pub log: AccessLog,
+    /// Requests since the last tick.
+    pub requests: Cell<u64>,
 }
 
 /// Those of the options that are checked on every request, ready for use.
@@ -97,6 +100,7 @@ impl Core {
             routes: shared.routes.clone(),
             via: shared.via.clone(),
             log: AccessLog::new(shared.log.clone()),
+            requests: Cell::new(0),
             options,
         })
     }
@@ -104,9 +108,14 @@ impl Core {
     /// The thread's housekeeping: time limits, unused connections, the log. Never returns.
     pub async fn run(&self) {
         let mut cuts = upstream::cuts();
+        let mut connections = 0;
         self.ticker
             .run(|now| {
                 self.log.flush();
+                let traffic = self.routes.traffic();
+                traffic.add_requests(self.requests.take());
+                let open = self.ticker.watched();
+                traffic.change_connections(std::mem::replace(&mut connections, open), open);
                 let newest = upstream::cuts();
                 if newest != cuts {
                     cuts = newest;

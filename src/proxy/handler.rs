@@ -29,13 +29,17 @@ pub async fn handle(
     found: Result<Target, Miss>,
 ) -> Response<Body> {
     let reference = core.references.next();
+    core.requests.update(|count| count + 1);
     let accept = request.headers().get(ACCEPT).cloned();
-    let line = Line::begin(&core, &client, &request, reference);
+    let mut line = Line::begin(&core, &client, &request, reference);
     let target = match found {
         Ok(target) => Ok(target),
         Err(Miss::Problem(problem)) => Err(problem),
         Err(Miss::Retired | Miss::Asleep) => resolve::again(&core.routes, &request).await,
     };
+    if let Ok(Target { application: Some(application), .. }) = &target {
+        line = Line::list(line, application, &core, &client, &request, reference);
+    }
     let answered = match target {
         Ok(target) => answer(&core, &client, request, target, reference).await,
         Err(problem) => Err(problem),

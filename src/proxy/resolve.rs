@@ -7,6 +7,7 @@ use http::Request;
 
 use super::error_page::Problem;
 use super::host;
+use crate::routing::requests::Application;
 use crate::routing::table::{Route, Routes, StaticSite};
 use crate::routing::upstream::Guard;
 
@@ -22,6 +23,8 @@ pub struct Target {
     pub answerer: Answerer,
     /// Whether search engines are told to leave the answer alone.
     pub noindex: bool,
+    /// Whose request it is.
+    pub application: Option<Arc<Application>>,
 }
 
 /// Who answers a request.
@@ -61,7 +64,7 @@ pub fn resolve(routes: &Routes, host: &str) -> Result<Target, Miss> {
         }
         Route::Notice(notice) => return Err(Miss::Problem(Problem::Notice(*notice))),
     };
-    Ok(Target { answerer, noindex: entry.noindex })
+    Ok(Target { answerer, noindex: entry.noindex, application: entry.application.clone() })
 }
 
 /// Resolves a request's host until something answers: a retired upstream has a successor in the

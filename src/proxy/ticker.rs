@@ -145,6 +145,11 @@ impl Ticker {
         }
     }
 
+    /// How many connections are watched.
+    pub fn watched(&self) -> usize {
+        self.watched.borrow().len()
+    }
+
     /// The current tick.
     pub fn now(&self) -> u32 {
         self.now.get()

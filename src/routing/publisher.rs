@@ -2,10 +2,12 @@
 //! everything, so that there is one way a table comes to be.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::requests::Application;
 use super::table::{Entry, Notice, Route, RouteTable, Routes, StaticSite};
 use super::upstream::Upstream;
 use crate::db::routes::{DeploymentRoute, ProjectRoute};
@@ -13,6 +15,7 @@ use crate::db::{self, Db, DbError};
 use crate::model::deployment::RunState;
 use crate::model::hostname;
 use crate::model::ids::DeploymentId;
+use crate::model::site_rules::{FILE_LIMIT, SiteRules};
 use crate::model::transition::State;
 
 /// Publishes tables. Clones share the upstreams they made.
@@ -24,6 +27,7 @@ pub struct Publisher {
     sites: PathBuf,
     base_domain: String,
     upstreams: Arc<Mutex<HashMap<DeploymentId, Arc<Upstream>>>>,
+    known_sites: Arc<Mutex<HashMap<DeploymentId, Arc<StaticSite>>>>,
     /// One publication at a time: an older table must not replace a newer one.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -31,7 +35,15 @@ pub struct Publisher {
 impl Publisher {
     /// A publisher of this database's routes.
     pub fn new(db: Db, routes: Routes, sites: PathBuf, base_domain: String) -> Self {
-        Self { db, routes, sites, base_domain, upstreams: Arc::default(), turn: Arc::default() }
+        Self {
+            db,
+            routes,
+            sites,
+            base_domain,
+            upstreams: Arc::default(),
+            known_sites: Arc::default(),
+            turn: Arc::default(),
+        }
     }
 
     /// Reads the database and publishes what it says. Returns once requests see it.
@@ -70,7 +82,8 @@ impl Publisher {
         let mut by_id = HashMap::new();
         let mut table = RouteTable::default();
         for host in gone {
-            let entry = Entry { route: Route::Notice(Notice::Removed), noindex: true };
+            let entry =
+                Entry { route: Route::Notice(Notice::Removed), noindex: true, application: None };
             table.hosts.insert(host.into(), entry);
         }
         for deployment in deployments {
@@ -89,14 +102,16 @@ impl Publisher {
             // The upstream stays known, so that its requests can finish.
             let rests = deployment.paused && deployment.state == State::Ready;
             let route = if rests { Route::Notice(Notice::Paused) } else { route };
-            by_id.insert(&deployment.id, route.clone());
-            let entry = Entry { route, noindex: true };
+            let application = Application::new(deployment.project.clone(), deployment.id.clone());
+            by_id.insert(&deployment.id, (route.clone(), application.clone()));
+            let entry = Entry { route, noindex: true, application: Some(application) };
             table.hosts.insert(deployment.hostname.as_str().into(), entry);
         }
         for project in projects {
+            let live = project.live.as_ref().and_then(|live| by_id.get(live));
             let route = match &project.live {
                 _ if project.paused => Route::Notice(Notice::Paused),
-                Some(live) => by_id.get(live).cloned().unwrap_or(Route::Notice(Notice::Failed)),
+                Some(_) => live.map_or(Route::Notice(Notice::Failed), |(route, _)| route.clone()),
                 None => Route::Notice(match project.latest {
                     Some(state) if state.unfinished() => Notice::Building,
                     Some(State::Failed) => Notice::Failed,
@@ -104,18 +119,38 @@ impl Publisher {
                 }),
             };
             let host = hostname::of_project(&project.name, &self.base_domain);
-            table.hosts.insert(host.into(), Entry { route, noindex: false });
+            table.hosts.insert(
+                host.into(),
+                Entry {
+                    route,
+                    noindex: false,
+                    application: live.map(|(_, application)| application.clone()),
+                },
+            );
         }
         *upstreams = kept;
+        let mut sites = self.known_sites.lock().unwrap_or_else(PoisonError::into_inner);
+        sites.retain(|id, _| by_id.contains_key(id));
         table
+    }
+
+    /// A site as it was found when it was first routed: its files never change.
+    fn site(&self, deployment: &DeploymentId) -> Arc<StaticSite> {
+        let mut known = self.known_sites.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(site) = known.get(deployment) {
+            return site.clone();
+        }
+        let root = self.sites.join(deployment.as_str());
+        let text = |name: &str| read_bounded(&root.join(name)).unwrap_or_default();
+        let (rules, _) = SiteRules::parse(&text("_redirects"), &text("_headers"));
+        let site = Arc::new(StaticSite { root, single_page: false, rules });
+        known.insert(deployment.clone(), site.clone());
+        site
     }
 
     fn without_container(&self, deployment: &DeploymentRoute) -> Route {
         match (deployment.state, deployment.run_state) {
-            (State::Ready, RunState::Files) => Route::Static(Arc::new(StaticSite {
-                root: self.sites.join(deployment.id.as_str()),
-                single_page: false,
-            })),
+            (State::Ready, RunState::Files) => Route::Static(self.site(&deployment.id)),
             (State::Ready, RunState::Stopped) => Route::Asleep(deployment.id.clone()),
             (State::Ready, _) => Route::Notice(Notice::Stopped),
             (State::Failed | State::Crashed, _) => Route::Notice(Notice::Failed),
@@ -124,6 +159,13 @@ impl Publisher {
             _ => Route::Notice(Notice::Building),
         }
     }
+}
+
+/// A text file's content, as far as it is read.
+fn read_bounded(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(FILE_LIMIT).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Where a ready deployment's container listens.

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
+use super::requests::{Application, Requests};
+use super::traffic::Traffic;
 use super::upstream::Upstream;
 use crate::model::ids::DeploymentId;
+use crate::model::site_rules::SiteRules;
 use crate::task::Signal;
 
 /// What answers the requests for one host name.
@@ -32,6 +35,8 @@ pub struct StaticSite {
     /// Answer a page load that names no file with `/index.html` and status 200, for applications
     /// that route in the browser.
     pub single_page: bool,
+    /// What its `_redirects` and `_headers` say.
+    pub rules: SiteRules,
 }
 
 /// Why a known host name has nothing that could answer.
@@ -58,6 +63,8 @@ pub struct Entry {
     pub route: Route,
     /// Answers carry `X-Robots-Tag: noindex`: every URL that is not the production URL.
     pub noindex: bool,
+    /// Whose requests these are; `None` when nobody would be told of them.
+    pub application: Option<Arc<Application>>,
 }
 
 /// Every host name that is routed.
@@ -83,6 +90,8 @@ pub struct Routes {
     /// Deployments that requests want awake.
     wanted: Arc<Mutex<HashSet<DeploymentId>>>,
     wake: Signal,
+    requests: Requests,
+    traffic: Traffic,
 }
 
 impl Default for Routes {
@@ -99,6 +108,8 @@ impl Routes {
             version: Arc::new(watch::Sender::new(0)),
             wanted: Arc::default(),
             wake: Signal::default(),
+            requests: Requests::default(),
+            traffic: Traffic::default(),
         }
     }
 
@@ -109,6 +120,7 @@ impl Routes {
 
     /// Replaces the table. Requests that resolve from now on see the new one.
     pub fn publish(&self, table: RouteTable) {
+        self.traffic.set_hosts(table.hosts.len());
         self.newest.store(Arc::new(table));
         self.version.send_modify(|version| *version += 1);
     }
@@ -116,6 +128,16 @@ impl Routes {
     /// Tells of every publication from now on.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// What the data plane counts.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// The way requests take into the runtime logs.
+    pub fn requests(&self) -> &Requests {
+        &self.requests
     }
 
     /// Asks for a sleeping deployment to be woken; many requests for one count once.

@@ -17,8 +17,8 @@ use rust_embed::RustEmbed;
 #[folder = "static"]
 struct Static;
 
-/// One file in the three forms it is sent in.
-struct File {
+/// Bytes in the three forms they are sent in.
+pub(super) struct File {
     content_type: &'static str,
     plain: Bytes,
     gzip: Bytes,
@@ -39,7 +39,7 @@ static FILES: LazyLock<HashMap<String, File>> = LazyLock::new(|| {
     Static::iter()
         .filter_map(|name| {
             let plain = Static::get(&name)?.data.into_owned();
-            Some((name.to_string(), File::new(&name, plain)))
+            Some((name.to_string(), File::new(content_type(&name), plain)))
         })
         .collect()
 });
@@ -52,9 +52,10 @@ fn fnv(start: u64, bytes: &[u8]) -> u64 {
 }
 
 impl File {
-    fn new(name: &str, plain: Vec<u8>) -> Self {
+    /// Compresses them.
+    pub(super) fn new(content_type: &'static str, plain: Vec<u8>) -> Self {
         Self {
-            content_type: content_type(name),
+            content_type,
             gzip: gzip(&plain).unwrap_or_default().into(),
             brotli: brotli(&plain).unwrap_or_default().into(),
             plain: plain.into(),
@@ -70,6 +71,28 @@ impl File {
         } else {
             (None, self.plain.clone())
         }
+    }
+
+    /// The answer to a request with these headers, and how its body is encoded.
+    pub(super) fn answer(
+        &self,
+        headers: &HeaderMap,
+        caching: &'static str,
+    ) -> (Option<&'static str>, Response) {
+        let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+        let (encoding, body) = self.body(accepted.unwrap_or_default());
+        let mut response = body.into_response();
+        let mut set = |name: HeaderName, value: &'static str| {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        };
+        set(CONTENT_TYPE, self.content_type);
+        set(CACHE_CONTROL, caching);
+        set(VARY, "accept-encoding");
+        set(HeaderName::from_static("x-content-type-options"), "nosniff");
+        if let Some(encoding) = encoding {
+            set(CONTENT_ENCODING, encoding);
+        }
+        (encoding, response)
     }
 }
 
@@ -108,21 +131,7 @@ fn respond(name: &str, caching: &'static str, headers: &HeaderMap) -> Response {
     let Some(file) = FILES.get(name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let accepted =
-        headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (encoding, body) = file.body(accepted);
-    let mut response = body.into_response();
-    let mut set = |name: HeaderName, value: &'static str| {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    };
-    set(CONTENT_TYPE, file.content_type);
-    set(CACHE_CONTROL, caching);
-    set(VARY, "accept-encoding");
-    set(HeaderName::from_static("x-content-type-options"), "nosniff");
-    if let Some(encoding) = encoding {
-        set(CONTENT_ENCODING, encoding);
-    }
-    response
+    file.answer(headers, caching).1
 }
 
 fn content_type(name: &str) -> &'static str {

@@ -4,6 +4,7 @@ pub mod actor;
 pub mod api;
 pub mod assets;
 pub mod csrf;
+pub mod docs;
 pub mod error;
 pub mod pages;
 pub mod session;
@@ -28,13 +29,22 @@ const COMPRESSED_FROM: u16 = 1024;
 pub fn router(app: &App) -> Router {
     // Beside the start, which need not wait for it.
     std::thread::spawn(assets::prepare);
-    api::router(app.clone()).merge(dashboard(&Pages::new(app.clone())))
+    let document = api::Document::default();
+    let api = api::described(app.clone(), document.clone());
+    api.merge(dashboard(&Pages::new(app.clone(), document)))
 }
 
 /// The pages, and for everything nobody claims a page that says so. The layers stand innermost first: a
 /// request meets the last one first.
 fn dashboard(pages: &Pages) -> Router {
-    let rendered = Router::new()
+    let documented = docs::PREFIXES.into_iter().fold(Router::new(), |router, prefix| {
+        router
+            .route(&format!("{prefix}/docs"), get(docs::index))
+            .route(&format!("{prefix}/docs/"), get(docs::index))
+            .route(&format!("{prefix}/docs/errors"), get(docs::errors))
+            .route(&format!("{prefix}/docs/errors/{{code}}"), get(docs::error))
+    });
+    let rendered = documented
         .route("/", get(plain::start))
         .route("/setup", get(setup::show).post(setup::submit))
         .route("/welcome/{token}", get(welcome::show).post(welcome::submit))

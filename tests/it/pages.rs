@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use orbitra::web::view::deployment::DeploymentPage;
+use orbitra::web::view::docs::DocsPage;
+use orbitra::web::view::docs_errors::{ErrorCodePage, ErrorsPage};
 use orbitra::web::view::error::ErrorPage;
 use orbitra::web::view::keys::KeysPage;
 use orbitra::web::view::login::LoginPage;
@@ -39,6 +41,9 @@ fn all() -> Vec<(String, String)> {
         render("deployment", DeploymentPage::sample()),
         render("keys", KeysPage::sample()),
         render("error", ErrorPage::sample()),
+        render("docs", DocsPage::sample()),
+        render("docs-errors", ErrorsPage::sample()),
+        render("docs-error", ErrorCodePage::sample()),
     ]
     .concat()
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
+use orbitra::model::site_rules::SiteRules;
 use orbitra::routing::table::{Route, StaticSite};
 
 use crate::support::front::{Front, HOST, files, table};
@@ -23,6 +24,7 @@ fn site(root: &Path) {
         ("assets/index-BdH3_x8q.js", "plain"),
         ("assets/index-BdH3_x8q.js.br", "brotli"),
         ("assets/index-BdH3_x8q.js.gz", "gzip"),
+        ("assets/index-BdH3_x8q.js.zst", "zstd"),
         (".env", "secret"),
         (".git/config", "secret"),
         (".well-known/x", "known"),
@@ -122,6 +124,7 @@ async fn compressed_siblings_go_to_those_who_take_them() {
         ("Accept-Encoding: identity\r\n", None, "plain"),
         ("Accept-Encoding: gzip\r\n", Some("gzip"), "gzip"),
         ("Accept-Encoding: gzip, deflate, br, zstd\r\n", Some("br"), "brotli"),
+        ("Accept-Encoding: gzip, zstd\r\n", Some("zstd"), "zstd"),
         ("Accept-Encoding: br;q=0, gzip;q=0.5\r\n", Some("gzip"), "gzip"),
     ] {
         let answer = get(&front, "/assets/index-BdH3_x8q.js", accept).await;
@@ -188,7 +191,57 @@ async fn a_single_page_application_routes_in_the_browser() {
     front.routes.publish(table(Route::Static(Arc::new(StaticSite {
         root: directory.path().to_owned(),
         single_page: true,
+        rules: Default::default(),
     }))));
     assert_eq!(get(&front, "/users/7", "").await.text(), "home");
     assert_eq!(get(&front, "/missing.js", "").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_of_the_site() {
+    let directory = tempfile::tempdir().unwrap();
+    site(directory.path());
+    for name in ["_redirects", "_headers"] {
+        fs::write(directory.path().join(name), "/x /y").unwrap();
+    }
+    let front = Front::start(files(directory.path()));
+    let redirects = "/old/* /docs/:splat 302\n/about /elsewhere\n/index.html / 301!\n/app/* /about.html 200\n\
+                     /gone /docs/ 404\n/out https://example.org/x\n/up /../../etc/passwd 200\n/etc/* /etc/:splat 200";
+    let headers =
+        "/*\n  X-Frame-Options: DENY\n/docs/*\n  Cache-Control: no-store\n  X-Two: a\n  X-Two: b";
+    let (rules, warnings) = SiteRules::parse(redirects, headers);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    front.routes.publish(table(Route::Static(Arc::new(StaticSite {
+        root: directory.path().to_owned(),
+        single_page: false,
+        rules,
+    }))));
+    for (path, status, location, text) in [
+        ("/old/a%20b.txt?x=1", 302, "/docs/a%20b.txt?x=1", ""),
+        ("/about", 200, "", "about"),
+        ("/index.html", 301, "/", ""),
+        ("/app/users/7", 200, "", "about"),
+        ("/gone", 404, "", "docs"),
+        ("/out", 301, "https://example.org/x", ""),
+        ("/up", 400, "", ""),
+        ("/etc/passwd", 404, "", "lost"),
+        ("/nothing", 404, "", "lost"),
+        ("/_redirects", 404, "", ""),
+        ("/_headers", 404, "", ""),
+    ] {
+        let answer = get(&front, path, "").await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.header("location").unwrap_or_default(), location, "{path}");
+        assert!(text.is_empty() || answer.text() == text, "{path}: {}", answer.text());
+        assert!(!answer.text().contains("root:"));
+    }
+    let docs = get(&front, "/docs/", "").await;
+    assert_eq!(docs.header("cache-control").unwrap(), "no-store");
+    assert_eq!(docs.header("x-frame-options").unwrap(), "DENY");
+    let kept = format!("If-None-Match: {}\r\n", docs.header("etag").unwrap());
+    assert_eq!(get(&front, "/docs/", &kept).await.status, 304);
+    assert_eq!(
+        get(&front, "/", "").await.header("cache-control").unwrap(),
+        "public, max-age=0, must-revalidate"
+    );
 }

@@ -10,6 +10,7 @@ mod queue;
 mod rates;
 mod release;
 mod restart;
+mod runtime_logs;
 mod serving;
 
 use std::sync::Arc;

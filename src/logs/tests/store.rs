@@ -8,8 +8,10 @@ use futures_util::StreamExt;
 use tempfile::TempDir;
 
 use super::line;
-use crate::logs::{LogName, LogPage, LogStore, Order, Redactor};
-use crate::model::ids::DeploymentId;
+use crate::logs::{LogName, LogPage, LogStore, Order, Redactor, Retention};
+use crate::model::ids::{DeploymentId, ProjectId};
+
+const KEPT: Retention = Retention { age: Duration::ZERO, bytes: 16 * 4 * 1024 * 1024 };
 
 struct Fixture {
     directory: TempDir,
@@ -19,13 +21,13 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        let store = LogStore::open(directory.path().join("logs")).unwrap();
+        let store = LogStore::open(directory.path().join("logs"), KEPT).unwrap();
         Self { directory, store }
     }
 
     /// The same files as another process would find them.
     fn reopened(&self) -> LogStore {
-        LogStore::open(self.directory.path().join("logs")).unwrap()
+        LogStore::open(self.directory.path().join("logs"), KEPT).unwrap()
     }
 
     /// The segment files of the build log, in order.
@@ -43,7 +45,7 @@ fn build() -> LogName {
 }
 
 fn runtime() -> LogName {
-    LogName::Runtime(DeploymentId::from_random([0; 10]))
+    LogName::Runtime(ProjectId::from_random([0; 10]))
 }
 
 async fn page(store: &LogStore, after: u64, limit: usize) -> LogPage {
@@ -203,12 +205,16 @@ async fn a_runtime_log_keeps_its_newest_part() {
         writer.append(line("x".repeat(15_000)));
     }
     writer.finish().await.unwrap();
-    let directory = fixture.directory.path().join("logs/runtime/dep_0000000000000000");
-    assert_eq!(fs::read_dir(directory).unwrap().count(), 16);
+    let directory = fixture.directory.path().join("logs/runtime/prj_0000000000000000");
+    let count = || fs::read_dir(&directory).unwrap().count();
+    assert_eq!(count(), 16);
     let oldest = fixture.store.read(runtime(), 0, 1, Order::Ascending).await.unwrap();
     assert!(oldest.lines[0].seq > 1);
     let newest = fixture.store.read(runtime(), 0, 1, Order::Descending).await.unwrap();
     assert_eq!(newest.lines[0].seq, 6000);
+    // All of it is too old; the newest part may be written to and stays.
+    fixture.store.delete_old().await.unwrap();
+    assert_eq!(count(), 1);
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ impl Validators {
             since.as_nanos(),
             opened.encoding.map_or("", |encoding| match encoding {
                 "br" => "-br",
+                "zstd" => "-zst",
                 _ => "-gz",
             }),
         );

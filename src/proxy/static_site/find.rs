@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use http::StatusCode;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::file_body::FileBody;
@@ -17,12 +18,14 @@ use crate::routing::table::StaticSite;
 const SMALL: u64 = 64 * 1024;
 
 /// What a request asks for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Wanted {
     /// The names below the root.
     pub path: SitePath,
     /// A brotli-compressed sibling will do.
     pub brotli: bool,
+    /// One compressed with Zstandard will do.
+    pub zstd: bool,
     /// A gzip-compressed sibling will do.
     pub gzip: bool,
     /// The content is wanted, not only what describes it.
@@ -36,9 +39,7 @@ pub enum Found {
     File(Opened),
     /// A directory with a page, asked for without its slash.
     Directory,
-    /// The site's own page for what does not exist.
-    NotFoundPage(Opened),
-    /// Nothing.
+    /// Nothing of this name.
     Nothing,
 }
 
@@ -49,7 +50,7 @@ pub struct Opened {
     pub directory: String,
     /// Its name, without the suffix of an encoding.
     pub name: String,
-    /// `br` or `gzip` when a compressed sibling was opened instead.
+    /// `br`, `zstd` or `gzip` when a compressed sibling was opened instead.
     pub encoding: Option<&'static str>,
     /// Another request might get another encoding.
     pub varies: bool,
@@ -87,11 +88,8 @@ impl Content {
 }
 
 /// Finds the file that answers. A page may be asked for without its `.html`.
-pub fn find(site: &StaticSite, wanted: Wanted) -> Found {
-    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-    let Ok(root) = openat(CWD, &site.root, flags, Mode::empty()) else {
-        return Found::Nothing;
-    };
+pub fn find(site: &StaticSite, wanted: &Wanted) -> Found {
+    let Some(root) = open_root(site) else { return Found::Nothing };
     let segments = &wanted.path.segments;
     let inside = |name: &str| -> Vec<String> {
         let mut path = segments.clone();
@@ -99,33 +97,45 @@ pub fn find(site: &StaticSite, wanted: Wanted) -> Found {
         path
     };
     if wanted.path.directory {
-        if let Some(opened) = open(&root, &inside("index.html"), &wanted) {
+        if let Some(opened) = open(&root, &inside("index.html"), wanted) {
             return Found::File(opened);
         }
     } else {
-        if let Some(opened) = open(&root, segments, &wanted) {
+        if let Some(opened) = open(&root, segments, wanted) {
             return Found::File(opened);
         }
-        if open(&root, &inside("index.html"), &wanted).is_some() {
+        if open(&root, &inside("index.html"), wanted).is_some() {
             return Found::Directory;
         }
         let mut page = segments.clone();
         if let Some(name) = page.last_mut() {
             name.push_str(".html");
         }
-        if let Some(opened) = open(&root, &page, &wanted) {
+        if let Some(opened) = open(&root, &page, wanted) {
             return Found::File(opened);
         }
     }
-    let top = |name: &str| open(&root, &[name.to_owned()], &wanted);
-    let is_page = segments.last().is_none_or(|name| !name.contains('.'));
+    Found::Nothing
+}
+
+/// What answers for a path without a file: the page of an application that routes in the browser, with status 200, or
+/// the site's own page for what does not exist, with 404.
+pub fn instead(site: &StaticSite, wanted: &Wanted) -> Option<(Opened, StatusCode)> {
+    let root = open_root(site)?;
+    let top = |name: &str| open(&root, &[name.to_owned()], wanted);
+    let is_page = wanted.path.segments.last().is_none_or(|name| !name.contains('.'));
     if site.single_page
         && is_page
         && let Some(opened) = top("index.html")
     {
-        return Found::File(opened);
+        return Some((opened, StatusCode::OK));
     }
-    top("404.html").map_or(Found::Nothing, Found::NotFoundPage)
+    Some((top("404.html")?, StatusCode::NOT_FOUND))
+}
+
+fn open_root(site: &StaticSite) -> Option<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+    openat(CWD, &site.root, flags, Mode::empty()).ok()
 }
 
 /// Opens a file or, when there is one and it will do, its compressed sibling.
@@ -140,7 +150,8 @@ fn open(root: &OwnedFd, path: &[String], wanted: &Wanted) -> Option<Opened> {
     let directory = directory.as_ref().unwrap_or(root);
     let plain = open_file(directory, name)?;
     let varies = is_compressible(name);
-    let siblings = [("br", "br", wanted.brotli), ("gz", "gzip", wanted.gzip)];
+    let siblings =
+        [("br", "br", wanted.brotli), ("zst", "zstd", wanted.zstd), ("gz", "gzip", wanted.gzip)];
     let sibling = siblings.into_iter().filter(|(_, _, accepted)| varies && *accepted).find_map(
         |(suffix, encoding, _)| {
             let file = open_file(directory, &format!("{name}.{suffix}"))?;

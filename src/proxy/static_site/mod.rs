@@ -13,11 +13,12 @@ use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, RANGE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 
 use super::body::Body;
 use super::error_page::Problem;
 use super::headers::has_token;
+use crate::model::site_rules::Outcome;
 use crate::routing::table::StaticSite;
 use caching::Validators;
 pub use file_body::FileBody;
@@ -43,20 +44,82 @@ pub async fn answer<B>(
     let wanted = Wanted {
         path,
         brotli: encodings("br"),
+        zstd: encodings("zstd"),
         gzip: encodings("gzip"),
         read: method == Method::GET,
     };
-    // Opening a file can wait for the disk, and this thread has other visitors.
-    let found = tokio::task::spawn_blocking(move || find::find(&site, wanted)).await;
+    let query = request.uri().query();
+    let forced = site.rules.redirect(&wanted.path.segments, query, true);
+    let mut response = match forced {
+        Some(outcome) => carry_out(&site, &wanted, outcome, &request).await?,
+        None => match look(&site, &wanted).await? {
+            Found::File(opened) => file(opened, &request),
+            Found::Directory => redirect(&request)?,
+            Found::Nothing => match site.rules.redirect(&wanted.path.segments, query, false) {
+                Some(outcome) => carry_out(&site, &wanted, outcome, &request).await?,
+                None => instead(&site, &wanted, &request).await?,
+            },
+        },
+    };
+    add_fields(&site, request.uri().path(), response.headers_mut());
+    Ok(response)
+}
+
+/// Opening a file can wait for the disk, and this thread has other visitors.
+async fn look(site: &Arc<StaticSite>, wanted: &Wanted) -> Result<Found, Problem> {
+    let (site, wanted) = (Arc::clone(site), wanted.clone());
+    let found = tokio::task::spawn_blocking(move || find::find(&site, &wanted)).await;
+    found.map_err(|_| Problem::Internal)
+}
+
+/// The answer for a path without a file.
+async fn instead<B>(
+    site: &Arc<StaticSite>,
+    wanted: &Wanted,
+    request: &Request<B>,
+) -> Result<Response<Body>, Problem> {
+    let (site, wanted) = (Arc::clone(site), wanted.clone());
+    let found = tokio::task::spawn_blocking(move || find::instead(&site, &wanted)).await;
     match found.map_err(|_| Problem::Internal)? {
-        Found::File(opened) => Ok(file(opened, &request)),
-        Found::Directory => redirect(&request),
-        Found::NotFoundPage(opened) => {
-            let mut response = whole(opened);
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            Ok(response)
+        Some((opened, StatusCode::OK)) => Ok(file(opened, request)),
+        Some((opened, status)) => Ok(whole_with(opened, status)),
+        None => Err(Problem::NoSuchFile),
+    }
+}
+
+/// Does what a rule of the site says.
+async fn carry_out<B>(
+    site: &Arc<StaticSite>,
+    wanted: &Wanted,
+    outcome: Outcome,
+    request: &Request<B>,
+) -> Result<Response<Body>, Problem> {
+    match outcome {
+        Outcome::Moved { status, location } => moved(status, &location),
+        Outcome::File { status, path } => {
+            let path = path.split_once('?').map_or(&*path, |(path, _)| path);
+            let wanted = Wanted { path: SitePath::parse(path)?, ..wanted.clone() };
+            match (look(site, &wanted).await?, status) {
+                (Found::File(opened), 200) => Ok(file(opened, request)),
+                (Found::File(opened), _) => Ok(whole_with(opened, StatusCode::NOT_FOUND)),
+                _ => instead(site, &wanted, request).await,
+            }
         }
-        Found::Nothing => Err(Problem::NoSuchFile),
+    }
+}
+
+/// Fields the site asks for. The first of a name takes the place of ours, further ones are added.
+fn add_fields(site: &StaticSite, path: &str, headers: &mut HeaderMap) {
+    let mut named: Vec<&str> = Vec::new();
+    for (name, value) in site.rules.fields(path) {
+        let parsed = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value));
+        let (Ok(field), Ok(value)) = parsed else { continue };
+        if named.contains(&name) {
+            headers.append(field, value);
+        } else {
+            headers.insert(field, value);
+            named.push(name);
+        }
     }
 }
 
@@ -82,9 +145,12 @@ fn redirect<B>(request: &Request<B>) -> Result<Response<Body>, Problem> {
     let uri = request.uri();
     let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
     // The path has no empty segment, so this cannot become `//another.host/`.
-    let location = format!("{}/{query}", uri.path());
+    moved(308, &format!("{}/{query}", uri.path()))
+}
+
+fn moved(status: u16, location: &str) -> Result<Response<Body>, Problem> {
     let mut response = Response::new(Body::full(Bytes::new()));
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Problem::Internal)?;
     let location = HeaderValue::try_from(location).map_err(|_| Problem::BadRequest)?;
     let headers = response.headers_mut();
     headers.insert(LOCATION, location);
@@ -132,6 +198,12 @@ fn file<B>(opened: Opened, request: &Request<B>) -> Response<Body> {
             response
         }
     }
+}
+
+fn whole_with(opened: Opened, status: StatusCode) -> Response<Body> {
+    let mut response = whole(opened);
+    *response.status_mut() = status;
+    response
 }
 
 fn whole(opened: Opened) -> Response<Body> {

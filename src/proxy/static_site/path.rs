@@ -6,7 +6,7 @@ use crate::proxy::error_page::Problem;
 
 /// The segments of a path, decoded once. None of them is empty, `.`, `..`, or hidden, and none
 /// holds a separator, so joining them cannot lead out of the root.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SitePath {
     /// From the root down.
     pub segments: Vec<String>,
@@ -29,6 +29,10 @@ impl SitePath {
             Some(path) => (path, true),
             None => (path, false),
         };
+        // What the server reads is not for visitors.
+        if matches!(path, "_redirects" | "_headers") {
+            return Err(Problem::NoSuchFile);
+        }
         let segments = path
             .split('/')
             .enumerate()

@@ -22,11 +22,11 @@ type DeploymentInclude = Includable<DeploymentView>;
 /// What deployments are sorted by, in place of its name as text.
 struct DeploymentSort;
 /// The number of a line, in place of itself.
-struct LineNumber;
+pub(super) struct LineNumber;
 /// The order of lines, in place of its name as text.
-struct LogOrder;
+pub(super) struct LogOrder;
 /// What happens to terminal sequences, in place of its name as text.
-struct Ansi;
+pub(super) struct Ansi;
 
 described! {
     DeploymentSort => "DeploymentSort", schema::sort(&SORTS);

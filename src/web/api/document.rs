@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use axum::body::Bytes;
 use axum::extract::State;
 use utoipa::openapi::{OpenApi, OpenApiVersion};
 
@@ -28,6 +29,11 @@ impl Document {
     pub fn set(&self, routes: OpenApi) {
         // There is one table of routes, so this happens once.
         let _ = self.0.routes.set(routes);
+    }
+
+    /// The description in OpenAPI 3.1, exactly as it is served; `None` while the routes are not known.
+    pub fn json(&self) -> Option<Bytes> {
+        Some(self.written(OpenApiVersion::Version31).ok()?.json())
     }
 
     fn written(&self, version: OpenApiVersion) -> Result<&Written, ApiError> {

@@ -135,6 +135,28 @@ impl Fields {
         }
     }
 
+    /// `true`, `false` or `null`.
+    pub fn nullable_flag(&mut self, name: &'static str) -> Option<Option<bool>> {
+        match self.object.get(name) {
+            Some(Value::Null) => {
+                self.take(name);
+                Some(None)
+            }
+            _ => self.flag(name).map(Some),
+        }
+    }
+
+    /// A list of texts or `null`.
+    pub fn nullable_texts(&mut self, name: &'static str) -> Option<Option<Vec<String>>> {
+        match self.object.get(name) {
+            Some(Value::Null) => {
+                self.take(name);
+                Some(None)
+            }
+            _ => self.texts(name).map(Some),
+        }
+    }
+
     /// `true` or `false`.
     pub fn flag(&mut self, name: &'static str) -> Option<bool> {
         match self.take(name)? {

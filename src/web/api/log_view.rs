@@ -11,7 +11,7 @@ use super::schema::{Schemas, add_schema, part_of_stream};
 use crate::logs::{LogPage, strip_ansi};
 use crate::model::deployment::{Phase, Status};
 use crate::model::ids::DeploymentId;
-use crate::model::log_line::{LogLevel, LogLine, LogSource, LogStream};
+use crate::model::log_line::{HttpLine, LogLevel, LogLine, LogSource, LogStream};
 
 /// A part of a log.
 #[derive(Serialize, ToSchema)]
@@ -45,6 +45,37 @@ pub struct LogLineView {
     deployment_id: Option<DeploymentId>,
     /// Which of several containers; `null` in build logs.
     instance: Option<String>,
+    /// The request; only in lines of the proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    http: Option<Box<HttpLineView>>,
+}
+
+/// A request that an application got.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LogRequest)]
+pub struct HttpLineView {
+    #[schema(example = "GET")]
+    method: String,
+    /// Without the query.
+    #[schema(example = "/")]
+    path: String,
+    #[schema(minimum = 100, maximum = 599, example = 200)]
+    status: u16,
+    duration_ms: u64,
+    /// Of the answer's body.
+    bytes: u64,
+    /// The visitor's address.
+    #[schema(example = "203.0.113.9")]
+    ip: String,
+    request_id: String,
+}
+
+impl From<HttpLine> for HttpLineView {
+    fn from(line: HttpLine) -> Self {
+        let HttpLine { method, path, status, duration_ms, bytes, ip, request_id } = line;
+        Self { method, path, status, duration_ms, bytes, ip, request_id }
+    }
 }
 
 /// What `event: status` carries.
@@ -88,6 +119,25 @@ impl ToSchema for LogEvent {
     }
 }
 
+/// What a runtime log that is followed consists of, for its description.
+pub struct RuntimeLogEvent;
+
+impl PartialSchema for RuntimeLogEvent {
+    fn schema() -> RefOr<Schema> {
+        part_of_stream::<LogLineView>("log").into()
+    }
+}
+
+impl ToSchema for RuntimeLogEvent {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("RuntimeLogEvent")
+    }
+
+    fn schemas(schemas: &mut Schemas) {
+        add_schema::<LogLineView>(schemas);
+    }
+}
+
 impl LogLineView {
     /// The view of a line, without terminal sequences when `plain`.
     pub fn new(line: LogLine, plain: bool) -> Self {
@@ -101,6 +151,7 @@ impl LogLineView {
             message: if plain { strip_ansi(&line.message) } else { line.message },
             deployment_id: line.deployment_id,
             instance: line.instance,
+            http: line.http.map(|http| Box::new(HttpLineView::from(*http))),
         }
     }
 }

@@ -18,7 +18,8 @@ use crate::logs::Order;
 
 /// Largest number a line can be asked for by; the largest that every JSON reader takes exactly.
 pub const LAST_SEQ: u64 = (1 << 53) - 1;
-const USUAL_LIMIT: u64 = 200;
+/// Lines of a page when nobody says how many.
+pub const USUAL_LIMIT: u64 = 200;
 
 /// Get or follow a build log
 ///

@@ -50,8 +50,14 @@ mod rate_limit;
 mod remembered;
 mod respond;
 mod routes;
+mod runtime_log_request;
+mod runtime_logs;
+mod runtime_stream;
 mod schema;
 mod select;
+mod settings;
+mod settings_request;
+mod settings_view;
 mod sse;
 mod streams;
 mod suggest;
@@ -69,7 +75,8 @@ use tower::ServiceExt;
 use tower_http::compression::CompressionLayer;
 use utoipa_axum::routes;
 
-use self::document::Document;
+pub use self::document::Document;
+pub use self::error_view::CODES;
 use self::remembered::Remembered;
 use self::routes::Routes;
 use self::streams::Streams;
@@ -103,6 +110,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/projects/{project}/restart", routes!(project_actions::restart))
         .keyed("/projects/{project}/rollback", routes!(deployment_actions::rollback))
         .remembered("/projects/{project}/deployments", routes!(deployments::of_project, deployments::create))
+        .keyed("/projects/{project}/logs", routes!(runtime_logs::of_project))
         .keyed("/projects/{project}/env", routes!(env::list, env::create, env::set_all))
         .keyed("/projects/{project}/env/{key}", routes!(env::show, env::set, env::delete))
         .keyed("/projects/{project}/tokens", routes!(project_tokens::list, project_tokens::create))
@@ -113,6 +121,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/deployments/{id}/redeploy", routes!(deployment_actions::redeploy))
         .keyed("/deployments/{id}/promote", routes!(deployment_actions::promote))
         .keyed("/deployments/{id}/logs", routes!(logs::show))
+        .keyed("/deployments/{id}/runtime-logs", routes!(runtime_logs::of_deployment))
         .keyed("/events", routes!(events::list))
         .keyed("/events/stream", routes!(event_stream::show))
         .keyed("/events/{id}", routes!(events::show))
@@ -120,7 +129,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/regions", routes!(catalogue::regions))
         .keyed("/frameworks", routes!(catalogue::frameworks))
         .keyed("/system", routes!(system::show))
-        .keyed("/system/settings", routes!(system::settings))
+        .keyed("/system/settings", routes!(settings::show, settings::update))
         .keyed(rate_limit::PATH, routes!(rate_limit::show))
         .open("/openapi.json", routes!(document::show))
         .open("/openapi-3.2.json", routes!(document::show_32))
@@ -147,12 +156,12 @@ const PREFIXES: [&str; 15] = [
 
 /// The API as a router that claims `/api`, `/v1` and the bare paths, and nothing else.
 pub fn router(app: App) -> Router {
-    let api = Api {
-        app,
-        streams: Streams::default(),
-        document: Document::default(),
-        remembered: Remembered::default(),
-    };
+    described(app, Document::default())
+}
+
+/// The same router; what it serves is described in `document` from then on.
+pub fn described(app: App, document: Document) -> Router {
+    let api = Api { app, streams: Streams::default(), document, remembered: Remembered::default() };
     let (inner, description) = resources(&api).finish();
     api.document.set(description);
     let inner = inner.with_state(api.clone());

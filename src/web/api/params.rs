@@ -93,6 +93,30 @@ impl Params {
         moment
     }
 
+    /// A moment, or how long before `now` it was: `30s`, `15m`, `2h`, `7d`.
+    pub fn moment_or_ago(&mut self, name: &str, now: Timestamp) -> Option<Timestamp> {
+        let text = self.text(name)?;
+        let ago = || {
+            let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+            let seconds = match unit {
+                "s" => 1,
+                "m" => 60,
+                "h" => 3600,
+                "d" => 86400,
+                _ => return None,
+            };
+            let short = digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let count: i64 = digits.parse().ok().filter(|_| short)?;
+            Some(Timestamp(now.0 - count * seconds * 1000))
+        };
+        let moment = ago().or_else(|| Timestamp::parse(&text));
+        if moment.is_none() {
+            let message = "An RFC 3339 date-time, or how long ago, such as `15m`, `2h` or `7d`.";
+            self.problems.invalid(name, "format", message);
+        }
+        moment
+    }
+
     /// Several texts with commas between.
     pub fn texts(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();

@@ -97,6 +97,11 @@ impl Written {
         self.json.len()
     }
 
+    /// The body.
+    pub fn json(&self) -> Bytes {
+        self.json.clone()
+    }
+
     /// Writes a view.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use super::Api;
 use super::guards::Caller;
 use super::params::Params;
 use super::respond::{self, Answer};
-use super::system_view::{SettingsView, SystemView};
+use super::system_view::SystemView;
 use crate::app::AppError;
 use crate::app::may::{Action, require_instance_admin};
 
@@ -28,22 +28,4 @@ pub async fn show(State(api): State<Api>, caller: Caller, params: Params) -> Ans
     let state = api.app.system_state(&caller.0).await?;
     let (started, now) = (api.app.started(), api.app.clock.now());
     respond::object(&SystemView::new(state, &api.app.config, started, now))
-}
-
-/// Get the settings of the server
-///
-/// For instance admins. They are read when the server starts: from its command line, the environment and
-/// `orbitra.toml`.
-#[utoipa::path(
-    get,
-    path = "",
-    tag = "System",
-    operation_id = "system_settings_get",
-    responses((status = 200, description = "The settings the server runs with.", body = SettingsView)),
-    security(("bearerAuth" = ["system:read"])),
-)]
-pub async fn settings(State(api): State<Api>, caller: Caller, params: Params) -> Answer {
-    let config = api.app.system_settings(&caller.0)?;
-    AppError::check(params.finish())?;
-    respond::object(&SettingsView::from(config))
 }

@@ -24,6 +24,7 @@ pub struct SystemView {
     uptime_seconds: i64,
     node: NodeView,
     engine: EngineView,
+    proxy: ProxyView,
     database: DatabaseView,
     queue: QueueView,
     limits: LimitsView,
@@ -55,6 +56,18 @@ struct EngineView {
     version: Option<String>,
     /// Running containers of this instance.
     containers: Option<usize>,
+}
+
+/// The data plane.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Proxy)]
+struct ProxyView {
+    /// Host names that are routed.
+    hosts: usize,
+    /// Open connections of visitors, and of those who use the API.
+    connections: usize,
+    /// Requests for applications since the server was started.
+    requests: u64,
 }
 
 /// The files of the database.
@@ -99,6 +112,7 @@ impl SystemView {
             Some(engine) => (true, Some(engine.version), Some(engine.containers)),
             None => (false, None, None),
         };
+        let traffic = state.traffic.unwrap_or_default();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             commit: option_env!("ORBITRA_COMMIT").filter(|commit| !commit.is_empty()),
@@ -114,6 +128,11 @@ impl SystemView {
                 disk_available_bytes: state.machine.disk_available_bytes,
             },
             engine: EngineView { available, version, containers },
+            proxy: ProxyView {
+                hosts: traffic.hosts(),
+                connections: traffic.connections(),
+                requests: traffic.requests(),
+            },
             database: DatabaseView { size_bytes: state.database_bytes, wal_bytes: state.wal_bytes },
             queue: QueueView { building: state.building, queued: state.queued },
             limits: LimitsView {
@@ -124,55 +143,6 @@ impl SystemView {
                 build_memory_bytes: config.build_memory,
                 repository_bytes: config.git_size_limit,
             },
-        }
-    }
-}
-
-/// The settings the server was started with.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SystemSettings)]
-pub struct SettingsView {
-    /// Deployments and projects have names under this domain.
-    #[schema(example = "apps.example.com")]
-    base_domain: String,
-    /// Host of dashboard and API; `null` is the base domain itself, and any IP address.
-    dashboard_host: Option<String>,
-    /// Scheme and, where it is not the scheme's own, port of the URLs that are shown.
-    #[schema(example = "https")]
-    public_scheme: String,
-    /// Private addresses that Git fetches may reach.
-    egress_allow: Vec<String>,
-    /// Whether plain `http://` is allowed for Git.
-    egress_allow_http: bool,
-    /// Builds at the same time.
-    build_concurrency: usize,
-    /// Memory of one build in bytes; `null` is no limit of Orbitra's own.
-    build_memory: Option<u64>,
-    /// Most bytes of one repository.
-    git_size_limit: u64,
-    /// How long the old container may take to finish its requests after a switch.
-    drain_seconds: u64,
-    /// Whether the proxy writes an access log.
-    access_log: bool,
-    /// Filter of the program's own log.
-    #[schema(example = "info")]
-    log: String,
-}
-
-impl From<&Config> for SettingsView {
-    fn from(config: &Config) -> Self {
-        Self {
-            base_domain: config.hosts.base_domain().to_owned(),
-            dashboard_host: config.hosts.dashboard_host().map(str::to_owned),
-            public_scheme: config.hosts.public_scheme(),
-            egress_allow: config.egress_allow.clone(),
-            egress_allow_http: config.egress_allow_http,
-            build_concurrency: config.build_concurrency,
-            build_memory: config.build_memory,
-            git_size_limit: config.git_size_limit,
-            drain_seconds: config.drain.as_secs(),
-            access_log: config.access_log,
-            log: config.log.clone(),
         }
     }
 }

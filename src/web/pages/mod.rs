@@ -27,6 +27,8 @@ pub use visitor::Visitor;
 
 use self::new_key::NewKeys;
 use self::streams::Streams;
+use super::api::Document;
+use super::docs::Docs;
 use super::session::Sessions;
 use crate::app::App;
 
@@ -37,12 +39,15 @@ pub struct Pages {
     pub sessions: Sessions,
     streams: Streams,
     new_keys: NewKeys,
+    pub docs: Docs,
 }
 
 impl Pages {
-    /// The pages of an instance.
-    pub fn new(app: App) -> Self {
+    /// The pages of an instance, whose API is described in `document`.
+    pub fn new(app: App, document: Document) -> Self {
+        let docs = Docs::new(document, app.hosts.dashboard_url());
         Self {
+            docs,
             sessions: Sessions::new(app.clone()),
             streams: Streams::default(),
             new_keys: NewKeys::default(),

@@ -6,6 +6,8 @@
 pub mod ansi;
 pub mod deployment;
 mod deployment_samples;
+pub mod docs;
+pub mod docs_errors;
 pub mod error;
 pub mod form;
 pub mod keys;

@@ -24,6 +24,7 @@ mod project_tokens;
 mod projects;
 mod protocol;
 mod rates;
+mod runtime_logs;
 mod snapshot;
 mod system;
 mod users;

@@ -74,6 +74,23 @@ async fn what_was_read_can_be_sent_back() {
 }
 
 #[tokio::test]
+async fn a_change_that_changes_nothing_is_none() {
+    let app = TestApp::new();
+    let client = app.client("user@example.com", &["full"]).await;
+    let path = format!("/projects/{}", client.project("my-app").await);
+    let before = client.get(&path).await.expect(200);
+    for body in [json!({}), json!({ "name": "my-app", "runtime": { "instances": 1 } })] {
+        client.patch(&path, &body).await.expect(200);
+        let same = client.get(&path).await;
+        assert_eq!(same.header("etag"), before.header("etag"), "{body}");
+    }
+    let audited = client.get("/audit-log?action=project.updated").await;
+    assert_eq!(audited.at("/data"), json!([]));
+    client.patch(&path, json!({ "description": "x" })).await.expect(200);
+    assert_ne!(client.get(&path).await.header("etag"), before.header("etag"));
+}
+
+#[tokio::test]
 async fn names() {
     let app = TestApp::new();
     let client = app.client("user@example.com", &["full"]).await;

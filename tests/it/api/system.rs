@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use http::Request;
 use orbitra::app::users::NewUser;
 use orbitra::model::user::Plan;
 use serde_json::{Value, json};
@@ -74,10 +76,69 @@ async fn the_settings_it_runs_with() {
     assert_eq!(settings.at("/drain_seconds"), 30);
     assert_eq!(settings.at("/egress_allow"), json!([]));
     assert_eq!(settings.at("/git_size_limit"), 512 * 1024 * 1024);
-    assert_eq!(settings.json().as_object().unwrap().len(), 11);
-    client.with("PATCH", "/system/settings", "{}").await.expect(405);
+    assert_eq!(settings.json().as_object().unwrap().len(), 16);
     let bad = client.get("/system/settings?all=true").await.expect(400);
     assert_eq!(bad.error("unknown_params").2, json!(["all"]));
+}
+
+#[tokio::test]
+async fn settings_are_changed_at_once_and_stay_changed() {
+    let app = TestApp::new();
+    let client = admin(&app).await;
+    let path = "/system/settings";
+    let before = client.get(path).await.expect(200);
+    let chosen = json!({ "rate_free": 7, "egress_allow": ["10.1.0.0/16", "git.corp"] });
+    let changed = client.patch(path, &chosen).await.expect(200);
+    assert_eq!(
+        (changed.at("/rate_free"), changed.at("/rate_professional")),
+        (7.into(), 10_000.into())
+    );
+    assert_eq!(changed.at("/egress_allow"), chosen["egress_allow"]);
+    assert_ne!(client.get(path).await.header("etag"), before.header("etag"));
+    assert_eq!(app.anonymous().get("/projects").await.header("x-ratelimit-limit"), "7");
+
+    let project = client.project("web").await;
+    let deploy = json!({ "git_url": "https://git.corp/a.git" });
+    client.post(&format!("/projects/{project}/deployments"), &deploy).await.expect(201);
+    let audited = client.get("/audit-log?action=system.settings.updated").await.expect(200);
+    assert_eq!(audited.at("/data/0/changes/rate_free"), json!({ "from": null, "to": 7 }));
+
+    let app = app.restarted().await;
+    let client = app.with_key(client.key());
+    let after = client.get(path).await.expect(200);
+    assert_eq!(after.at("/rate_free"), 7);
+    let stale = Request::patch(path)
+        .header("authorization", format!("Bearer {}", client.key()))
+        .header("if-match", before.header("etag"))
+        .body(Body::from(r#"{"rate_free":9}"#))
+        .unwrap();
+    client.ask(stale).await.expect(412);
+    let back = json!({ "rate_free": null, "egress_allow": null });
+    let back = client.patch(path, &back).await.expect(200);
+    assert_eq!((back.at("/rate_free"), back.at("/egress_allow")), (1000.into(), json!([])));
+}
+
+#[tokio::test]
+async fn settings_that_make_no_sense_are_refused() {
+    let app = TestApp::new();
+    let client = admin(&app).await;
+    let path = "/system/settings";
+    for (body, expected) in [
+        (json!({ "rate_free": 0 }), "rate_free out_of_range"),
+        (json!({ "rate_professional": -1 }), "rate_professional out_of_range"),
+        (json!({ "rate_free": "many" }), "rate_free type"),
+        (json!({ "egress_allow": ["not a name"] }), "egress_allow format"),
+        (json!({ "egress_allow": vec!["10.0.0.1"; 101] }), "egress_allow too_long"),
+        (json!({ "egress_allow_http": 1 }), "egress_allow_http type"),
+    ] {
+        assert_eq!(client.patch(path, &body).await.invalid(), [expected], "{body}");
+    }
+    // The tests are started with a base domain of their own.
+    let unknown = client.patch(path, &json!({ "base_domain": "example.org" })).await;
+    assert_eq!(unknown.error("unknown_fields").2, json!([{ "field": "base_domain" }]));
+    assert_eq!(client.get(path).await.at("/rate_free"), 1000);
+    let other = app.client("user@example.com", &["full"]).await;
+    other.patch(path, &json!({ "rate_free": 1 })).await.expect(403);
 }
 
 #[tokio::test]

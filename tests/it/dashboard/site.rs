@@ -12,7 +12,7 @@ use orbitra::crypto::secret_box::SecretBox;
 use orbitra::db::{self, Db};
 use orbitra::egress::Policy;
 use orbitra::events::{Bus, Change};
-use orbitra::logs::{LogName, LogStore, Redactor};
+use orbitra::logs::{LogName, LogStore, Redactor, Retention};
 use orbitra::model::deployment::Deployment;
 use orbitra::model::failure::Failure;
 use orbitra::model::ids::DeploymentId;
@@ -60,18 +60,18 @@ impl Site {
         })
         .unwrap();
         let app = App::new(Parts {
-            rate_limits: config.rates,
             db: Db::open(&data.path().join("orbitra.db")).unwrap(),
             clock: Clock::manual(START),
             secrets: Arc::new(SecretBox::new(&[7; 32])),
             bus: Bus::default(),
-            logs: LogStore::open(data.path().join("logs")).unwrap(),
+            logs: LogStore::open(data.path().join("logs"), Retention::default()).unwrap(),
             hosts: config.hosts.clone(),
             config,
             engine: Default::default(),
             egress: Policy::parse::<&str>(&[], false).unwrap(),
             pipeline: Signal::default(),
             routes: Signal::default(),
+            traffic: std::sync::OnceLock::new(),
             stopping: Default::default(),
         });
         let router = web::router(&app);

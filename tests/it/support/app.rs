@@ -17,7 +17,7 @@ use orbitra::crypto::secret_box::SecretBox;
 use orbitra::db::{self, Db};
 use orbitra::egress::Policy;
 use orbitra::events::{Bus, Change};
-use orbitra::logs::LogStore;
+use orbitra::logs::{LogStore, Retention};
 use orbitra::model::deployment::Deployment;
 use orbitra::model::ids::{DeploymentId, TeamId};
 use orbitra::model::peer::PeerAddr;
@@ -54,33 +54,35 @@ impl TestApp {
     /// The same instance after it was stopped and started.
     pub async fn restarted(self) -> Self {
         self.app.store_rate_windows().await;
-        let (clock, limits) = (self.app.clock.clone(), self.app.rate_limits);
+        let (clock, limits) = (self.app.clock.clone(), self.app.config.rates);
         let again = Self::at(self.data, clock, limits);
         again.app.load_rate_windows().await.unwrap();
+        again.app.load_settings().await.unwrap();
         again
     }
 
     fn at(data: TempDir, clock: Clock, rate_limits: RateLimits) -> Self {
         let flags = Flags { data: Some(data.path().to_owned()), listen: None };
-        let config = Config::load(&flags, |name| match name {
+        let mut config = Config::load(&flags, |name| match name {
             "ORBITRA_BASE_DOMAIN" => Some("example.com".to_owned()),
             "ORBITRA_PUBLIC_SCHEME" => Some("https".to_owned()),
             _ => None,
         })
         .unwrap();
+        config.rates = rate_limits;
         let app = App::new(Parts {
             db: Db::open(&data.path().join("orbitra.db")).unwrap(),
             clock,
             secrets: Arc::new(SecretBox::new(&[7; 32])),
             bus: Bus::default(),
-            logs: LogStore::open(data.path().join("logs")).unwrap(),
+            logs: LogStore::open(data.path().join("logs"), Retention::default()).unwrap(),
             hosts: config.hosts.clone(),
             config,
             engine: Default::default(),
             egress: Policy::parse(&["10.9.0.1"], false).unwrap(),
-            rate_limits,
             pipeline: Signal::default(),
             routes: Signal::default(),
+            traffic: std::sync::OnceLock::new(),
             stopping: Default::default(),
         });
         let router = web::api::router(app.clone());

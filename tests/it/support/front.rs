@@ -51,7 +51,7 @@ async fn panic() -> String {
 }
 
 pub fn table(route: Route) -> RouteTable {
-    let entry = Entry { route, noindex: false };
+    let entry = Entry { route, noindex: false, application: None };
     let mut table = RouteTable::default();
     table.hosts.insert(HOST.into(), entry);
     table
@@ -68,7 +68,11 @@ pub fn to(address: SocketAddr) -> Route {
 }
 
 pub fn files(root: &Path) -> Route {
-    Route::Static(Arc::new(StaticSite { root: root.to_owned(), single_page: false }))
+    Route::Static(Arc::new(StaticSite {
+        root: root.to_owned(),
+        single_page: false,
+        rules: Default::default(),
+    }))
 }
 
 pub fn notice(notice: Notice) -> Route {

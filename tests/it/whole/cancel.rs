@@ -32,6 +32,9 @@ async fn canceled_in(phase: &str, app: Value) {
     assert!(whole.api.log(&id).await.contains("The deployment was canceled."));
     // Once more is no error and changes nothing.
     assert_eq!(cancel(&whole, &id).await["status"], "canceled");
+    let audited = whole.api.get("/audit-log?action=deployment.canceled").await;
+    assert_eq!(audited["data"].as_array().unwrap().len(), 1, "{audited}");
+    assert_eq!(audited["data"][0]["target"]["id"], id.as_str());
     // The next one goes its way.
     change(&repository, &json!({"body": "better"}));
     whole.api.deploy_live(&project, &repository).await;

@@ -11,7 +11,7 @@ use utoipa::openapi::{
 };
 
 use super::event_view::EventFrame;
-use super::log_view::LogEvent;
+use super::log_view::{LogEvent, RuntimeLogEvent};
 use super::routes::operations;
 use super::schema::{Schemas, add_schema};
 
@@ -58,6 +58,7 @@ pub fn complete(mut document: OpenApi, version: OpenApiVersion) -> OpenApi {
     // Those of a stream's items are not collected with the operation.
     let mut items = Schemas::new();
     add_schema::<LogEvent>(&mut items);
+    add_schema::<RuntimeLogEvent>(&mut items);
     add_schema::<EventFrame>(&mut items);
     components.schemas.extend(items);
     headers::define(components);

@@ -1,0 +1,70 @@
+//! The settings as the API shows them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::config::Config;
+
+/// The settings the server runs with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SystemSettings)]
+pub struct SettingsView {
+    /// Deployments and projects have names under this domain.
+    #[schema(example = "apps.example.com")]
+    base_domain: String,
+    /// Host of dashboard and API; `null` is the base domain itself, and any IP address.
+    dashboard_host: Option<String>,
+    /// Scheme and, where it is not the scheme's own, port of the URLs that are shown.
+    #[schema(example = "https")]
+    public_scheme: String,
+    /// Private addresses that Git fetches may reach.
+    egress_allow: Vec<String>,
+    /// Whether plain `http://` is allowed for Git.
+    egress_allow_http: bool,
+    /// Requests to the API per window of an account with the plan `free`, and of an address without an account.
+    rate_free: u32,
+    /// The same of an account with the plan `professional`.
+    rate_professional: u32,
+    /// Seconds of a window.
+    rate_window: u64,
+    /// Builds at the same time.
+    build_concurrency: usize,
+    /// Memory of one build in bytes; `null` is no limit of Orbitra's own.
+    build_memory: Option<u64>,
+    /// Most bytes of one repository.
+    git_size_limit: u64,
+    /// How long the old container may take to finish its requests after a switch.
+    drain_seconds: u64,
+    /// How long runtime logs are kept.
+    log_days: u64,
+    /// Most bytes of one project's runtime log.
+    log_size: u64,
+    /// Whether the proxy writes an access log.
+    access_log: bool,
+    /// Filter of the program's own log.
+    #[schema(example = "info")]
+    log: String,
+}
+
+impl From<&Config> for SettingsView {
+    fn from(config: &Config) -> Self {
+        Self {
+            base_domain: config.hosts.base_domain().to_owned(),
+            dashboard_host: config.hosts.dashboard_host().map(str::to_owned),
+            public_scheme: config.hosts.public_scheme(),
+            egress_allow: config.egress_allow.clone(),
+            egress_allow_http: config.egress_allow_http,
+            rate_free: config.rates.free,
+            rate_professional: config.rates.professional,
+            rate_window: config.rates.window.as_secs(),
+            build_concurrency: config.build_concurrency,
+            build_memory: config.build_memory,
+            git_size_limit: config.git_size_limit,
+            drain_seconds: config.drain.as_secs(),
+            log_days: config.log_age.as_secs() / (24 * 3600),
+            log_size: config.log_bytes,
+            access_log: config.access_log,
+            log: config.log.clone(),
+        }
+    }
+}
