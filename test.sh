@@ -58,7 +58,7 @@ install_chromium() {
 }
 
 install_tools() {
-  need curl=curl git=git python3=python3 shellcheck=shellcheck "${BUILD_TOOLS[@]}"
+  need curl=curl git=git git-lfs=git-lfs python3=python3 shellcheck=shellcheck "${BUILD_TOOLS[@]}"
   if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then apt_install ca-certificates; fi
   ensure_rust .
   # A minimal Rust has neither. Rust from a distribution brings them as packages of its own.
@@ -66,7 +66,9 @@ install_tools() {
     rustup component add rustfmt clippy || die 'rustfmt and clippy are missing and rustup could not add them.'
   fi
   if [ "$fast" = 1 ]; then return; fi
-  need node=nodejs npm=npm
+  # A real server for repositories over ssh; the tests alone start it.
+  if [ ! -x /usr/sbin/sshd ]; then apt_install openssh-server; fi
+  need node=nodejs npm=npm docker-registry=docker-registry htpasswd=apache2-utils
   # On Debian a Python without it cannot make an environment for packages.
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_install python3-venv; fi
   install_chromium
@@ -74,7 +76,7 @@ install_tools() {
 
 # Joined by && because "set -e" does not work in what "if" calls, as run does.
 check_scripts() {
-  shellcheck --external-sources install.sh test.sh .ci/run tools/*.sh tests/*.sh tests/judges/*.sh &&
+  shellcheck --external-sources install.sh test.sh .ci/run tools/*.sh tests/*.sh tests/base-images/*.sh tests/judges/*.sh &&
     python3 -c 'import ast, sys; [ast.parse(open(name).read(), name) for name in sys.argv[1:]]' tools/*.py
 }
 

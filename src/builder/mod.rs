@@ -1,19 +1,41 @@
 //! From a commit's files to a `BuildPlan`. Detection and plans are data, tested without Docker. One file per language.
 //!
-//! Adding a language is a file with a [`Detector`] and a line in [`DETECTORS`].
+//! Adding a language is a file with a [`Detector`] and a line in [`DETECTORS`] for each of its ids.
 
+pub mod arguments;
+pub mod cache_mounts;
 mod command;
 mod directory;
 pub mod dockerfile;
-pub mod node;
-mod node_image;
-mod node_version;
+mod dotnet;
+mod elixir;
+mod go;
+pub mod image;
+mod java;
+mod javascript;
+mod javascript_assets;
+mod layers;
+mod orbitra_toml;
+mod php;
+mod pins;
+mod procfile;
+pub mod python;
+mod requirement;
+mod ruby;
+mod runtime;
+mod rust;
+mod settings;
 pub mod static_site;
 #[cfg(test)]
 mod tests;
+mod version_files;
+mod xml;
+
+use settings::Settings;
 
 use crate::git::{Entry, EntryKind, SourceTree, TreeError};
 use crate::model::build_plan::BuildPlan;
+use crate::model::catalogue;
 
 /// Name the generated Dockerfile has inside the build context.
 pub const GENERATED_DOCKERFILE: &str = ".orbitra.Dockerfile";
@@ -21,14 +43,21 @@ pub const GENERATED_DOCKERFILE: &str = ".orbitra.Dockerfile";
 /// Largest file that detection reads, in bytes.
 const READ_LIMIT: u64 = 1024 * 1024;
 
-/// What the project's settings say instead of what is detected. Empty texts count as not set.
+/// What is said from outside instead of what is detected: by a request, `orbitra.toml`, or the project's settings. Empty
+/// texts count as not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// `dockerfile`, `nodejs` or `static`; skips detection.
+    /// An id of `GET /frameworks`; skips detection.
     pub framework: Option<String>,
     pub install_command: Option<String>,
     pub build_command: Option<String>,
     pub start_command: Option<String>,
+    pub release_command: Option<String>,
+    /// Versions that somebody names: (`python`, `3.12`). They are used or refused, never replaced.
+    pub versions: Vec<(String, String)>,
+    /// Versions that an earlier build of the project resolved: (`node`, `22`). They win over defaults and ranges, and
+    /// lose against a file that names another version exactly.
+    pub pins: Vec<(String, String)>,
     /// Directory of a static site's files.
     pub output_directory: Option<String>,
     /// Path of the Dockerfile.
@@ -63,46 +92,125 @@ impl From<TreeError> for DetectError {
 struct Project<'a> {
     tree: &'a dyn SourceTree,
     overrides: &'a Overrides,
-    /// Entries of the root directory.
+    /// Entries of the root directory, in byte order.
     entries: Vec<Entry>,
+    /// The whole repository, when it is known; the tree is the directory of it that the settings name.
+    repository: Option<&'a dyn SourceTree>,
 }
 
 /// Makes a plan when the tree is of its kind. `forced` says that the settings name this framework: what is missing is an error then.
 type Detector = fn(project: &Project<'_>, forced: bool) -> Result<Option<BuildPlan>, DetectError>;
 
-/// Framework ids and their detectors; the first that makes a plan wins.
+/// Framework ids and their detectors; the first that makes a plan wins. A language stands before Node.js when its
+/// applications have a `package.json` for their assets.
 const DETECTORS: &[(&str, Detector)] = &[
     ("dockerfile", dockerfile::detect),
-    ("nodejs", node::detect),
+    ("laravel", php::detect_laravel),
+    ("php", php::detect),
+    ("go", go::detect),
+    ("spring", java::detect_spring),
+    ("java", java::detect),
+    ("rust", rust::detect),
+    ("rails", ruby::detect_rails),
+    ("ruby", ruby::detect),
+    ("phoenix", elixir::detect_phoenix),
+    ("elixir", elixir::detect),
+    ("python", python::detect),
+    ("django", python::detect),
+    ("flask", python::detect),
+    ("fastapi", python::detect),
+    ("deno", javascript::deno),
+    ("dotnet", dotnet::detect),
+    ("nodejs", javascript::nodejs),
+    ("nextjs", javascript::nextjs),
+    ("nuxt", javascript::nuxt),
+    ("remix", javascript::remix),
+    ("astro", javascript::astro),
+    ("sveltekit", javascript::sveltekit),
+    ("vite", javascript::vite),
+    ("bun", javascript::bun),
     ("static", static_site::detect),
 ];
 
-/// Decides how a tree is built. Blocks.
-pub fn plan(tree: &dyn SourceTree, overrides: &Overrides) -> Result<BuildPlan, DetectError> {
-    let project = Project { tree, overrides, entries: tree.list("")? };
-    for (name, command) in [
-        ("install", &overrides.install_command),
-        ("build", &overrides.build_command),
-        ("start", &overrides.start_command),
-    ] {
-        if command.as_ref().is_some_and(|text| text.chars().any(char::is_control)) {
-            return Err(DetectError::Invalid(format!(
-                "The {name} command must be one line without control characters."
-            )));
-        }
+/// Decides how a tree is built when a request says nothing of it. Blocks.
+///
+/// # Errors
+/// No plan could be made; the text is for the user.
+pub fn plan(tree: &dyn SourceTree, project: &Overrides) -> Result<BuildPlan, DetectError> {
+    plan_for(tree, &Overrides::default(), project)
+}
+
+/// Decides how a tree is built. What the request says counts most, then `orbitra.toml`, then the project's settings,
+/// then what is detected. Blocks.
+///
+/// # Errors
+/// No plan could be made; the text is for the user.
+pub fn plan_for(
+    tree: &dyn SourceTree,
+    request: &Overrides,
+    project: &Overrides,
+) -> Result<BuildPlan, DetectError> {
+    plan_in(tree, None, request, project)
+}
+
+/// Decides how the directory of a repository is built that the request or the settings name. What surrounds it may
+/// matter: a workspace has its lock file at its root, and [`BuildPlan::context`] says then that more than the directory
+/// is built. Blocks.
+///
+/// # Errors
+/// No plan could be made, or there is no such directory; the text is for the user.
+pub fn plan_within(
+    repository: &dyn SourceTree,
+    request: &Overrides,
+    project: &Overrides,
+) -> Result<BuildPlan, DetectError> {
+    let directory = set(&request.root_directory).or(set(&project.root_directory)).unwrap_or("");
+    let directory = directory.trim_matches('/');
+    if directory.is_empty() {
+        return plan_for(repository, request, project);
     }
-    if let Some(framework) = set(&overrides.framework) {
-        let Some((_, detect)) = DETECTORS.iter().find(|(id, _)| *id == framework) else {
-            return Err(DetectError::Invalid(format!("There is no framework `{framework}`.")));
+    let tree = repository.subtree(directory)?;
+    plan_in(tree.as_ref(), Some(repository), request, project)
+}
+
+fn plan_in(
+    tree: &dyn SourceTree,
+    repository: Option<&dyn SourceTree>,
+    request: &Overrides,
+    project: &Overrides,
+) -> Result<BuildPlan, DetectError> {
+    let mut settings = Settings::resolve(tree, request, project)?;
+    let entries = tree.list("")?;
+    let look = |overrides: &Overrides, ids: &dyn Fn(&str) -> bool, forced: bool| {
+        let project = Project { tree, overrides, entries: entries.clone(), repository };
+        for (id, detect) in DETECTORS.iter().filter(|(id, _)| ids(id)) {
+            if let Some(plan) = detect(&project, forced)? {
+                debug_assert!(catalogue::is_framework(&plan.framework), "{id}: {}", plan.framework);
+                return Ok(Some(plan));
+            }
+        }
+        Ok::<_, DetectError>(None)
+    };
+    let named = set(&settings.overrides.framework).map(str::to_owned);
+    let mut planned = match named.as_deref() {
+        None | Some("dockerfile") => {
+            look(&settings.overrides, &|id| id == "dockerfile", named.is_some())?
+        }
+        Some(_) => None,
+    };
+    if planned.is_none() {
+        settings.apply_procfile();
+        planned = match named.as_deref() {
+            Some(named) => look(&settings.overrides, &|id| id == named, true)?,
+            None => look(&settings.overrides, &|id| id != "dockerfile", false)?,
         };
-        return detect(&project, true)?.ok_or_else(|| project.nothing());
     }
-    for (_, detect) in DETECTORS {
-        if let Some(plan) = detect(&project, false)? {
-            return Ok(plan);
-        }
-    }
-    Err(project.nothing())
+    let Some(mut plan) = planned else {
+        return Err(Project { tree, overrides: &settings.overrides, entries, repository }.nothing());
+    };
+    pins::check(&settings.overrides, &mut plan)?;
+    settings.complete(&mut plan);
+    Ok(plan)
 }
 
 /// A setting that is there and not blank.
@@ -113,9 +221,13 @@ fn set(setting: &Option<String>) -> Option<&str> {
 impl Project<'_> {
     /// Whether the root directory has a regular file of this name.
     fn has_file(&self, name: &str) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.path == name && matches!(entry.kind, EntryKind::File { .. }))
+        let found = self.entries.binary_search_by(|entry| entry.path.as_str().cmp(name));
+        found.is_ok_and(|at| matches!(self.entries[at].kind, EntryKind::File { .. }))
+    }
+
+    /// Whether a path of the tree is a regular file.
+    fn is_file(&self, path: &str) -> Result<bool, DetectError> {
+        Ok(matches!(self.tree.kind(path)?, Some(EntryKind::File { .. })))
     }
 
     /// A text file; `None` when there is none.
@@ -133,40 +245,12 @@ impl Project<'_> {
         format!("/{}", set(&self.overrides.root_directory).unwrap_or("").trim_matches('/'))
     }
 
-    /// The answer when nothing fits: what there is, or which language it is that is not known yet.
+    /// The answer when nothing fits: what there is.
     fn nothing(&self) -> DetectError {
-        if let Some((file, language)) = self.other_language() {
-            return DetectError::Unsupported(format!(
-                "This is a {language} project (`{file}`), which cannot be built without a `Dockerfile` yet. Add one to `{}`.",
-                self.root()
-            ));
-        }
         DetectError::Nothing(format!(
-            "Nothing to build was found in `{}`. {} Add a `Dockerfile`, a `package.json` or an `index.html`, or set the root directory.",
+            "Nothing to build was found in `{}`. {} Add a `Dockerfile`, a file that names a language such as `package.json` or `requirements.txt`, or an `index.html`, or set the root directory.",
             self.root(),
             directory::describe(&self.entries)
         ))
     }
-
-    /// A language whose projects are recognised but not built yet: (file that proves it, name).
-    fn other_language(&self) -> Option<(&'static str, &'static str)> {
-        OTHER_LANGUAGES.iter().copied().find(|(file, _)| self.has_file(file))
-    }
 }
-
-const OTHER_LANGUAGES: &[(&str, &str)] = &[
-    ("composer.json", "PHP"),
-    ("index.php", "PHP"),
-    ("go.mod", "Go"),
-    ("pom.xml", "Java"),
-    ("build.gradle", "Java"),
-    ("build.gradle.kts", "Java"),
-    ("Cargo.toml", "Rust"),
-    ("Gemfile", "Ruby"),
-    ("mix.exs", "Elixir"),
-    ("requirements.txt", "Python"),
-    ("pyproject.toml", "Python"),
-    ("Pipfile", "Python"),
-    ("deno.json", "Deno"),
-    ("deno.jsonc", "Deno"),
-];

@@ -7,7 +7,7 @@ use crate::model::build_plan::{BuildPlan, Output};
 /// Where an `index.html` is looked for, in this order.
 const DIRECTORIES: &[&str] = &["", "public", "dist", "build", "site", "_site", "www", "docs"];
 
-/// Takes the directory the settings name, or the first that holds an `index.html`.
+/// Takes the directory the settings or a `Staticfile` name, or the first that holds an `index.html`.
 pub(super) fn detect(
     project: &Project<'_>,
     forced: bool,
@@ -16,45 +16,71 @@ pub(super) fn detect(
         if !forced && project.has_file("package.json") {
             return Ok(None);
         }
-        let directory = directory::relative("output directory", configured)?;
-        return match project.tree.list(&directory) {
-            Ok(_) => Ok(Some(plan(
-                directory,
-                format!("The settings name the output directory `{configured}`."),
-            ))),
-            Err(TreeError::NotFound(_)) => Err(DetectError::Invalid(format!(
-                "The output directory `{directory}` does not exist in `{}`.",
-                project.root()
-            ))),
-            Err(error) => Err(error.into()),
+        let reason = format!("The settings name the output directory `{}`.", printable(configured));
+        return named(project, "output directory", configured, reason).map(Some);
+    }
+    if project.has_file("Staticfile") {
+        let configured = staticfile_root(&project.text("Staticfile")?.unwrap_or_default());
+        return match configured {
+            Some(root) => {
+                let reason = format!("`Staticfile` names the directory `{}`.", printable(&root));
+                named(project, "`root` of `Staticfile`", &root, reason).map(Some)
+            }
+            None => match with_index(project)? {
+                Some((directory, _)) => {
+                    Ok(Some(plan(directory, "There is a `Staticfile`.".into())))
+                }
+                None => Ok(Some(plan(String::new(), "There is a `Staticfile`.".into()))),
+            },
         };
     }
-    // Files of an application in a language that is not known yet are no site.
-    if !forced && project.other_language().is_some() {
-        return Ok(None);
-    }
+    Ok(with_index(project)?
+        .map(|(directory, index)| plan(directory, format!("There is a `{index}`."))))
+}
+
+/// The first directory that has an `index.html`, and its path.
+fn with_index(project: &Project<'_>) -> Result<Option<(String, String)>, DetectError> {
     for directory in DIRECTORIES {
         let index = if directory.is_empty() {
             "index.html".to_owned()
         } else {
             format!("{directory}/index.html")
         };
-        if project.tree.read(&index, u64::MAX)?.is_some() {
-            return Ok(Some(plan((*directory).to_owned(), format!("There is a `{index}`."))));
+        if project.is_file(&index)? {
+            return Ok(Some(((*directory).to_owned(), index)));
         }
     }
     Ok(None)
 }
 
-fn plan(directory: String, reason: String) -> BuildPlan {
-    BuildPlan {
-        framework: "static".into(),
-        reason,
-        output: Output::Static { directory },
-        versions: Vec::new(),
-        install_command: None,
-        build_command: None,
-        start_command: None,
-        warnings: Vec::new(),
+fn named(
+    project: &Project<'_>,
+    setting: &str,
+    configured: &str,
+    reason: String,
+) -> Result<BuildPlan, DetectError> {
+    let directory = directory::relative(setting, configured)?;
+    match project.tree.list(&directory) {
+        Ok(_) => Ok(plan(directory, reason)),
+        Err(TreeError::NotFound(_)) => Err(DetectError::Invalid(format!(
+            "The {setting} `{directory}` does not exist in `{}`.",
+            project.root()
+        ))),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// The `root` of a `Staticfile`, which is YAML; only this one key has a meaning here.
+fn staticfile_root(text: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix("root:"))?;
+    let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
+fn plan(directory: String, reason: String) -> BuildPlan {
+    BuildPlan::new("static", reason, Output::Static { directory })
 }

@@ -1,6 +1,7 @@
-//! The command line: `serve` and `admin` work on this machine.
+//! The command line: `serve`, `admin` and `plan` work on this machine.
 
 mod admin;
+mod plan;
 mod serve;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::AppError;
 use crate::boot::BootError;
+use crate::builder::DetectError;
 use crate::config::{Config, Flags};
 
 /// A self-hosted deployment platform.
@@ -38,6 +40,8 @@ enum Command {
         #[command(subcommand)]
         command: admin::Command,
     },
+    /// Show how a folder would be built, without a server.
+    Plan(plan::Arguments),
 }
 
 /// Why a command ended without doing its work, and the exit code that says so.
@@ -49,6 +53,8 @@ pub enum CliError {
     App(#[from] AppError),
     #[error("{0}")]
     Usage(String),
+    #[error(transparent)]
+    Plan(#[from] DetectError),
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
@@ -57,7 +63,7 @@ impl CliError {
     /// 1 failure, 2 bad input, 3 already set up, 4 exists already, 5 not found.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::App(AppError::Invalid(_)) => 2,
+            Self::Usage(_) | Self::Plan(_) | Self::App(AppError::Invalid(_)) => 2,
             Self::App(AppError::Conflict { reason: "set_up_done", .. }) => 3,
             Self::App(AppError::Conflict { .. }) => 4,
             Self::App(AppError::NotFound { .. }) => 5,
@@ -96,6 +102,7 @@ pub fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Serve { data, listen } => {
             serve::run(Config::load(&Flags { data, listen }, environment)?)
         }
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Admin { data, command } => {
             admin::run(Config::load(&Flags { data, listen: None }, environment)?, command)
         }

@@ -33,6 +33,12 @@ impl Machine {
     }
 }
 
+/// Bytes that are left for Orbitra's own account on the file system of a path.
+pub fn free_disk(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// Bytes in a line of the kernel's memory table.
 pub fn memory(line: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;

@@ -45,6 +45,12 @@ pub struct Config {
     pub build_concurrency: usize,
     /// Bytes; `None` leaves it to the adapter.
     pub build_memory: Option<u64>,
+    /// Thousandths of a core.
+    pub build_cpu_millis: u32,
+    /// Bytes of memory that must be free before a build begins.
+    pub build_memory_free: u64,
+    /// Bytes of disk that must be free before a build begins.
+    pub disk_floor: u64,
     /// Bytes.
     pub git_size_limit: u64,
     /// How long runtime logs are kept.
@@ -164,6 +170,8 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency: usize = get("build_concurrency").parse("a number")?;
         let memory: u64 = get("build_memory").parse("a number of MiB")?;
+        let memory_free: u64 = get("build_memory_free").parse("a number of MiB")?;
+        let disk_floor: u64 = get("disk_floor").parse("a number of MiB")?;
         let size: u64 = get("git_size_limit").parse("a number of MiB")?;
         let log_days: u64 = get("log_days").parse("a number of days")?;
         let log_size: u64 = get("log_size").parse("a number of MiB")?;
@@ -188,6 +196,12 @@ impl Config {
             network_pool: parse_pool(&get("network_pool"))?,
             build_concurrency: if concurrency == 0 { (cores / 2).max(1) } else { concurrency },
             build_memory: (memory > 0).then_some(memory * 1024 * 1024).or_else(half_the_memory),
+            build_cpu_millis: parse_cpus(&get("build_cpus"), cores)?,
+            build_memory_free: match memory_free {
+                0 => machine::memory("MemTotal").map_or(0, |all| (all / 4).min(512 * 1024 * 1024)),
+                some => some.saturating_mul(1024 * 1024),
+            },
+            disk_floor: disk_floor.saturating_mul(1024 * 1024),
             git_size_limit: size * 1024 * 1024,
             log_age: std::time::Duration::from_secs(log_days.saturating_mul(24 * 3600)),
             log_bytes: log_size.saturating_mul(1024 * 1024),
@@ -223,6 +237,20 @@ fn parse_pool(setting: &Setting) -> Result<(Ipv4Addr, u8), ConfigError> {
         && u32::from(address) & (u32::MAX >> length) == 0
         && address.is_private();
     if aligned { Ok((address, length)) } else { Err(setting.error(wanted)) }
+}
+
+/// Cores as a number such as `1.5`, in thousandths; 0 is all but half a core.
+fn parse_cpus(setting: &Setting, cores: usize) -> Result<u32, ConfigError> {
+    let wanted = "a number of cores from 0 to 1024, such as 1.5";
+    let number: f64 = setting.parse(wanted)?;
+    if !(0.0..=1024.0).contains(&number) {
+        return Err(setting.error(wanted));
+    }
+    if number == 0.0 {
+        return Ok(u32::try_from(cores).unwrap_or(1024).saturating_mul(1000) - 500);
+    }
+    // Less than this the kernel does not count out.
+    Ok(((number * 1000.0) as u32).max(10))
 }
 
 fn half_the_memory() -> Option<u64> {

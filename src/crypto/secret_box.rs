@@ -2,6 +2,7 @@
 //! another row does not open.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 
 use super::random;
 
@@ -9,7 +10,10 @@ use super::random;
 const VERSION: u8 = 1;
 
 /// The key all secrets of this instance are sealed with.
-pub struct SecretBox(LessSafeKey);
+pub struct SecretBox {
+    cipher: LessSafeKey,
+    digests: hmac::Key,
+}
 
 /// The value was sealed with another key or for another row, or was changed.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +27,7 @@ impl SecretBox {
     /// Never: the length is that of an AES-256 key.
     pub fn new(key: &[u8; 32]) -> Self {
         match UnboundKey::new(&AES_256_GCM, key) {
-            Ok(key) => Self(LessSafeKey::new(key)),
+            Ok(cipher) => Self { cipher: LessSafeKey::new(cipher), digests: digests(key) },
             Err(_) => unreachable!("AES-256 keys have 32 bytes"),
         }
     }
@@ -32,13 +36,18 @@ impl SecretBox {
     pub fn seal(&self, identity: &str, plain: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random::bytes();
         let mut body = plain.to_vec();
-        let sealed = self.0.seal_in_place_append_tag(
+        let sealed = self.cipher.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
             Aad::from(identity.as_bytes()),
             &mut body,
         );
         assert!(sealed.is_ok(), "values are far below the cipher's limit of 64 GiB");
         [&[VERSION][..], &nonce, &body].concat()
+    }
+
+    /// A digest that nobody without the key can make or compare, in hexadecimal.
+    pub fn digest(&self, bytes: &[u8]) -> String {
+        super::token::hex(hmac::sign(&self.digests, bytes).as_ref())
     }
 
     /// Opens a value that was sealed for the same row.
@@ -54,7 +63,7 @@ impl SecretBox {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SealBroken)?;
         let mut body = body.to_vec();
         let plain = self
-            .0
+            .cipher
             .open_in_place(nonce, Aad::from(identity.as_bytes()), &mut body)
             .map_err(|_| SealBroken)?;
         Ok(plain.to_vec())
@@ -73,6 +82,12 @@ impl std::fmt::Debug for SecretBox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SecretBox(…)")
     }
+}
+
+/// A key of its own for digests, so that no key has two uses.
+fn digests(key: &[u8; 32]) -> hmac::Key {
+    let own = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"orbitra digests");
+    hmac::Key::new(hmac::HMAC_SHA256, own.as_ref())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::page::{Page, PageRequest};
 use crate::model::deployment::{
     CancelReason, Commit, Deployment, Phase, RunState, Status, Target, Trigger,
 };
-use crate::model::ids::{DeploymentId, ProjectId, TeamId};
+use crate::model::ids::{DeploymentId, ProjectId, TeamId, UploadId};
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
 
@@ -17,7 +17,9 @@ const SELECT: &str = "SELECT d.id, d.project_id, d.seq, d.state, d.target, d.tri
     d.container_id, d.address, d.run_state, d.failure, d.cancel_reason, d.cancel_requested, d.created_by, d.created_at,
     d.started_at, d.built_at, d.live_at, d.finished_at, d.revision, p.live_deployment_id IS d.id,
     (SELECT json_group_array(e.key) FROM deployment_env e WHERE e.deployment_id = d.id), d.source_deployment_id,
-    (SELECT r.phase FROM releases r WHERE r.deployment_id = d.id ORDER BY r.seq LIMIT 1), p.paused_at IS NOT NULL
+    (SELECT r.phase FROM releases r WHERE r.deployment_id = d.id ORDER BY r.seq LIMIT 1), p.paused_at IS NOT NULL,
+    CASE WHEN d.state = 'queued' THEN d.waiting END,
+    d.upload_id, d.image_reference, d.image_pin
     FROM deployments d JOIN projects p ON p.id = d.project_id";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -66,6 +68,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         source_deployment_id: super::read::optional(row, 34, DeploymentId::parse)?,
         release: super::read::optional(row, 35, Phase::parse)?,
         project_paused: row.get(36)?,
+        waiting: row.get(37)?,
+        upload_id: super::read::optional(row, 38, UploadId::parse)?,
+        image_reference: row.get(39)?,
+        image_pin: row.get(40)?,
     })
 }
 
@@ -78,14 +84,16 @@ pub fn insert(connection: &Connection, deployment: &Deployment) -> Result<(), Db
         .map_err(|error| DbError::Broken(error.to_string()))?;
     connection.execute(
         "INSERT INTO deployments (id, project_id, state, target, trigger, promote, message, git_url, branch, wanted_commit,
-            root_dir, clear_cache, hostname, created_by, created_at, source_deployment_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            root_dir, clear_cache, hostname, created_by, created_at, source_deployment_id,
+            upload_id, image_reference, image_pin)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
         params![
             deployment.id.as_str(), deployment.project_id.as_str(), deployment.state.as_str(),
             deployment.target.as_str(), deployment.trigger.as_str(), deployment.promote, deployment.message,
             deployment.git_url, deployment.branch, deployment.wanted_commit, deployment.root_dir,
             deployment.clear_cache, deployment.hostname, created_by, deployment.created_at.0,
             deployment.source_deployment_id.as_ref().map(DeploymentId::as_str),
+            deployment.upload_id.as_ref().map(UploadId::as_str), deployment.image_reference, deployment.image_pin,
         ],
     )?;
     Ok(())

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::error::DbError;
 
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_protocol.sql"),
     include_str!("../../migrations/0003_keys.sql"),
@@ -13,6 +13,10 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/0006_rate_windows.sql"),
     include_str!("../../migrations/0007_welcome.sql"),
     include_str!("../../migrations/0008_counts.sql"),
+    include_str!("../../migrations/0009_pins.sql"),
+    include_str!("../../migrations/0010_sources.sql"),
+    include_str!("../../migrations/0011_waiting.sql"),
+    include_str!("../../migrations/0012_uploads.sql"),
 ];
 
 /// Brings the schema up to date.

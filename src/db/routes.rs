@@ -20,6 +20,8 @@ pub struct DeploymentRoute {
     pub container_id: Option<String>,
     pub is_live: bool,
     pub paused: bool,
+    /// Its files answer a path without a file with `index.html`.
+    pub fallback: bool,
 }
 
 /// A project as the proxy sees it.
@@ -40,7 +42,8 @@ pub struct ProjectRoute {
 pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbError> {
     let mut statement = connection.prepare_cached(
         "SELECT d.id, d.project_id, d.hostname, d.state, d.target, d.run_state, d.address, p.live_deployment_id IS d.id,
-            p.paused_at IS NOT NULL, d.container_id
+            p.paused_at IS NOT NULL, d.container_id,
+            d.run_state = 'files' AND coalesce(json_extract(d.plan, '$.output.fallback'), 0)
          FROM deployments d JOIN projects p ON p.id = d.project_id WHERE p.deleted_at IS NULL AND d.deleted_at IS NULL",
     )?;
     let rows = statement
@@ -56,6 +59,7 @@ pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbEr
                 is_live: row.get(7)?,
                 paused: row.get(8)?,
                 container_id: row.get(9)?,
+                fallback: row.get(10)?,
             })
         })?
         .collect::<Result<_, _>>()?;

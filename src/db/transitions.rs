@@ -163,6 +163,43 @@ pub fn record_image(
     )?)
 }
 
+/// The image that is about to be pulled, with its digest. `absent` says that the engine does not have it. One that is
+/// there because of another deployment counts as pulled as well.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn record_pin(
+    connection: &Connection,
+    id: &DeploymentId,
+    pin: &str,
+    absent: bool,
+) -> Result<(), DbError> {
+    exactly_one(connection.execute(
+        "UPDATE deployments SET image_pin = ?2, image_pulled = image_pulled OR ?3
+            OR EXISTS (SELECT 1 FROM deployments o WHERE o.image_pin = ?2 AND o.image_pulled
+                AND o.state NOT IN ('failed', 'canceled', 'removed')),
+            revision = revision + 1
+         WHERE id = ?1",
+        params![id.as_str(), pin, absent],
+    )?)
+}
+
+/// Whether a deployment's image was pulled for it and no other deployment needs it.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn is_last_of_pin(connection: &Connection, id: &DeploymentId) -> Result<bool, DbError> {
+    Ok(connection.query_row(
+        "SELECT image_pulled AND image_pin IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM deployments o JOIN projects p ON p.id = o.project_id
+            WHERE o.image_pin = d.image_pin AND o.id <> d.id AND o.state NOT IN ('failed', 'canceled', 'removed')
+                AND o.deleted_at IS NULL AND p.deleted_at IS NULL)
+         FROM deployments d WHERE d.id = ?1",
+        [id.as_str()],
+        |row| row.get(0),
+    )?)
+}
+
 /// What serves this deployment: its container and where it listens. Without an address the last one stays, so that the port is
 /// known when it wakes.
 ///
@@ -228,6 +265,22 @@ pub fn restart(
         [id.as_str()],
         |row| row.get(0),
     )?)
+}
+
+/// Writes down what a queued deployment waits for. Answers whether that is news.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn record_waiting(
+    connection: &Connection,
+    id: &DeploymentId,
+    waiting: Option<&str>,
+) -> Result<bool, DbError> {
+    let changed = connection.execute(
+        "UPDATE deployments SET waiting = ?2, revision = revision + 1 WHERE id = ?1 AND waiting IS NOT ?2",
+        params![id.as_str(), waiting],
+    )?;
+    Ok(changed > 0)
 }
 
 /// Writes down why it could not be released, or that it could.

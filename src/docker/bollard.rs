@@ -10,8 +10,10 @@ mod errors;
 mod network;
 mod owned;
 mod progress;
+mod pull;
 mod session;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,14 +21,14 @@ use bollard::Docker;
 use bollard::query_parameters::RemoveImageOptions;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use self::endpoint::Endpoint;
 use super::{
     BuildError, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, ContainerId, ContainerSpec,
-    ContainerState, EngineError, EngineInfo, ImageInfo, NetworkError, NetworkSpec, OutputChunk,
-    Owned,
+    ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, NetworkError, NetworkSpec,
+    OutputChunk, Owned, PullError, PullSpec,
 };
 
 /// How long an ordinary call may take.
@@ -40,6 +42,8 @@ const UNLIMITED_SECONDS: u64 = 7 * 24 * 3600;
 pub struct Bollard {
     endpoint: Endpoint,
     instance: String,
+    /// Where the engine keeps its images, once it was asked.
+    storage: OnceCell<Option<PathBuf>>,
     /// Older engines accept two networks of one name; one maker at a time never makes them.
     making_network: Mutex<()>,
 }
@@ -55,6 +59,7 @@ impl Bollard {
         Ok(Self {
             endpoint: Endpoint::parse(docker_host)?,
             instance,
+            storage: OnceCell::new(),
             making_network: Mutex::new(()),
         })
     }
@@ -116,6 +121,18 @@ impl ContainerEngine for Bollard {
         })
     }
 
+    async fn storage(&self) -> Option<PathBuf> {
+        let asked = self.storage.get_or_try_init(|| async {
+            if matches!(self.endpoint, Endpoint::Tcp(_)) {
+                return Ok(None);
+            }
+            let info = within(CALL, "info", self.client()?.info()).await?;
+            let path = info.docker_root_dir.map(PathBuf::from);
+            Ok::<_, EngineError>(path.filter(|path| path.is_dir()))
+        });
+        asked.await.ok().cloned().flatten()
+    }
+
     async fn build(
         &self,
         spec: BuildSpec,
@@ -123,7 +140,31 @@ impl ContainerEngine for Bollard {
         events: BuildEvents,
         cancel: CancellationToken,
     ) -> Result<BuiltImage, BuildError> {
-        build::run(self, spec, context, events, cancel).await
+        build::image(self, spec, context, events, cancel).await
+    }
+
+    async fn build_files(
+        &self,
+        spec: BuildSpec,
+        context: BoxStream<'static, Result<Bytes, std::io::Error>>,
+        files: mpsc::Sender<Bytes>,
+        events: BuildEvents,
+        cancel: CancellationToken,
+    ) -> Result<(), BuildError> {
+        build::files(self, spec, context, files, events, cancel).await
+    }
+
+    async fn resolve(&self, source: &ImageSource) -> Result<String, PullError> {
+        pull::resolve(self, source).await
+    }
+
+    async fn pull(
+        &self,
+        spec: PullSpec,
+        events: mpsc::Sender<String>,
+        cancel: CancellationToken,
+    ) -> Result<ImageInfo, PullError> {
+        pull::run(self, spec, events, cancel).await
     }
 
     async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {

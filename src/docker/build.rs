@@ -18,13 +18,24 @@ pub struct BuildSpec {
     pub arguments: Vec<(String, String)>,
     /// Files under `/run/secrets/<id>` of steps that ask for them; never kept in a layer.
     pub secrets: Vec<(String, Vec<u8>)>,
+    /// What the cache mounts of all steps are kept under: a build sees the mounts of its own namespace only.
+    /// Letters, digits, `-` and `_`.
+    pub cache_namespace: String,
     /// Runs every step again.
     pub no_cache: bool,
     /// The whole build's deadline.
     pub timeout: Duration,
-    /// Unused so far: the engine's build request hands no limit on to BuildKit, whose steps share the
-    /// control group `/docker/buildkit` of the machine.
+    pub limits: BuildLimits,
+}
+
+/// What all steps of one build together may use. `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BuildLimits {
     pub memory_bytes: Option<u64>,
+    /// Thousandths of a core.
+    pub cpu_millis: Option<u32>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
 }
 
 /// Where a build reports to; bounded, so that a build that writes faster than the log is slowed down.

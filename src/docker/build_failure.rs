@@ -9,8 +9,18 @@ pub struct Failure<'a> {
     pub step: Option<(&'a str, &'a str)>,
     /// The engine's last word.
     pub text: &'a str,
-    /// The kernel killed a process for lack of memory while the build ran.
-    pub memory_kill: bool,
+    pub memory_kill: MemoryKill,
+}
+
+/// Whether the kernel killed a process for lack of memory while the build ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryKill {
+    /// It did not.
+    None,
+    /// Some process of this machine.
+    Somewhere,
+    /// A process of this build.
+    OfThisBuild,
 }
 
 /// Sorts a failure into what the user can do about it.
@@ -24,7 +34,13 @@ pub fn classify(failure: Failure<'_>) -> BuildError {
         return BuildError::DiskFull;
     }
     // BuildKit says the first itself when it saw the kill.
-    if has("cannot allocate memory") || code == Some(137) && failure.memory_kill {
+    let killed = match failure.memory_kill {
+        MemoryKill::None => false,
+        MemoryKill::Somewhere => code == Some(137),
+        // A tool whose child was killed ends with a code of its own.
+        MemoryKill::OfThisBuild => code.is_some(),
+    };
+    if has("cannot allocate memory") || killed {
         return BuildError::OutOfMemory;
     }
     if let Some(image) = base_image(failure) {

@@ -6,24 +6,30 @@
 pub mod bollard;
 pub mod build;
 mod build_failure;
+mod build_guard;
+mod cgroup;
 pub mod error;
 pub mod labels;
+pub mod pull;
 pub mod sockets;
 
 #[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use build::{BuildEvent, BuildEvents, BuildSpec, BuiltImage};
+pub use build::{BuildEvent, BuildEvents, BuildLimits, BuildSpec, BuiltImage};
 pub use error::{BuildError, EngineError};
 pub use labels::Owner;
+pub use pull::{Credentials, ImageSource, PullError, PullSpec};
 
 /// The engine's own identifier of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +75,8 @@ pub struct ContainerSpec {
     pub network: String,
     /// Exact bytes the process gets, in this order.
     pub environment: Vec<(String, String)>,
+    /// Replaces the image's entry point when given.
+    pub entrypoint: Option<Vec<String>>,
     /// Replaces the image's command when given (argument vector, never a shell string).
     pub command: Option<Vec<String>>,
     pub memory_bytes: u64,
@@ -123,6 +131,9 @@ pub trait ContainerEngine: Send + Sync {
     /// Version and health; the cheapest call there is.
     async fn info(&self) -> Result<EngineInfo, EngineError>;
 
+    /// Directory of this machine the engine keeps its images in; `None` when that is unknown or elsewhere.
+    async fn storage(&self) -> Option<PathBuf>;
+
     /// Builds an image from a tar stream. Progress goes into `events` while it runs; `cancel` really
     /// stops the work inside the engine. The image carries the owner's labels and `spec.tag`.
     async fn build(
@@ -132,6 +143,28 @@ pub trait ContainerEngine: Send + Sync {
         events: BuildEvents,
         cancel: CancellationToken,
     ) -> Result<BuiltImage, BuildError>;
+
+    /// Builds like [`ContainerEngine::build`], but keeps no image: the file system of the last stage goes as a tar into
+    /// `files`. When nobody takes it any more the build fails. `spec.tag` is not used.
+    async fn build_files(
+        &self,
+        spec: BuildSpec,
+        context: BoxStream<'static, Result<Bytes, std::io::Error>>,
+        files: mpsc::Sender<Bytes>,
+        events: BuildEvents,
+        cancel: CancellationToken,
+    ) -> Result<(), BuildError>;
+    /// The digest an image has in its registry now, `sha256:…`. The engine asks, with the source's credentials.
+    async fn resolve(&self, source: &ImageSource) -> Result<String, PullError>;
+
+    /// Pulls an image by its digest and gives it the name `spec.tag`. Lines of progress go into `events` while it runs;
+    /// `cancel` ends it. A pulled image carries no label: whose it is stands in the database.
+    async fn pull(
+        &self,
+        spec: PullSpec,
+        events: mpsc::Sender<String>,
+        cancel: CancellationToken,
+    ) -> Result<ImageInfo, PullError>;
 
     /// Looks an image up by id or reference.
     async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError>;

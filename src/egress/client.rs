@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::resolver::CheckedResolver;
 
 /// How long a connection may take to be made, name resolution and TLS included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends HTTP requests to addresses the policy accepts. Follows no redirect, uses no proxy of the environment,
 /// keeps no cookies and decompresses nothing. Cloning is cheap and shares connections.

@@ -1,4 +1,4 @@
-//! The one guarded way out: address policy, checked resolver, HTTP client.
+//! The one guarded way out: address policy, checked resolver, HTTP client, plain connections.
 //!
 //! Webhooks, Git and registries are given addresses by users. Everything that leaves the machine on
 //! their behalf goes through [`Client`], which connects only to addresses that [`Policy`] accepts.
@@ -6,7 +6,9 @@
 pub mod client;
 pub mod error;
 pub mod policy;
+mod reach;
 mod resolver;
+mod tcp;
 
 pub use client::{Client, Response};
 pub use error::EgressError;

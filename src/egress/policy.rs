@@ -90,6 +90,12 @@ impl Policy {
         Err(AddressRefused)
     }
 
+    /// Checks a port of a host that is asked over SSH: 22, 443, or one that no system service has; any port of a
+    /// host the operator opened.
+    pub fn check_ssh_port(&self, host: &str, port: u16) -> Result<(), AddressRefused> {
+        if port == 22 { Ok(()) } else { self.check_port(host, port) }
+    }
+
     /// Checks an address that is about to be connected to.
     pub fn check_address(&self, address: IpAddr) -> Result<(), AddressRefused> {
         let address = address.to_canonical();
@@ -128,6 +134,9 @@ impl Policy {
                 allow_http: self.allow_http(),
                 host_allowed: &|host, port| {
                     self.check_host(host).is_ok() && self.check_port(host, port).is_ok()
+                },
+                ssh_allowed: &|host, port| {
+                    self.check_host(host).is_ok() && self.check_ssh_port(host, port).is_ok()
                 },
             },
         )

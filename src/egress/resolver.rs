@@ -19,16 +19,24 @@ impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = Arc::clone(&self.policy);
         Box::pin(async move {
-            let name = name.as_str().to_ascii_lowercase();
-            policy.check_host(&name)?;
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map_err(|_| NameNotResolved)?
-                .collect();
-            check_all(&policy, &name, &found)?;
+            let found = addresses(&policy, name.as_str(), 0).await?;
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
+}
+
+/// The addresses of a name, all of them acceptable.
+pub(super) async fn addresses(
+    policy: &Policy,
+    name: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>> {
+    let name = name.to_ascii_lowercase();
+    policy.check_host(&name)?;
+    let found = tokio::net::lookup_host((name.as_str(), port)).await;
+    let found: Vec<SocketAddr> = found.map_err(|_| NameNotResolved)?.collect();
+    check_all(policy, &name, &found)?;
+    Ok(found)
 }
 
 fn check_all(

@@ -16,12 +16,16 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::dockerignore::{DockerIgnore, Hits};
-use super::source_tree::{Entry, EntryKind, SourceTree, TreeError};
+use super::source_tree::{Content, Entry, EntryKind, SourceTree, TreeError};
+use crate::model::timestamp::Timestamp;
 
 /// Bytes that travel at once; eight of them wait at most, so that a slow engine slows the reading down.
 const PART: usize = 64 * 1024;
 /// Largest `.dockerignore` that is read.
 const IGNORE_LIMIT: u64 = 1024 * 1024;
+/// Earliest and latest time that entries carry, in seconds since the epoch: 1980-01-02, because archives in the format
+/// of zip cannot hold earlier ones in any time zone, and 2100.
+const TIMES: std::ops::RangeInclusive<u64> = 315_619_200..=4_102_444_800;
 /// What every Git LFS pointer starts with; pointers are shorter than 1 KB.
 const LFS_START: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
 
@@ -29,20 +33,28 @@ const LFS_START: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
 pub struct Context {
     /// The tar archive. An error in it means that the tree could not be read.
     pub stream: BoxStream<'static, Result<Bytes, io::Error>>,
-    /// Git LFS pointers met so far; they are passed on as they are, without the content they point to.
+    /// Files met so far that look like Git LFS pointers. Where a `.gitattributes` sets the filter they were resolved
+    /// before; these are passed on as they are.
     pub lfs_pointers: Arc<AtomicUsize>,
 }
 
 /// Streams a commit's tree as a tar archive, `.dockerignore` applied. `extra_files` (path, content) are written
-/// last, in place of entries of the same path, and whatever `.dockerignore` says. The same tree gives the same bytes:
-/// no times, no owners, modes 0644 and 0755 only. Must be called within a tokio runtime.
-pub fn context_stream(tree: Arc<dyn SourceTree>, extra_files: Vec<(String, Vec<u8>)>) -> Context {
+/// last, in place of entries of the same path, and whatever `.dockerignore` says. Everything carries the time `modified`:
+/// servers inside of applications tell versions of a file apart by it, and the engine's cache does not look at it. The
+/// same commit gives the same bytes: no owners, modes 0644 and 0755 only. Must be called within a tokio runtime.
+pub fn context_stream(
+    tree: Arc<dyn SourceTree>,
+    modified: Timestamp,
+    extra_files: Vec<(String, Vec<u8>)>,
+) -> Context {
+    let modified = u64::try_from(modified.0 / 1000).unwrap_or(0);
+    let modified = modified.clamp(*TIMES.start(), *TIMES.end());
     let (sender, receiver) = mpsc::channel(8);
     let lfs_pointers = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&lfs_pointers);
     tokio::task::spawn_blocking(move || {
         let pipe = Pipe { sender: sender.clone(), buffer: BytesMut::with_capacity(PART) };
-        if let Err(error) = write_context(tree.as_ref(), &extra_files, pipe, &counter) {
+        if let Err(error) = write_context(tree.as_ref(), modified, &extra_files, pipe, &counter) {
             // Nobody listens any more when the build was given up.
             let _ = sender.blocking_send(Err(error));
         }
@@ -52,6 +64,7 @@ pub fn context_stream(tree: Arc<dyn SourceTree>, extra_files: Vec<(String, Vec<u
 
 fn write_context(
     tree: &dyn SourceTree,
+    modified: u64,
     extra: &[(String, Vec<u8>)],
     pipe: Pipe,
     lfs: &AtomicUsize,
@@ -60,7 +73,7 @@ fn write_context(
         Some(text) => DockerIgnore::parse(&String::from_utf8_lossy(&text)),
         None => DockerIgnore::default(),
     };
-    let mut archive = Archive { tar: Builder::new(pipe), directories: HashSet::new() };
+    let mut archive = Archive { tar: Builder::new(pipe), modified, directories: HashSet::new() };
     // The directories above the entry at hand, with what matched them.
     let mut above: Vec<(String, Hits)> = Vec::new();
     let walked = tree.walk(&mut |entry, content| {
@@ -101,6 +114,8 @@ fn parent(path: &str) -> &str {
 
 struct Archive {
     tar: Builder<Pipe>,
+    /// Time of every entry, in seconds since the epoch.
+    modified: u64,
     /// Directories that are in the archive.
     directories: HashSet<String>,
 }
@@ -109,23 +124,22 @@ impl Archive {
     fn append(
         &mut self,
         entry: &Entry,
-        content: &mut dyn Read,
+        content: &mut dyn Content,
         lfs: &AtomicUsize,
     ) -> io::Result<()> {
         match entry.kind {
             EntryKind::Directory | EntryKind::Submodule => self.directory(&entry.path),
-            EntryKind::File { executable }
-                if (LFS_START.len() as u64..1024).contains(&entry.size) =>
-            {
+            EntryKind::File { executable } => {
+                let size = content.size()?;
+                if !(LFS_START.len() as u64..1024).contains(&size) {
+                    return self.file(&entry.path, size, executable, content);
+                }
                 let mut bytes = Vec::new();
                 content.read_to_end(&mut bytes)?;
                 if bytes.starts_with(LFS_START) {
                     lfs.fetch_add(1, Ordering::Relaxed);
                 }
-                self.file(&entry.path, entry.size, executable, &mut bytes.as_slice())
-            }
-            EntryKind::File { executable } => {
-                self.file(&entry.path, entry.size, executable, content)
+                self.file(&entry.path, size, executable, &mut bytes.as_slice())
             }
             EntryKind::Symlink => {
                 let mut target = Vec::new();
@@ -135,7 +149,7 @@ impl Archive {
                     return Ok(());
                 }
                 self.parents(&entry.path)?;
-                let mut header = header(EntryType::Symlink, 0o777, 0);
+                let mut header = self.header(EntryType::Symlink, 0o777, 0);
                 let target = Path::new(OsStr::from_bytes(&target));
                 self.tar.append_link(&mut header, &entry.path, target)
             }
@@ -151,14 +165,14 @@ impl Archive {
     ) -> io::Result<()> {
         self.parents(path)?;
         let mode = if executable { 0o755 } else { 0o644 };
-        let mut header = header(EntryType::Regular, mode, size);
+        let mut header = self.header(EntryType::Regular, mode, size);
         self.tar.append_data(&mut header, path, content)
     }
 
     fn directory(&mut self, path: &str) -> io::Result<()> {
         self.parents(path)?;
         if self.directories.insert(path.to_owned()) {
-            let mut header = header(EntryType::Directory, 0o755, 0);
+            let mut header = self.header(EntryType::Directory, 0o755, 0);
             self.tar.append_data(&mut header, path, io::empty())?;
         }
         Ok(())
@@ -172,17 +186,17 @@ impl Archive {
         }
         self.directory(parent)
     }
-}
 
-fn header(kind: EntryType, mode: u32, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(mode);
-    header.set_size(size);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header
+    fn header(&self, kind: EntryType, mode: u32, size: u64) -> Header {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_size(size);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(self.modified);
+        header
+    }
 }
 
 /// Bytes of the blocking writer on their way to the async reader.
@@ -217,8 +231,14 @@ mod tests {
     use super::*;
     use crate::git::memory_tree::MemoryTree;
 
-    async fn bytes(tree: MemoryTree, extra: Vec<(String, Vec<u8>)>) -> Vec<u8> {
-        let mut context = context_stream(Arc::new(tree), extra);
+    const COMMITTED: Timestamp = Timestamp(1_768_926_600_999);
+
+    async fn bytes(
+        tree: MemoryTree,
+        modified: Timestamp,
+        extra: Vec<(String, Vec<u8>)>,
+    ) -> Vec<u8> {
+        let mut context = context_stream(Arc::new(tree), modified, extra);
         let mut all = Vec::new();
         while let Some(part) = context.stream.next().await {
             all.extend_from_slice(&part.unwrap());
@@ -238,7 +258,7 @@ mod tests {
                 let kind = entry.header().entry_type();
                 assert_eq!(
                     (entry.header().mtime().unwrap(), entry.header().uid().unwrap()),
-                    (0, 0)
+                    (1_768_926_600, 0)
                 );
                 let mut text = String::new();
                 entry.read_to_string(&mut text).unwrap();
@@ -271,7 +291,7 @@ mod tests {
     async fn the_archive_holds_what_is_not_ignored() {
         let extra =
             vec![("Dockerfile".to_owned(), b"FROM y".to_vec()), ("a/b".to_owned(), b"B".to_vec())];
-        let tar = bytes(example(), extra.clone()).await;
+        let tar = bytes(example(), COMMITTED, extra.clone()).await;
         assert_eq!(
             listing(&tar),
             [
@@ -289,7 +309,23 @@ mod tests {
                 "a/b 644 B",
             ]
         );
-        assert_eq!(tar, bytes(example(), extra).await);
+        assert_eq!(tar, bytes(example(), COMMITTED, extra).await);
+    }
+
+    #[tokio::test]
+    async fn every_time_is_one_that_archives_can_hold() {
+        for (committed, expected) in [
+            (0, 315_619_200),
+            (-5_000, 315_619_200),
+            (1_700_000_000_000, 1_700_000_000),
+            (i64::MAX, 4_102_444_800),
+            (i64::MIN, 315_619_200),
+        ] {
+            let tar = bytes(MemoryTree::new(&[("a", "a")]), Timestamp(committed), Vec::new()).await;
+            let mut archive = tar::Archive::new(tar.as_slice());
+            let entry = archive.entries().unwrap().next().unwrap().unwrap();
+            assert_eq!(entry.header().mtime().unwrap(), expected, "{committed}");
+        }
     }
 
     #[tokio::test]
@@ -299,7 +335,7 @@ mod tests {
         let pointer = format!("{}oid sha256:00\nsize 5\n", String::from_utf8_lossy(LFS_START));
         let tree = MemoryTree::new(&[(&long, "long"), ("large", &large), ("image.png", &pointer)])
             .link("l", &"t".repeat(300));
-        let mut context = context_stream(Arc::new(tree), Vec::new());
+        let mut context = context_stream(Arc::new(tree), COMMITTED, Vec::new());
         let mut all = Vec::new();
         while let Some(part) = context.stream.next().await {
             all.extend_from_slice(&part.unwrap());
@@ -314,7 +350,7 @@ mod tests {
     async fn a_reader_that_goes_away_ends_the_writer() {
         let large = "x".repeat(10_000_000);
         let mut context =
-            context_stream(Arc::new(MemoryTree::new(&[("large", &large)])), Vec::new());
+            context_stream(Arc::new(MemoryTree::new(&[("large", &large)])), COMMITTED, Vec::new());
         assert!(context.stream.next().await.is_some());
         drop(context);
     }

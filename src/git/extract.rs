@@ -1,10 +1,11 @@
 //! A directory of a commit as files on disk, for static sites.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::source_tree::Content;
 use super::{Entry, EntryKind, SourceTree, TreeError};
 
 /// What an extraction may take.
@@ -90,7 +91,7 @@ fn write_all(
 
 fn write_entry(
     entry: &Entry,
-    content: &mut dyn Read,
+    content: &mut dyn Content,
     target: &Path,
     limits: ExtractLimits,
     done: &mut Extracted,
@@ -109,7 +110,7 @@ fn write_entry(
         }
     }
     done.files += 1;
-    done.bytes += entry.size;
+    done.bytes += content.size()?;
     if done.files > limits.files {
         return Err(ExtractError::TooManyFiles(limits.files));
     }

@@ -10,22 +10,24 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use super::budget::{Budget, Wire};
+use super::line::Peer;
 use super::mirror::Tip;
 use super::object_store::{PackPart, StoreError};
 use super::objects::ObjectId;
-use super::opened::{Fault, Opened, Slot, blocking, disk};
+use super::opened::{Brought, Fault, Opened, Slot, blocking, disk};
 use super::pack::ShallowUpdate;
-use super::packets::WireLimits;
 use super::refs::Resolved;
 use super::transport::{Depth, Remote, Wanted};
-use super::{FetchError, FetchRequest, FetchedCommit, Progress, SourceFetcher};
-use crate::egress::Client;
+use super::{Access, FetchError, FetchRequest, FetchedCommit, Progress, SourceFetcher, submodules};
+use crate::egress::{Client, Policy};
 use crate::model::branch::check_branch;
+use crate::model::git_url::GitUrl;
 
 /// What a fetch may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most bytes received from the server in one fetch.
+    /// Most bytes received from all servers for one commit: objects, submodules, Git LFS files.
     pub received_bytes: u64,
     /// Longest silence of the server.
     pub idle: Duration,
@@ -46,9 +48,21 @@ impl Default for Limits {
     }
 }
 
-/// Fetches over smart HTTP into bare mirrors below one directory. One fetch a mirror at a time; others wait.
+/// One repository and what is wanted of it.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub url: &'a GitUrl,
+    /// Only one that is for this address.
+    pub access: Option<&'a Access>,
+    pub branch: Option<&'a str>,
+    pub commit: Option<&'a str>,
+    pub wire: &'a Wire,
+}
+
+/// Fetches over smart HTTP and SSH into bare mirrors below one directory. One fetch a mirror at a time; others wait.
 pub struct LibGit {
     mirrors: PathBuf,
+    known_hosts: Option<PathBuf>,
     client: Client,
     limits: Limits,
     slots: Mutex<HashMap<String, Slot>>,
@@ -57,7 +71,31 @@ pub struct LibGit {
 impl LibGit {
     /// `mirrors` is made (mode 0700) when the first fetch needs it.
     pub fn new(mirrors: PathBuf, client: Client, limits: Limits) -> Self {
-        Self { mirrors, client, limits, slots: Mutex::default() }
+        Self { mirrors, known_hosts: None, client, limits, slots: Mutex::default() }
+    }
+
+    /// The same with the operator's file of known SSH host keys, which need not be there.
+    pub fn with_known_hosts(self, file: PathBuf) -> Self {
+        Self { known_hosts: Some(file), ..self }
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        self.client.policy()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Whom to ask for this.
+    pub(super) fn peer<'a>(&'a self, asked: &Asked<'a>) -> Peer<'a> {
+        Peer {
+            client: &self.client,
+            url: asked.url,
+            access: asked.access,
+            known_hosts: self.known_hosts.as_deref(),
+            wire: asked.wire,
+        }
     }
 
     async fn fetch_unbounded(
@@ -65,21 +103,58 @@ impl LibGit {
         request: &FetchRequest,
         progress: &Progress,
     ) -> Result<FetchedCommit, FetchError> {
-        let key = request.url.mirror_key();
+        let budget = Arc::new(Budget::new(&self.limits));
+        let asked = Asked {
+            url: &request.url,
+            access: request.access.as_ref().filter(|access| access.is_for(&request.url)),
+            branch: request.branch.as_deref(),
+            commit: request.commit.as_deref(),
+            wire: &Wire { budget, idle: self.limits.idle },
+        };
+        submodules::whole(self, &asked, 0, progress).await
+    }
+
+    /// Where the mirror of a repository is. What was fetched with a credential is its owner's alone: a commit that is
+    /// here is handed out without asking the server again.
+    fn place(&self, asked: &Asked<'_>) -> Result<PathBuf, FetchError> {
+        let file = format!("{}.git", asked.url.mirror_key());
+        match asked.access {
+            None => Ok(self.mirrors.join(file)),
+            Some(access) => Ok(self.owned(&access.owner)?.join(file)),
+        }
+    }
+
+    fn owned(&self, owner: &str) -> Result<PathBuf, FetchError> {
+        let safe =
+            !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if !safe {
+            return Err(FetchError::Failed("The owner's name is no file name.".into()));
+        }
+        Ok(self.mirrors.join(owner))
+    }
+
+    /// Fetches one repository, without what lies outside it.
+    pub(super) async fn one(
+        &self,
+        asked: &Asked<'_>,
+        progress: &Progress,
+    ) -> Result<Brought, FetchError> {
+        let path = self.place(asked)?;
+        let key = path.to_string_lossy().into_owned();
         let slot = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.entry(key.clone()).or_default().clone()
+            slots.entry(key).or_default().clone()
         };
         let lock = Arc::new(Arc::clone(&slot.lock).lock_owned().await);
-        let path = self.mirrors.join(format!("{key}.git"));
         let open = || {
             let (slot, lock) = (slot.clone(), Arc::clone(&lock));
-            Opened::open(path.clone(), request.url.as_str().to_owned(), slot, lock, self.limits)
+            Opened::open(path.clone(), asked.url.as_str().to_owned(), slot, lock, self.limits)
         };
         let mut opened = open().await?;
-        match self.attempt(&opened, request, progress).await {
+        match self.attempt(&opened, asked, progress).await {
             Err(Fault::Damaged(reason)) => {
-                tracing::warn!(mirror = key, reason, "the mirror is damaged and is made anew");
+                let mirror = asked.url.as_str();
+                tracing::warn!(mirror, reason, "the mirror is damaged and is made anew");
                 let damaged = opened.clone();
                 blocking(move || {
                     let damaged = damaged;
@@ -87,7 +162,7 @@ impl LibGit {
                 })
                 .await?;
                 opened = open().await?;
-                self.attempt(&opened, request, progress).await
+                self.attempt(&opened, asked, progress).await
             }
             other => other,
         }
@@ -104,16 +179,16 @@ impl LibGit {
     async fn attempt(
         &self,
         opened: &Opened,
-        request: &FetchRequest,
+        asked: &Asked<'_>,
         progress: &Progress,
-    ) -> Result<FetchedCommit, Fault> {
-        let branch = request.branch.as_deref();
+    ) -> Result<Brought, Fault> {
+        let branch = asked.branch;
         if let Some(name) = branch.filter(|name| check_branch(name).is_err()) {
             return Err(
                 FetchError::BranchNotFound { branch: name.to_owned(), default: None }.into()
             );
         }
-        let commit = request.commit.as_deref().map(str::to_ascii_lowercase);
+        let commit = asked.commit.map(str::to_ascii_lowercase);
         if let Some(digits) = &commit {
             if digits.len() < 7
                 || digits.len() > 40
@@ -128,9 +203,7 @@ impl LibGit {
                 return opened.finish(id, name.unwrap_or_default()).await;
             }
         }
-        let limits =
-            WireLimits { received_bytes: self.limits.received_bytes, idle: self.limits.idle };
-        let mut remote = Remote::connect(self.client.clone(), &request.url, branch, limits).await?;
+        let mut remote = Remote::connect(self.peer(asked), branch).await?;
         let resolved = remote.resolve(branch).await;
         let Some(digits) = commit else {
             let resolved = resolved?;
@@ -157,7 +230,7 @@ impl LibGit {
         branch: Option<&str>,
         digits: &str,
         progress: &Progress,
-    ) -> Result<FetchedCommit, Fault> {
+    ) -> Result<Brought, Fault> {
         let default = resolved.as_ref().ok().and_then(|r| r.default.clone());
         if let Some(id) = ObjectId::parse(digits) {
             let name = branch.map(str::to_owned).or_else(|| default.clone()).unwrap_or_default();
@@ -273,6 +346,26 @@ impl SourceFetcher for LibGit {
             biased;
             () = cancel.cancelled() => Err(FetchError::Canceled),
             result = work => result.unwrap_or(Err(FetchError::TimedOut { seconds: request.timeout.as_secs() })),
+        }
+    }
+
+    async fn forget(&self, owner: &str) -> bool {
+        let Ok(path) = self.owned(owner) else { return true };
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        slots.retain(|key, _| PathBuf::from(key).starts_with(&path));
+        // No fetch is under way while its lock is held.
+        let mut locks = Vec::new();
+        for slot in slots.values() {
+            locks.push(slot.lock.lock().await);
+        }
+        let removing = path.clone();
+        let removed = spawn_blocking(move || std::fs::remove_dir_all(removing)).await;
+        let mut known = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|key, _| !PathBuf::from(key).starts_with(&path));
+        match removed {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => error.kind() == std::io::ErrorKind::NotFound,
+            Err(_) => false,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A tree in memory, for tests of what reads trees.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
-use super::source_tree::{Entry, EntryKind, SourceTree, TreeError};
+use super::source_tree::{Content, Entry, EntryKind, SourceTree, TreeError};
 
 /// Files by their paths.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,11 @@ impl MemoryTree {
         self.with(path, EntryKind::Symlink, target)
     }
 
+    /// Adds a submodule.
+    pub fn submodule(self, path: &str) -> Self {
+        self.with(path, EntryKind::Submodule, "")
+    }
+
     fn with(mut self, path: &str, kind: EntryKind, text: &str) -> Self {
         self.files.insert(path.to_owned(), (kind, text.as_bytes().to_vec()));
         self
@@ -40,7 +45,7 @@ impl SourceTree for MemoryTree {
         let prefix = if directory.is_empty() { String::new() } else { format!("{directory}/") };
         let mut seen = BTreeSet::new();
         let mut list = Vec::new();
-        for (path, (kind, content)) in &self.files {
+        for (path, (kind, _)) in &self.files {
             let Some(rest) = path.strip_prefix(&prefix) else {
                 continue;
             };
@@ -52,7 +57,6 @@ impl SourceTree for MemoryTree {
             list.push(Entry {
                 path: format!("{prefix}{name}"),
                 kind: if inner { EntryKind::Directory } else { *kind },
-                size: if inner { 0 } else { content.len() as u64 },
             });
         }
         if list.is_empty() && !directory.is_empty() {
@@ -74,15 +78,15 @@ impl SourceTree for MemoryTree {
 
     fn walk(
         &self,
-        visit: &mut dyn FnMut(&Entry, &mut dyn Read) -> io::Result<()>,
+        visit: &mut dyn FnMut(&Entry, &mut dyn Content) -> io::Result<()>,
     ) -> Result<(), TreeError> {
         let mut waiting = self.list("")?;
         waiting.reverse();
         while let Some(entry) = waiting.pop() {
             let empty = Vec::new();
             let content = self.files.get(&entry.path).map_or(&empty, |(_, content)| content);
-            visit(&entry, &mut content.as_slice())
-                .map_err(|error| TreeError::Stopped(error.to_string()))?;
+            let mut content = content.as_slice();
+            visit(&entry, &mut content).map_err(|error| TreeError::Stopped(error.to_string()))?;
             if entry.kind == EntryKind::Directory {
                 waiting.extend(self.list(&entry.path)?.into_iter().rev());
             }

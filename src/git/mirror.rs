@@ -58,6 +58,11 @@ impl Mirror {
         self.path.join("objects")
     }
 
+    /// Where the content of Git LFS files of this repository is kept.
+    pub fn large_files(&self) -> PathBuf {
+        self.path.with_extension("lfs")
+    }
+
     /// Where a reader leaves word that objects are damaged.
     pub fn damage_marker(&self) -> PathBuf {
         self.path.join(DAMAGED)

@@ -1,11 +1,24 @@
 //! Sources: the port `SourceFetcher`, which brings a commit into a kept mirror, and `SourceTree`,
 //! which reads the commit's files straight from the object database. Nothing is ever checked out.
 
+pub mod access;
+mod budget;
 pub mod context;
+mod directories;
 pub mod dockerignore;
 pub mod error;
 pub mod extract;
+pub mod folder;
+mod gitmodules;
+mod http_line;
+mod joined;
+mod known_hosts;
+mod lfs;
+mod lfs_server;
+mod lfs_store;
+mod lfs_tree;
 pub mod libgit;
+mod line;
 #[cfg(test)]
 pub(crate) mod memory_tree;
 mod mirror;
@@ -17,6 +30,11 @@ mod packets;
 mod pkt_line;
 mod refs;
 pub mod source_tree;
+mod ssh;
+mod submodules;
+pub mod tarball;
+mod tarball_names;
+mod tarball_tree;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -28,10 +46,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+pub use access::{Access, Credential};
 pub use error::FetchError;
-pub use source_tree::{Entry, EntryKind, SourceTree, TreeError};
+pub use source_tree::{Content, Entry, EntryKind, SourceTree, TreeError};
 
 use crate::model::git_url::GitUrl;
+use crate::model::timestamp::Timestamp;
 
 /// What to fetch.
 #[derive(Clone, Debug)]
@@ -39,6 +59,8 @@ pub struct FetchRequest {
     pub url: GitUrl,
     /// Branch or tag name; `None` asks for the remote's default branch.
     pub branch: Option<String>,
+    /// What a private repository is read with.
+    pub access: Option<Access>,
     /// A commit to build instead of the branch's newest, 7 to 64 hexadecimal digits.
     pub commit: Option<String>,
     /// The whole fetch's deadline.
@@ -54,6 +76,8 @@ pub struct FetchedCommit {
     pub subject: String,
     /// Author's name.
     pub author: String,
+    /// When it was committed; the epoch when it does not say.
+    pub committed_at: Timestamp,
     /// The branch that was resolved (the default one when none was asked for).
     pub branch: String,
     pub tree: Arc<dyn SourceTree>,
@@ -65,11 +89,15 @@ pub type Progress = Arc<dyn Fn(String) + Send + Sync>;
 /// Brings commits in. The one adapter is [`libgit::LibGit`].
 #[async_trait]
 pub trait SourceFetcher: Send + Sync {
-    /// Resolves branch or commit and fetches it into the repository's mirror (depth 1 where possible).
+    /// Resolves branch or commit and fetches it into the repository's mirror (depth 1 where possible), with its
+    /// submodules and the content of its Git LFS files.
     async fn fetch(
         &self,
         request: FetchRequest,
         progress: Progress,
         cancel: CancellationToken,
     ) -> Result<FetchedCommit, FetchError>;
+
+    /// Removes what was kept of private repositories fetched for this owner. Answers whether nothing is left.
+    async fn forget(&self, owner: &str) -> bool;
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::timestamp::Timestamp;
+
 /// The SHA-1 name of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ObjectId(pub [u8; 20]);
@@ -42,6 +44,8 @@ pub(super) struct Commit {
     pub subject: String,
     /// Author's name without control characters, at most 200 characters.
     pub author: String,
+    /// When it was committed; the epoch when it does not say.
+    pub committed_at: Timestamp,
 }
 
 impl Commit {
@@ -58,8 +62,17 @@ impl Commit {
             tree: ObjectId::parse(tree)?,
             subject: one_line(subject.unwrap_or("")),
             author: one_line(author),
+            committed_at: committed_at(head).unwrap_or(Timestamp(0)),
         })
     }
+}
+
+/// The time in `committer Name <address> 1700000000 +0100`.
+fn committed_at(head: &str) -> Option<Timestamp> {
+    let line = head.lines().find_map(|line| line.strip_prefix("committer "))?;
+    let (_, times) = line.rsplit_once('>')?;
+    let seconds: i64 = times.split_whitespace().next()?.parse().ok()?;
+    seconds.checked_mul(1000).map(Timestamp)
 }
 
 /// Text of a stranger, fit to stand in one line of a page or a log.
@@ -135,6 +148,10 @@ pub(super) fn is_forbidden_name(name: &[u8]) -> bool {
     if name.is_empty() || name == b"." || name == b".." || name.contains(&b'/') {
         return true;
     }
+    // Nearly all names: they begin with a character that no spelling of the two begins with.
+    if name.is_ascii() && !matches!(name[0], b'.' | b'g' | b'G' | b'\\') {
+        return false;
+    }
     // Characters that HFS+ ignores in names.
     let plain: String = String::from_utf8_lossy(name)
         .chars()
@@ -166,12 +183,26 @@ mod tests {
     #[test]
     fn a_commit_tells_its_tree_subject_and_author() {
         let text = format!(
-            "tree {ID}\nparent {ID}\nauthor Ada \u{1b}[1mL <a@b> 1 +0000\ncommitter X <x> 1 +0000\n\nFix it\u{202e}\n\nbody"
+            "tree {ID}\nparent {ID}\nauthor Ada \u{1b}[1mL <a@b> 1 +0000\ncommitter X> <x> 1700000000 +0100\n\nFix it\u{202e}\n\nbody"
         );
         let commit = Commit::parse(text.as_bytes()).unwrap();
         assert_eq!(commit.tree.to_string(), ID);
         assert_eq!(commit.subject, "Fix it");
         assert_eq!(commit.author, "Ada [1mL");
+        assert_eq!(commit.committed_at, Timestamp(1_700_000_000_000));
+        for line in [
+            "",
+            "committer X <x>",
+            "committer X <x> soon",
+            "committer X <x> 9223372036854775807 +0000",
+        ] {
+            let text = format!("tree {ID}\n{line}\n\nx");
+            assert_eq!(
+                Commit::parse(text.as_bytes()).unwrap().committed_at,
+                Timestamp(0),
+                "{line}"
+            );
+        }
         assert_eq!(Commit::parse(b"tree x"), None);
         assert_eq!(Commit::parse(b""), None);
         let tag = format!("object {ID}\ntype commit\n");

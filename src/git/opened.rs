@@ -11,7 +11,7 @@ use super::libgit::Limits;
 use super::mirror::Mirror;
 use super::object_store::{Kind, ObjectStore};
 use super::objects::{Commit, ObjectId, tag_target};
-use super::tree::{LibGitTree, Reading, TreeLimits};
+use super::tree::{LibGitTree, Reading, Survey, TreeLimits};
 use super::{FetchError, FetchedCommit, TreeError};
 
 /// What is shared between the fetches of one mirror.
@@ -31,6 +31,18 @@ pub(super) struct Opened {
     readers: Arc<AtomicUsize>,
     limits: Limits,
     _lock: Arc<OwnedMutexGuard<()>>,
+}
+
+/// A commit that is here whole, and what else is to be known of it.
+pub(super) struct Brought {
+    /// With its tree as the repository alone has it.
+    pub commit: FetchedCommit,
+    pub tree: LibGitTree,
+    pub survey: Survey,
+    /// Where the content of its large files is kept.
+    pub large_files: PathBuf,
+    /// Whether nobody else read from the mirror when it was brought.
+    pub alone: bool,
 }
 
 /// Why an attempt ended.
@@ -85,7 +97,7 @@ impl Opened {
     }
 
     /// Checks that the commit is here whole and hands it over.
-    pub async fn finish(&self, id: ObjectId, branch: String) -> Result<FetchedCommit, Fault> {
+    pub async fn finish(&self, id: ObjectId, branch: String) -> Result<Brought, Fault> {
         let here = self.clone();
         let found = blocking(move || Ok(here.describe(id, branch))).await?;
         found.map_err(|error| match error {
@@ -94,7 +106,7 @@ impl Opened {
         })
     }
 
-    fn describe(&self, id: ObjectId, branch: String) -> Result<FetchedCommit, TreeError> {
+    fn describe(&self, id: ObjectId, branch: String) -> Result<Brought, TreeError> {
         let object =
             self.store.read(id, Kind::Commit).map_err(|error| TreeError::Broken(error.0))?;
         let commit = Commit::parse(object.data())
@@ -103,17 +115,21 @@ impl Opened {
             store: Arc::clone(&self.store),
             root: commit.tree,
             limits: TreeLimits { entries: self.limits.entries, file_bytes: self.limits.file_bytes },
+            directories: Arc::default(),
             damage_marker: self.mirror.damage_marker(),
             _reading: Arc::new(Reading::new(&self.readers)),
         };
-        tree.verify()?;
-        Ok(FetchedCommit {
+        let survey = tree.verify()?;
+        let commit = FetchedCommit {
             sha: id.to_string(),
             subject: commit.subject,
             author: commit.author,
+            committed_at: commit.committed_at,
             branch,
-            tree: Arc::new(tree),
-        })
+            tree: Arc::new(tree.clone()),
+        };
+        let alone = self.readers.load(Ordering::Relaxed) == 1;
+        Ok(Brought { commit, tree, survey, large_files: self.mirror.large_files(), alone })
     }
 }
 

@@ -1,34 +1,35 @@
 //! An answer's pkt-lines, read as they arrive.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Mutex;
 
 use super::FetchError;
+use super::budget::Wire;
 use super::pkt_line::{Packet, take};
+use super::ssh::Output;
 use crate::egress::{EgressError, Response};
 
-/// What one fetch may take from the server.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct WireLimits {
-    pub received_bytes: u64,
-    pub idle: Duration,
+/// Where the bytes of an answer come from.
+pub(super) enum Source {
+    Http(Response),
+    /// What a program on the server prints; the answers follow each other in it.
+    Ssh(Arc<Mutex<Output>>),
 }
 
 /// An answer's frames, counted against the limit.
 pub(super) struct Packets {
-    response: Response,
+    source: Source,
     buffer: BytesMut,
     host: String,
-    limits: WireLimits,
-    /// Bytes received in this fetch so far.
-    pub received: u64,
+    wire: Wire,
 }
 
 impl Packets {
-    /// `received` is what the answers before this one took.
-    pub fn new(response: Response, host: String, limits: WireLimits, received: u64) -> Self {
-        Self { response, buffer: BytesMut::new(), host, limits, received }
+    pub fn new(source: Source, host: String, wire: Wire) -> Self {
+        Self { source, buffer: BytesMut::new(), host, wire }
     }
 
     /// The next frame, `None` at the answer's end.
@@ -37,21 +38,24 @@ impl Packets {
             if let Some(packet) = take(&mut self.buffer).map_err(|_| self.garbled())? {
                 return Ok(Some(packet));
             }
-            let chunk = self.response.chunk(self.limits.idle).await;
-            match chunk.map_err(|error| egress_error(error, &self.host, self.limits.idle))? {
+            match self.chunk().await? {
                 Some(chunk) => {
-                    self.received += chunk.len() as u64;
-                    if self.received > self.limits.received_bytes {
-                        return Err(FetchError::TooLarge {
-                            limit_megabytes: self.limits.received_bytes / (1024 * 1024),
-                        });
-                    }
+                    self.wire.budget.take(chunk.len())?;
                     self.buffer.extend_from_slice(&chunk);
                 }
                 None if self.buffer.is_empty() => return Ok(None),
                 None => return Err(self.broken_off()),
             }
         }
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
+        let idle = self.wire.idle;
+        let chunk = match &mut self.source {
+            Source::Http(response) => response.chunk(idle).await,
+            Source::Ssh(output) => output.lock().await.chunk(idle).await,
+        };
+        chunk.map_err(|error| egress_error(error, &self.host, idle))
     }
 
     pub async fn expect_flush(&mut self) -> Result<(), FetchError> {

@@ -1,6 +1,6 @@
 //! A commit's files, read from the object database.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 /// What an entry is. Symbolic links are never followed; submodules are named, not entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,27 @@ pub struct Entry {
     /// Path from the root of the tree, with `/` between components.
     pub path: String,
     pub kind: EntryKind,
-    /// Size of a file's or a link's content in bytes.
-    pub size: u64,
+}
+
+/// What a file or a link holds. It is looked for when it is first asked for: an entry that nobody reads costs nothing.
+pub trait Content: Read {
+    /// Bytes it has in all.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn size(&mut self) -> io::Result<u64>;
+}
+
+impl Content for &[u8] {
+    fn size(&mut self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
+
+impl Content for io::Empty {
+    fn size(&mut self) -> io::Result<u64> {
+        Ok(0)
+    }
 }
 
 /// A tree that could not be read.
@@ -51,10 +70,20 @@ pub trait SourceTree: Send + Sync {
     /// A regular file's content, or `None` when there is none of this name (a link counts as none).
     fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError>;
 
-    /// Visits every entry depth first, parents before children, handing over a file's (or a link's) content as a reader.
+    /// What a path leads to; `None` when there is nothing. A link on the way leads nowhere.
+    fn kind(&self, path: &str) -> Result<Option<EntryKind>, TreeError> {
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        match self.list(parent) {
+            Ok(entries) => Ok(entries.iter().find(|e| e.path == path).map(|entry| entry.kind)),
+            Err(TreeError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Visits every entry depth first, parents before children, handing over a file's (or a link's) content.
     fn walk(
         &self,
-        visit: &mut dyn FnMut(&Entry, &mut dyn Read) -> std::io::Result<()>,
+        visit: &mut dyn FnMut(&Entry, &mut dyn Content) -> io::Result<()>,
     ) -> Result<(), TreeError>;
 
     /// The tree of a directory below this one, for projects that live in a part of a repository.

@@ -15,7 +15,9 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::libgit::{LibGit, Limits};
-use super::{FetchError, FetchRequest, FetchedCommit, Progress, SourceFetcher};
+use super::{
+    EntryKind, FetchError, FetchRequest, FetchedCommit, Progress, SourceFetcher, TreeError,
+};
 use crate::egress::{Client, Policy};
 
 /// A Git server with one repository, and a clone of it to commit in.
@@ -78,6 +80,7 @@ impl Server {
         FetchRequest {
             url: policy.git_url(&format!("{}/repo.git", self.address)).unwrap(),
             branch: branch.map(str::to_owned),
+            access: None,
             commit: commit.map(str::to_owned),
             timeout: Duration::from_secs(20),
         }

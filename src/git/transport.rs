@@ -1,20 +1,18 @@
-//! Git's smart protocol over HTTP, the fetching half: which commit a branch is at, and a pack with it.
+//! Git's smart protocol, the fetching half: which commit a branch is at, and a pack with it.
 //!
 //! Version 2 is asked for; a server that answers in version 0 is understood too. Everything passes through the egress
 //! client, so addresses are checked, redirects are not followed, and dropping a future ends the connection. libgit2's own
 //! network code is not used: it follows redirects, resolves names unchecked and knows no deadline.
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, StatusCode, header};
 
 use super::FetchError;
+use super::line::{Line, Peer};
 use super::objects::ObjectId;
 use super::pack::Pack;
-use super::packets::{Packets, WireLimits, egress_error};
+use super::packets::Packets;
 use super::pkt_line::{DELIMITER, FLUSH, Packet, put_line};
 use super::refs::{Refs, Resolved};
-use crate::egress::{Client, Response};
-use crate::model::git_url::GitUrl;
 
 /// The depth that stands for "all of it" in the protocol.
 const WHOLE_HISTORY: u32 = 0x7fff_ffff;
@@ -22,12 +20,7 @@ const AGENT: &str = concat!("agent=orbitra/", env!("CARGO_PKG_VERSION"));
 
 /// A server after its greeting.
 pub(super) struct Remote {
-    client: Client,
-    /// Address of the repository without a trailing slash.
-    base: String,
-    host: String,
-    limits: WireLimits,
-    received: u64,
+    line: Line,
     dialect: Dialect,
 }
 
@@ -60,34 +53,12 @@ pub(super) struct Wanted<'a> {
 
 impl Remote {
     /// Asks the server how it speaks. `branch` is the branch or tag whose place will be asked for.
-    pub async fn connect(
-        client: Client,
-        url: &GitUrl,
-        branch: Option<&str>,
-        limits: WireLimits,
-    ) -> Result<Self, FetchError> {
-        let mut remote = Self {
-            client,
-            base: url.as_str().to_owned(),
-            host: url.host(),
-            limits,
-            received: 0,
-            dialect: Dialect::V2 { capabilities: Vec::new() },
-        };
-        let mut response = remote.greet().await?;
-        if response.status().is_redirection() && !remote.base.ends_with(".git") {
-            // Some forges answer for `name.git` only. That address is ours to guess; the one they send is not followed.
-            remote.base.push_str(".git");
-            response = remote.greet().await?;
-        }
-        let packets = remote.packets(response, "application/x-git-upload-pack-advertisement")?;
+    pub async fn connect(peer: Peer<'_>, branch: Option<&str>) -> Result<Self, FetchError> {
+        let line = Line::open(peer).await?;
+        let mut remote = Self { line, dialect: Dialect::V2 { capabilities: Vec::new() } };
+        let packets = remote.line.greet().await?;
         remote.read_greeting(packets, branch).await?;
         Ok(remote)
-    }
-
-    async fn greet(&self) -> Result<Response, FetchError> {
-        let path = "/info/refs?service=git-upload-pack";
-        self.send(Method::GET, path, Bytes::new(), true).await
     }
 
     async fn read_greeting(
@@ -96,6 +67,9 @@ impl Remote {
         branch: Option<&str>,
     ) -> Result<(), FetchError> {
         let mut first = packets.next().await?;
+        if first.is_none() {
+            return Err(self.line.no_greeting().await);
+        }
         if first.as_ref().is_some_and(|p| p.line().starts_with("# service=")) {
             packets.expect_flush().await?;
             first = packets.next().await?;
@@ -113,7 +87,6 @@ impl Remote {
             let (capabilities, refs) = Refs::read_greeting(first, &mut packets, branch).await?;
             Dialect::V0 { capabilities, refs }
         };
-        self.received = packets.received;
         let formats = self.capability("object-format");
         if formats.is_some_and(|format| format != "sha1") {
             return Err(FetchError::Failed(
@@ -145,9 +118,8 @@ impl Remote {
             put_line(&mut body, &format!("ref-prefix refs/tags/{name}"));
         }
         body.extend_from_slice(FLUSH);
-        let mut packets = self.ask(body.freeze()).await?;
+        let mut packets = self.ask(body.freeze(), false).await?;
         let refs = Refs::read_list(&mut packets, branch).await?;
-        self.received = packets.received;
         refs.resolve(branch)
     }
 
@@ -174,7 +146,7 @@ impl Remote {
             if self.capability("side-band-64k").is_none() {
                 return Err(FetchError::Failed(format!(
                     "The Git server of {} is too old.",
-                    self.host
+                    self.line.host()
                 )));
             }
             if !self.hands_out(wanted.id) {
@@ -200,7 +172,7 @@ impl Remote {
         if v2 {
             body.extend_from_slice(FLUSH);
         }
-        let packets = self.ask(body.freeze()).await?;
+        let packets = self.ask(body.freeze(), true).await?;
         Pack::open(packets, v2).await
     }
 
@@ -227,73 +199,9 @@ impl Remote {
         body
     }
 
-    async fn ask(&self, body: Bytes) -> Result<Packets, FetchError> {
+    async fn ask(&mut self, body: Bytes, last: bool) -> Result<Packets, FetchError> {
         let v2 = matches!(self.dialect, Dialect::V2 { .. });
-        let response = self.send(Method::POST, "/git-upload-pack", body, v2).await?;
-        self.packets(response, "application/x-git-upload-pack-result")
-    }
-
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-        v2: bool,
-    ) -> Result<Response, FetchError> {
-        let mut request = http::Request::builder()
-            .uri(format!("{}{path}", self.base))
-            // GitHub tells browsers and Git apart by the agent's beginning.
-            .header(
-                header::USER_AGENT,
-                concat!("git/2.40 (Orbitra/", env!("CARGO_PKG_VERSION"), ")"),
-            );
-        if method == Method::POST {
-            request = request
-                .header(header::CONTENT_TYPE, "application/x-git-upload-pack-request")
-                .header(header::ACCEPT, "application/x-git-upload-pack-result");
-        }
-        if v2 {
-            request = request.header("git-protocol", "version=2");
-        }
-        let request = request.method(method).body(body).map_err(|error| {
-            FetchError::Failed(format!("The address cannot be asked: {error}."))
-        })?;
-        self.client
-            .send(request, self.limits.idle)
-            .await
-            .map_err(|error| egress_error(error, &self.host, self.limits.idle))
-    }
-
-    /// The answer's frames, once status and type show that it is Git's.
-    fn packets(&self, response: Response, content_type: &str) -> Result<Packets, FetchError> {
-        let status = response.status();
-        let host = &self.host;
-        if status.is_redirection() {
-            return Err(FetchError::RedirectRefused);
-        }
-        match status {
-            StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED
-            | StatusCode::FORBIDDEN
-            | StatusCode::NOT_FOUND
-            | StatusCode::GONE => {
-                return Err(FetchError::AuthFailed(self.base.clone()));
-            }
-            _ => {
-                return Err(FetchError::Failed(format!(
-                    "{host} answered with status {}.",
-                    status.as_u16()
-                )));
-            }
-        }
-        let found = response.headers().get(header::CONTENT_TYPE);
-        let found = found.and_then(|value| value.to_str().ok()).unwrap_or("");
-        if found.split(';').next().unwrap_or("").trim() != content_type {
-            return Err(FetchError::Failed(format!(
-                "{host} did not answer as a Git server. Check the address: it must be the one `git clone` takes."
-            )));
-        }
-        Ok(Packets::new(response, host.clone(), self.limits, self.received))
+        self.line.ask(body, v2, last).await
     }
 }
 

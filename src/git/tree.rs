@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::directories::{Directories, Directory};
 use super::mirror::mark_damaged;
 use super::object_store::{Kind, Object, ObjectStore};
 use super::objects::{Mode, ObjectId, RawEntry, entries, is_forbidden_name};
-use super::source_tree::{Entry, EntryKind, SourceTree, TreeError};
+use super::source_tree::{Content, Entry, EntryKind, SourceTree, TreeError};
 
 /// Most directories one inside the other.
 pub(super) const MOST_DEPTH: usize = 128;
@@ -19,6 +20,19 @@ pub(super) struct TreeLimits {
     pub entries: usize,
     pub file_bytes: u64,
 }
+
+/// What was seen while a commit was checked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Survey {
+    pub entries: usize,
+    /// Submodules: where each is, and its commit.
+    pub links: Vec<(String, ObjectId)>,
+    /// Paths of files named `.gitattributes`.
+    pub attributes: Vec<String>,
+}
+
+/// Most submodules and most `.gitattributes` that are looked at.
+const MOST_SURVEYED: usize = 1000;
 
 /// Held while a tree of a mirror is in use, so that the mirror is not renewed under it.
 pub(super) struct Reading(Arc<AtomicUsize>);
@@ -42,6 +56,8 @@ pub(super) struct LibGitTree {
     pub store: Arc<ObjectStore>,
     pub root: ObjectId,
     pub limits: TreeLimits,
+    /// Shared by the trees below this one.
+    pub directories: Arc<Directories>,
     /// Told when an object turns out damaged, so that the next fetch starts afresh.
     pub damage_marker: PathBuf,
     pub _reading: Arc<Reading>,
@@ -53,8 +69,18 @@ impl LibGitTree {
         TreeError::Broken(what.to_owned())
     }
 
-    fn directory(&self, id: ObjectId) -> Result<Object<'_>, TreeError> {
+    fn unpacked(&self, id: ObjectId) -> Result<Object<'_>, TreeError> {
         self.store.read(id, Kind::Tree).map_err(|error| self.broken(&error.0))
+    }
+
+    fn directory(&self, id: ObjectId) -> Result<Arc<Directory>, TreeError> {
+        if let Some(kept) = self.directories.get(id) {
+            return Ok(kept);
+        }
+        let parsed = Directory::parse(self.unpacked(id)?.data());
+        let parsed = Arc::new(parsed.ok_or_else(|| self.broken("a directory does not parse"))?);
+        self.directories.keep(id, &parsed);
+        Ok(parsed)
     }
 
     fn entry(&self, directory: &str, raw: &RawEntry<'_>) -> Result<Entry, TreeError> {
@@ -64,21 +90,16 @@ impl LibGitTree {
         if is_forbidden_name(raw.name) {
             return Err(TreeError::Forbidden(path));
         }
-        let kind = match raw.mode {
-            Mode::File { executable } => EntryKind::File { executable },
-            Mode::Directory => EntryKind::Directory,
-            Mode::Symlink => EntryKind::Symlink,
-            Mode::Submodule => EntryKind::Submodule,
-        };
-        let size = match raw.mode {
-            Mode::File { .. } | Mode::Symlink => match self.store.header(raw.id) {
-                Ok((Kind::Blob, size)) => size,
-                Ok(_) => return Err(self.broken("an object is of the wrong kind")),
-                Err(error) => return Err(self.broken(&error.0)),
-            },
-            Mode::Directory | Mode::Submodule => 0,
-        };
-        Ok(Entry { path, kind, size })
+        Ok(Entry { path, kind: raw.mode.into() })
+    }
+
+    /// Size of a file's or a link's content in bytes.
+    fn size(&self, id: ObjectId) -> Result<u64, TreeError> {
+        match self.store.header(id) {
+            Ok((Kind::Blob, size)) => Ok(size),
+            Ok(_) => Err(self.broken("an object is of the wrong kind")),
+            Err(error) => Err(self.broken(&error.0)),
+        }
     }
 
     /// The object a path leads to; `None` when a part is missing or is no directory.
@@ -94,16 +115,7 @@ impl LibGitTree {
             {
                 return Ok(None);
             }
-            let directory = self.directory(found.1)?;
-            let mut next = None;
-            for entry in entries(directory.data()) {
-                let entry = entry.map_err(|()| self.broken("a directory does not parse"))?;
-                if entry.name == part.as_bytes() {
-                    next = Some((entry.mode, entry.id));
-                    break;
-                }
-            }
-            match next {
+            match self.directory(found.1)?.get(part.as_bytes()) {
                 Some(next) => found = next,
                 None => return Ok(None),
             }
@@ -112,9 +124,10 @@ impl LibGitTree {
     }
 
     /// Checks that everything the commit names is here and within the limits, without unpacking files.
-    pub fn verify(&self) -> Result<(), TreeError> {
-        let mut count = 0;
-        self.verify_directory("", self.root, 0, &mut count)
+    pub fn verify(&self) -> Result<Survey, TreeError> {
+        let mut survey = Survey::default();
+        self.verify_directory("", self.root, 0, &mut survey)?;
+        Ok(survey)
     }
 
     fn verify_directory(
@@ -122,12 +135,12 @@ impl LibGitTree {
         path: &str,
         id: ObjectId,
         depth: usize,
-        count: &mut usize,
+        survey: &mut Survey,
     ) -> Result<(), TreeError> {
         if depth >= MOST_DEPTH {
             return Err(TreeError::TooDeep(MOST_DEPTH));
         }
-        let directory = self.directory(id)?;
+        let directory = self.unpacked(id)?;
         for entry in entries(directory.data()) {
             let entry = entry.map_err(|()| self.broken("a directory does not parse"))?;
             let name = String::from_utf8_lossy(entry.name);
@@ -135,14 +148,23 @@ impl LibGitTree {
             if is_forbidden_name(entry.name) {
                 return Err(TreeError::Forbidden(path));
             }
-            *count += 1;
-            if *count > self.limits.entries {
+            survey.entries += 1;
+            if survey.entries > self.limits.entries {
                 return Err(TreeError::TooMany(self.limits.entries));
             }
             match entry.mode {
-                Mode::Directory => self.verify_directory(&path, entry.id, depth + 1, count)?,
+                Mode::Directory => self.verify_directory(&path, entry.id, depth + 1, survey)?,
                 Mode::File { .. } | Mode::Symlink if !self.store.contains(entry.id) => {
                     return Err(self.broken("a file is missing"));
+                }
+                Mode::File { .. }
+                    if entry.name == b".gitattributes"
+                        && survey.attributes.len() < MOST_SURVEYED =>
+                {
+                    survey.attributes.push(path);
+                }
+                Mode::Submodule if survey.links.len() < MOST_SURVEYED => {
+                    survey.links.push((path, entry.id));
                 }
                 _ => {}
             }
@@ -156,12 +178,12 @@ impl LibGitTree {
         id: ObjectId,
         depth: usize,
         count: &mut usize,
-        visit: &mut dyn FnMut(&Entry, &mut dyn Read) -> io::Result<()>,
+        visit: &mut dyn FnMut(&Entry, &mut dyn Content) -> io::Result<()>,
     ) -> Result<(), TreeError> {
         if depth >= MOST_DEPTH {
             return Err(TreeError::TooDeep(MOST_DEPTH));
         }
-        let directory = self.directory(id)?;
+        let directory = self.unpacked(id)?;
         for raw in entries(directory.data()) {
             let raw = raw.map_err(|()| self.broken("a directory does not parse"))?;
             let entry = self.entry(path, &raw)?;
@@ -169,10 +191,11 @@ impl LibGitTree {
             if *count > self.limits.entries {
                 return Err(TreeError::TooMany(self.limits.entries));
             }
-            let mut content = Content {
+            let mut content = Blob {
                 tree: self,
                 id: raw.id,
-                entry: &entry,
+                path: &entry.path,
+                size: None,
                 state: match entry.kind {
                     EntryKind::File { .. } | EntryKind::Symlink => State::Unread,
                     EntryKind::Directory | EntryKind::Submodule => State::None,
@@ -197,14 +220,9 @@ impl SourceTree for LibGitTree {
         let Some((Mode::Directory, id)) = self.find(directory)? else {
             return Err(TreeError::NotFound(directory.to_owned()));
         };
-        let object = self.directory(id)?;
-        let mut list = Vec::new();
-        for raw in entries(object.data()) {
-            let raw = raw.map_err(|()| self.broken("a directory does not parse"))?;
-            list.push(self.entry(directory, &raw)?);
-        }
-        // Git sorts a directory as if its name ended with `/`.
-        list.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        let opened = self.directory(id)?;
+        let list =
+            opened.iter().map(|raw| self.entry(directory, &raw)).collect::<Result<_, _>>()?;
         Ok(list)
     }
 
@@ -212,20 +230,20 @@ impl SourceTree for LibGitTree {
         let Some((Mode::File { .. }, id)) = self.find(path)? else {
             return Ok(None);
         };
-        let (kind, size) = self.store.header(id).map_err(|error| self.broken(&error.0))?;
-        if kind != Kind::Blob {
-            return Err(self.broken("an object is of the wrong kind"));
-        }
-        if size > limit {
+        if self.size(id)? > limit {
             return Err(TreeError::TooLarge(path.to_owned(), limit));
         }
         let object = self.store.read(id, Kind::Blob).map_err(|error| self.broken(&error.0))?;
         Ok(Some(object.data().to_vec()))
     }
 
+    fn kind(&self, path: &str) -> Result<Option<EntryKind>, TreeError> {
+        Ok(self.find(path)?.map(|(mode, _)| mode.into()))
+    }
+
     fn walk(
         &self,
-        visit: &mut dyn FnMut(&Entry, &mut dyn Read) -> io::Result<()>,
+        visit: &mut dyn FnMut(&Entry, &mut dyn Content) -> io::Result<()>,
     ) -> Result<(), TreeError> {
         self.walk_directory("", self.root, 0, &mut 0, visit)
     }
@@ -238,20 +256,41 @@ impl SourceTree for LibGitTree {
     }
 }
 
+impl From<Mode> for EntryKind {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::File { executable } => Self::File { executable },
+            Mode::Directory => Self::Directory,
+            Mode::Symlink => Self::Symlink,
+            Mode::Submodule => Self::Submodule,
+        }
+    }
+}
+
 /// An entry's content, unpacked when it is first read: what `.dockerignore` leaves out costs nothing.
-struct Content<'a> {
+struct Blob<'a> {
     tree: &'a LibGitTree,
     id: ObjectId,
-    entry: &'a Entry,
+    path: &'a str,
+    /// Once it was asked for.
+    size: Option<u64>,
     state: State<'a>,
     fault: Option<TreeError>,
 }
 
-impl<'a> Content<'a> {
-    fn open(&self) -> Result<Object<'a>, TreeError> {
+impl<'a> Blob<'a> {
+    fn known_size(&mut self) -> Result<u64, TreeError> {
+        match (self.size, &self.state) {
+            (Some(size), _) => Ok(size),
+            (None, State::None) => Ok(0),
+            (None, _) => Ok(*self.size.insert(self.tree.size(self.id)?)),
+        }
+    }
+
+    fn open(&mut self) -> Result<Object<'a>, TreeError> {
         let limit = self.tree.limits.file_bytes;
-        if self.entry.size > limit {
-            return Err(TreeError::TooLarge(self.entry.path.clone(), limit));
+        if self.known_size()? > limit {
+            return Err(TreeError::TooLarge(self.path.to_owned(), limit));
         }
         let object = self.tree.store.read(self.id, Kind::Blob);
         object.map_err(|error| self.tree.broken(&error.0))
@@ -264,7 +303,16 @@ enum State<'a> {
     Open(Object<'a>, usize),
 }
 
-impl Read for Content<'_> {
+impl Content for Blob<'_> {
+    fn size(&mut self) -> io::Result<u64> {
+        self.known_size().map_err(|error| {
+            self.fault = Some(error.clone());
+            io::Error::other(error)
+        })
+    }
+}
+
+impl Read for Blob<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if matches!(self.state, State::Unread) {
             match self.open() {

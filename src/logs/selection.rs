@@ -16,6 +16,8 @@ const SEARCHED_BYTES: u64 = 64 * 1024 * 1024;
 /// Which lines are wanted. What is empty does not choose.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Only lines with a number below this one.
+    pub before_seq: Option<u64>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     pub sources: Vec<LogSource>,
@@ -32,7 +34,8 @@ impl Selection {
     /// Whether a line is wanted.
     pub fn takes(&self, line: &LogLine) -> bool {
         let among = |status: u16| self.statuses.is_none_or(|(l, h)| (l..=h).contains(&status));
-        self.since.is_none_or(|since| line.ts >= since)
+        self.before_seq.is_none_or(|before| line.seq < before)
+            && self.since.is_none_or(|since| line.ts >= since)
             && self.until.is_none_or(|until| line.ts < until)
             && (self.sources.is_empty() || self.sources.contains(&line.source))
             && (self.levels.is_empty() || self.levels.contains(&line.level))
@@ -77,6 +80,9 @@ fn segments(
 ) -> io::Result<Vec<u64>> {
     let mut all = segment::list(&stream.directory)?;
     all.retain(|first| *first <= progress.segment);
+    if let Some(before) = wanted.before_seq {
+        all.retain(|first| *first < before);
+    }
     let mut from = all.partition_point(|first| *first <= after + 1).saturating_sub(1);
     if let Some(since) = wanted.since {
         // Lines are in the order of their time: what begins before the next segment's first line is too old.

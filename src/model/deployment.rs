@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build_plan::BuildPlan;
 use super::failure::Failure;
-use super::ids::{DeploymentId, ProjectId};
+use super::ids::{DeploymentId, ProjectId, UploadId};
 use super::timestamp::Timestamp;
 use super::transition::State;
 
@@ -95,19 +95,26 @@ pub struct Deployment {
     /// Whether it takes over production traffic when it is ready.
     pub promote: bool,
     pub message: Option<String>,
+    /// Empty when it is not made of a repository.
     pub git_url: String,
     /// Branch that was asked for or, once cloned, resolved.
     pub branch: Option<String>,
     /// Commit that was asked for.
     pub wanted_commit: Option<String>,
     pub root_dir: String,
+    /// The archive it is made of.
+    pub upload_id: Option<UploadId>,
+    /// The image it is made of, as it was asked for.
+    pub image_reference: Option<String>,
+    /// The same with its digest in the place of its tag, once that is known.
+    pub image_pin: Option<String>,
     pub clear_cache: bool,
     pub commit: Option<Commit>,
     pub plan: Option<BuildPlan>,
     pub environment_keys: Vec<String>,
     /// Its own host name.
     pub hostname: String,
-    /// Image id, once built.
+    /// Image id, once built or pulled.
     pub image: Option<String>,
     pub container_id: Option<String>,
     /// `address:port` the proxy sends requests to.
@@ -132,6 +139,8 @@ pub struct Deployment {
     /// How far it is on its way to the traffic, while it is promoted, rolled back to or restarted.
     pub release: Option<Phase>,
     pub project_paused: bool,
+    /// What it waits for while it is queued although it is its turn, such as memory; for people.
+    pub waiting: Option<String>,
 }
 
 /// What can be done to a deployment now.

@@ -1,7 +1,12 @@
 //! Addresses of Git repositories that people send, and what is refused before anything is contacted.
 
+mod ssh;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
+pub use ssh::SshAddress;
 use url::{Host, Url};
 
 /// Longest address that is accepted, in bytes.
@@ -11,8 +16,10 @@ pub const MAX_LENGTH: usize = 2048;
 pub struct GitUrlRules<'a> {
     /// Whether plain `http:` is accepted.
     pub allow_http: bool,
-    /// Whether this host (a lower-case name, or an IP literal in its normal spelling) and port may be reached.
+    /// Whether this host (a lower-case name, or an IP literal in its normal spelling) and port may be reached over HTTP.
     pub host_allowed: &'a dyn Fn(&str, u16) -> bool,
+    /// The same over SSH.
+    pub ssh_allowed: &'a dyn Fn(&str, u16) -> bool,
 }
 
 /// Why an address was refused. `code` is one of the API's field codes.
@@ -34,9 +41,15 @@ impl GitUrlError {
 /// A repository's address that passed every check that needs no network.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct GitUrl {
-    url: Url,
+    place: Place,
     /// Canonical text: lower-case host, no trailing slash, no credentials.
     text: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Http(Url),
+    Ssh(SshAddress),
 }
 
 impl GitUrl {
@@ -68,7 +81,10 @@ impl GitUrl {
             || scheme.contains('.')
             || !rest.starts_with("//")
         {
-            return Err(without_scheme(text, scheme, rest));
+            return match without_scheme(text, scheme, rest) {
+                Some(error) => Err(error),
+                None => Self::at_ssh(SshAddress::parse_scp(text)?, rules),
+            };
         }
         match scheme.to_ascii_lowercase().as_str() {
             "https" => {}
@@ -79,7 +95,9 @@ impl GitUrl {
                     "Plain http is not allowed here. Use an address that starts with `https://`.",
                 ));
             }
-            "ssh" | "git+ssh" | "ssh+git" => return Err(ssh(rest.trim_start_matches('/'), '/')),
+            "ssh" | "git+ssh" | "ssh+git" => {
+                return Self::at_ssh(SshAddress::parse_url(&rest[2..])?, rules);
+            }
             "file" | "git" | "javascript" | "data" | "ext" => {
                 return Err(GitUrlError::new(
                     "unsafe",
@@ -135,23 +153,75 @@ impl GitUrl {
             }
         };
         if !(rules.host_allowed)(&host, port) {
-            return Err(GitUrlError::new(
-                "url_not_allowed",
-                "This address may not be reached from this server.",
-            ));
+            return Err(not_reachable());
         }
         let text = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { url, text })
+        Ok(Self { place: Place::Http(url), text })
+    }
+
+    fn at_ssh(address: SshAddress, rules: &GitUrlRules<'_>) -> Result<Self, GitUrlError> {
+        if !(rules.ssh_allowed)(&address.host, address.port) {
+            return Err(not_reachable());
+        }
+        let text = address.to_string();
+        Ok(Self { place: Place::Ssh(address), text })
     }
 
     /// Name or IP literal (without brackets) of the server.
     pub fn host(&self) -> String {
-        match self.url.host() {
-            Some(Host::Domain(name)) => name.to_owned(),
-            Some(Host::Ipv4(address)) => address.to_string(),
-            Some(Host::Ipv6(address)) => address.to_string(),
-            None => String::new(),
+        match &self.place {
+            Place::Http(url) => match url.host() {
+                Some(Host::Domain(name)) => name.to_owned(),
+                Some(Host::Ipv4(address)) => address.to_string(),
+                Some(Host::Ipv6(address)) => address.to_string(),
+                None => String::new(),
+            },
+            Place::Ssh(address) => address.host.clone(),
         }
+    }
+
+    /// Whom and where to ask over SSH; `None` for an address that is asked over HTTP.
+    pub fn ssh(&self) -> Option<&SshAddress> {
+        match &self.place {
+            Place::Http(_) => None,
+            Place::Ssh(address) => Some(address),
+        }
+    }
+
+    /// Scheme, host and port: the server a credential is for.
+    pub fn origin(&self) -> String {
+        match &self.place {
+            Place::Http(url) => {
+                let port = url.port_or_known_default().unwrap_or(0);
+                format!("{}://{}:{port}", url.scheme(), self.host())
+            }
+            Place::Ssh(address) => format!("ssh://{}:{}", address.host, address.port),
+        }
+    }
+
+    /// The address a relative one (`../other.git`) of a submodule stands for, still to be parsed. `None` when it
+    /// leads out of the server's paths.
+    pub fn relative(&self, relative: &str) -> Option<String> {
+        // What stands before the path is of the server and stays.
+        let (server, path) = match &self.place {
+            Place::Http(url) => {
+                self.text.split_at(self.text.len() - url.path().trim_end_matches('/').len())
+            }
+            Place::Ssh(address) => self.text.split_at(self.text.len() - address.shown_path().len()),
+        };
+        let rooted = path.starts_with('/');
+        let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        for part in relative.split('/').filter(|part| !part.is_empty() && *part != ".") {
+            if part == ".." {
+                parts.pop()?;
+            } else {
+                parts.push(part);
+            }
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        Some(format!("{server}{}{}", if rooted { "/" } else { "" }, parts.join("/")))
     }
 
     /// The canonical address. It carries no credentials, so it can be shown and stored.
@@ -164,7 +234,11 @@ impl GitUrl {
     /// The hash is not a cryptographic one; whoever opens the directory compares the address kept inside.
     pub fn mirror_key(&self) -> String {
         let mut readable = String::new();
-        for c in format!("{}{}", self.host(), self.url.path()).chars() {
+        let path = match &self.place {
+            Place::Http(url) => url.path(),
+            Place::Ssh(address) => address.shown_path(),
+        };
+        for c in format!("{}/{path}", self.host()).chars() {
             if readable.len() >= 60 {
                 break;
             }
@@ -198,30 +272,31 @@ fn looks_like_token(user: &str) -> bool {
         || user.len() > 64
 }
 
-/// Texts of another shape than `scheme://…`: remote helpers, scp-like addresses, local paths.
-fn without_scheme(text: &str, scheme: &str, rest: &str) -> GitUrlError {
+/// What is wrong with a text of another shape than `scheme://…`: remote helpers, local paths. `None` for one that may
+/// be a scp-like address.
+fn without_scheme(text: &str, scheme: &str, rest: &str) -> Option<GitUrlError> {
     if rest.starts_with(':') {
-        return GitUrlError::new(
+        return Some(GitUrlError::new(
             "unsafe",
             "Remote helpers (`name::address`) are not accepted. Use an address that starts with `https://`.",
-        );
+        ));
     }
     let lower = scheme.to_ascii_lowercase();
     if ["file", "git", "ext", "javascript", "data"].contains(&lower.as_str()) {
-        return GitUrlError::new(
+        return Some(GitUrlError::new(
             "unsafe",
             format!(
                 "`{lower}:` addresses are not accepted. Use an address that starts with `https://`."
             ),
-        );
+        ));
     }
     if scheme.starts_with(['/', '.', '~']) || scheme.len() == 1 && rest.starts_with('/') {
-        return not_a_url(text);
+        return Some(not_a_url(text));
     }
     if ["http", "https", "ssh"].contains(&lower.as_str()) {
-        return GitUrlError::new("format", "This is not a valid Git URL.");
+        return Some(GitUrlError::new("format", "This is not a valid Git URL."));
     }
-    ssh(text, ':')
+    None
 }
 
 fn not_a_url(text: &str) -> GitUrlError {
@@ -231,164 +306,18 @@ fn not_a_url(text: &str) -> GitUrlError {
             "Paths on the server are not accepted. Use an address that starts with `https://`.",
         );
     }
-    GitUrlError::new("format", "A Git URL starts with `https://`.")
+    GitUrlError::new(
+        "format",
+        "A Git URL starts with `https://`, or is one such as `git@host:path`.",
+    )
 }
 
-/// The answer to an SSH address (`user@host` and the path, after `separator`).
-fn ssh(text: &str, separator: char) -> GitUrlError {
-    let (authority, path) = text.split_once(separator).unwrap_or((text, ""));
-    let (user, host) = match authority.rsplit_once('@') {
-        Some((user, host)) => (user, host),
-        None => ("", authority),
-    };
-    if user.contains(':') {
-        return GitUrlError::new(
-            "unsafe",
-            "The URL contains a password. Remove it: it would be stored and shown in logs.",
-        );
-    }
-    if host.starts_with('-') || user.starts_with('-') || path.starts_with('-') {
-        return GitUrlError::new("unsafe", "No part of a Git URL can start with `-`.");
-    }
-    if host.is_empty() || path.is_empty() {
-        return GitUrlError::new("format", "A Git URL starts with `https://`.");
-    }
-    let host = host.split(':').next().unwrap_or(host);
-    GitUrlError::new(
-        "url_not_allowed",
-        format!(
-            "SSH addresses are not supported yet. Use the HTTPS address of the repository, such as `https://{host}/{}`.",
-            path.trim_start_matches('/')
-        ),
-    )
+fn not_reachable() -> GitUrlError {
+    GitUrlError::new("url_not_allowed", "This address may not be reached from this server.")
 }
 
 fn fnv1a_128(bytes: &[u8]) -> u128 {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn code(text: &str, allow_http: bool) -> &'static str {
-        let rules = GitUrlRules {
-            allow_http,
-            host_allowed: &|host, _| {
-                host.contains('.') && host.parse::<std::net::IpAddr>().is_err()
-            },
-        };
-        match GitUrl::parse(text, &rules) {
-            Ok(_) => "ok",
-            Err(error) => error.code,
-        }
-    }
-
-    fn parsed(text: &str) -> GitUrl {
-        let rules = GitUrlRules { allow_http: true, host_allowed: &|_, _| true };
-        GitUrl::parse(text, &rules).unwrap()
-    }
-
-    #[test]
-    fn each_shape_gets_its_code() {
-        for (text, expected) in [
-            ("https://github.com/user/repo.git", "ok"),
-            ("https://GitHub.com/user/repo/", "ok"),
-            ("HTTPS://github.com/user/repo", "ok"),
-            ("https://org@dev.azure.com/org/project/_git/repo", "ok"),
-            ("http://github.com/user/repo.git", "url_not_allowed"),
-            ("", "format"),
-            ("not-a-url", "format"),
-            ("github.com/user/repo", "format"),
-            ("https:github.com/user/repo", "format"),
-            ("https://", "format"),
-            ("https://github.com", "format"),
-            ("https://github.com/", "format"),
-            ("https://github.com/a?b=c", "format"),
-            ("https://github.com/a#b", "format"),
-            ("https://git hub.com/a", "format"),
-            ("https://github.com/a\nb", "format"),
-            ("https://github.com\\@evil.test/a", "format"),
-            ("https://user:secret@github.com/a/b", "unsafe"),
-            ("https://:secret@github.com/a/b", "unsafe"),
-            ("https://ghp_abcdef@github.com/a/b", "unsafe"),
-            ("https://github.com/a%00b", "unsafe"),
-            ("https://github.com/%2e%2e%2fb", "unsafe"),
-            ("--upload-pack=touch PWNED", "unsafe"),
-            ("--upload-pack=id", "unsafe"),
-            ("-u touch", "unsafe"),
-            ("-oProxyCommand=touch", "unsafe"),
-            ("--config=core.sshCommand=id", "unsafe"),
-            ("ssh://-oProxyCommand=touch%20PWNED/x", "unsafe"),
-            ("git@-oProxyCommand=id:x", "unsafe"),
-            ("git@host.test:-x", "unsafe"),
-            ("ssh://a b/x", "format"),
-            ("file:///etc/passwd", "unsafe"),
-            ("FILE:///etc/passwd", "unsafe"),
-            ("file:/etc/passwd", "unsafe"),
-            ("/etc/passwd", "unsafe"),
-            ("../other", "unsafe"),
-            ("~/x", "unsafe"),
-            ("C:/x", "unsafe"),
-            ("ext::sh -c id", "format"),
-            ("ext::sh", "unsafe"),
-            ("fd::17", "unsafe"),
-            ("git://h.test/x", "unsafe"),
-            ("ftp://h.test/x", "url_not_allowed"),
-            ("rsync://h.test/x", "url_not_allowed"),
-            ("javascript:x", "unsafe"),
-            ("data:,x", "unsafe"),
-            ("git@github.com:o/r.git", "url_not_allowed"),
-            ("h:x", "url_not_allowed"),
-            ("ssh://git@h.test/x", "url_not_allowed"),
-            ("ssh://git:pw@h.test/x", "unsafe"),
-            ("https://localhost/x", "url_not_allowed"),
-        ] {
-            assert_eq!(code(text, false), expected, "{text}");
-        }
-        assert_eq!(code(&format!("https://a.test/{}", "x".repeat(2048)), false), "too_long");
-        assert_eq!(code("http://github.com/user/repo.git", true), "ok");
-    }
-
-    #[test]
-    fn every_spelling_of_an_address_reaches_the_rule_in_its_normal_form() {
-        for (text, expected) in [
-            ("https://127.1/x", "127.0.0.1"),
-            ("https://0177.0.0.1/x", "127.0.0.1"),
-            ("https://0x7f000001/x", "127.0.0.1"),
-            ("https://2130706433/x", "127.0.0.1"),
-            ("https://①②⑦.0.0.1/x", "127.0.0.1"),
-            ("https://[::ffff:7f00:1]/x", "::ffff:127.0.0.1"),
-            ("https://LOCALHOST./x", "localhost."),
-            ("https://GitHub.com/x", "github.com"),
-        ] {
-            assert_eq!(parsed(text).host(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_ssh_address_is_answered_with_the_https_one() {
-        let rules = GitUrlRules { allow_http: false, host_allowed: &|_, _| true };
-        for text in [
-            "git@github.com:o/r.git",
-            "ssh://git@github.com/o/r.git",
-            "ssh://git@github.com:22/o/r.git",
-        ] {
-            let error = GitUrl::parse(text, &rules).unwrap_err();
-            assert!(error.message.contains("`https://github.com/o/r.git`"), "{}", error.message);
-        }
-    }
-
-    #[test]
-    fn the_canonical_text_has_no_user_and_the_key_is_a_file_name() {
-        let url = parsed("https://org@Dev.Azure.com/org/My%20Repo/");
-        assert_eq!(url.as_str(), "https://dev.azure.com/org/My%20Repo");
-        let key = url.mirror_key();
-        assert!(key.starts_with("dev-azure-com-org-my-20repo-"), "{key}");
-        assert!(key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
-        assert_eq!(key, parsed("https://dev.azure.com/org/My%20Repo").mirror_key());
-        assert_ne!(key, parsed("https://dev.azure.com/org/My%20Repo2").mirror_key());
-    }
 }

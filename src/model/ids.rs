@@ -76,6 +76,12 @@ id!(
     /// One deployment of a project.
     DeploymentId, "dep");
 id!(
+    /// An archive somebody sent, to deploy it.
+    UploadId, "upl");
+id!(
+    /// Credentials for a registry of images.
+    RegistryId, "reg");
+id!(
     /// An API key.
     KeyId, "key");
 id!(

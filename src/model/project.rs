@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::build_plan::RepositorySettings;
 use super::ids::{DeploymentId, ProjectId, TeamId};
 use super::timestamp::Timestamp;
 
@@ -12,6 +13,41 @@ pub struct SourceSettings {
     pub branch: Option<String>,
     /// Directory of the repository the project lives in, `/` for the root.
     pub root_dir: String,
+    /// What it is read with.
+    #[serde(default)]
+    pub auth: SourceAuth,
+}
+
+/// What a repository is read with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceAuth {
+    /// Nothing: it is public.
+    #[default]
+    None,
+    /// A token, or user and password, over HTTPS.
+    Token,
+    /// The project's own key, over SSH.
+    DeployKey,
+}
+
+impl SourceAuth {
+    /// Every kind, in the order of the contract.
+    pub const ALL: [Self; 3] = [Self::None, Self::Token, Self::DeployKey];
+
+    /// The name the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Token => "token",
+            Self::DeployKey => "deploy_key",
+        }
+    }
+
+    /// Reads a name of the API.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|auth| auth.as_str() == text)
+    }
 }
 
 /// How it is built. `None` leaves it to detection.
@@ -85,6 +121,16 @@ impl Default for RuntimeSettings {
             cpu_millis: 1000,
             memory_mb: 512,
             healthcheck: Healthcheck::default(),
+        }
+    }
+}
+
+impl RuntimeSettings {
+    /// Lets the repository's own settings count more than the project's.
+    pub fn apply(&mut self, repository: &RepositorySettings) {
+        self.port = repository.port.or(self.port);
+        if let Some(path) = &repository.health_path {
+            self.healthcheck.path.clone_from(path);
         }
     }
 }

@@ -1,23 +1,27 @@
-//! Stage 3: the image, built by the engine from a streamed context.
+//! Stage 3: what the engine builds from a streamed context.
 
-use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::future::Either;
 use tokio::sync::mpsc;
 
+use super::build_variables;
 use super::job::Job;
 use super::stop::Stop;
-use crate::builder::GENERATED_DOCKERFILE;
+use crate::builder::image::VARIABLES_ARGUMENT;
+use crate::builder::{GENERATED_DOCKERFILE, arguments, cache_mounts};
 use crate::db;
-use crate::docker::{BuildError, BuildEvent, BuildSpec};
+use crate::docker::{BuildError, BuildLimits, BuildSpec, BuiltImage};
 use crate::git::FetchedCommit;
 use crate::git::context::context_stream;
-use crate::logs::LineAssembler;
 use crate::model::failure::{Failure, FailureCode};
-use crate::model::log_line::{LogLevel, LogSource, LogStream, NewLine};
 use crate::model::transition::State;
 
 const PHASE: &str = "building";
+/// Most processes and threads of one build.
+const PIDS: u32 = 4096;
 
 impl Job {
     /// Builds the image and remembers its id.
@@ -28,38 +32,9 @@ impl Job {
         path: Option<&str>,
     ) -> Result<String, Stop> {
         self.advance(State::Building).await?;
-        let tree = self.root(source).await?;
-        // Written under its own name: what was planned is what is built, whatever .dockerignore says.
-        let name = path.unwrap_or(GENERATED_DOCKERFILE);
-        let context = context_stream(tree, vec![(name.to_owned(), dockerfile.as_bytes().to_vec())]);
-        let spec = BuildSpec {
-            owner: self.owner(),
-            tag: format!("orbitra/{}:{}", self.project.id, self.deployment.id),
-            dockerfile: name.to_owned(),
-            arguments: Vec::new(),
-            secrets: Vec::new(),
-            no_cache: self.deployment.clear_cache,
-            timeout: Duration::from_secs(u64::from(self.project.build.timeout_seconds)),
-            memory_bytes: self.pipeline.build_memory,
-        };
-        let (events, received) = mpsc::channel(256);
-        let cancel = self.cancel.child_token();
-        let engine = self.pipeline.engine.clone();
-        let build = engine.build(spec, context.stream, events, cancel.clone());
-        let (built, ()) = tokio::select! {
-            both = async { tokio::join!(build, self.write_build_log(received)) } => both,
-            () = self.stopping() => {
-                cancel.cancel();
-                return Err(Stop::Interrupted);
-            }
-        };
-        let image = built.map_err(|error| self.build_stop(error))?.id;
-        let pointers = context.lfs_pointers.load(std::sync::atomic::Ordering::Relaxed);
-        if pointers > 0 {
-            self.warn(format!(
-                "{pointers} files are Git LFS pointers; their content is not fetched yet."
-            ));
-        }
+        let built = self.run_build(source, dockerfile, path, None).await?;
+        let image = built.map_err(|error| self.build_stop(error))?.map(|built| built.id);
+        let image = image.unwrap_or_default();
         let (id, stored, now) =
             (self.deployment.id.clone(), image.clone(), self.pipeline.clock.now());
         self.pipeline
@@ -69,7 +44,88 @@ impl Job {
         Ok(image)
     }
 
-    fn build_stop(&self, error: BuildError) -> Stop {
+    /// Runs the build to its end: an image, or its files as a tar into `files`.
+    pub(super) async fn run_build(
+        &self,
+        source: &FetchedCommit,
+        dockerfile: &str,
+        path: Option<&str>,
+        files: Option<mpsc::Sender<Bytes>>,
+    ) -> Result<Result<Option<BuiltImage>, BuildError>, Stop> {
+        let tree = self.root(source).await?;
+        // Written under its own name: what was planned is what is built, whatever .dockerignore says.
+        let name = path.unwrap_or(GENERATED_DOCKERFILE);
+        let spec = self.build_spec(dockerfile, name, path.is_some())?;
+        let written = vec![(name.to_owned(), dockerfile.as_bytes().to_vec())];
+        let context = context_stream(tree, source.committed_at, written);
+        let (events, received) = mpsc::channel(256);
+        let (cancel, engine) = (self.cancel.child_token(), self.pipeline.engine.clone());
+        let (stream, canceled) = (context.stream, cancel.clone());
+        let build = match files {
+            Some(files) => Either::Left(async move {
+                engine.build_files(spec, stream, files, events, canceled).await.map(|()| None)
+            }),
+            None => Either::Right(async move {
+                engine.build(spec, stream, events, canceled).await.map(Some)
+            }),
+        };
+        let (built, ()) = tokio::select! {
+            both = async { tokio::join!(build, self.write_build_log(received)) } => both,
+            () = self.stopping() => {
+                cancel.cancel();
+                return Err(Stop::Interrupted);
+            }
+        };
+        let pointers = context.lfs_pointers.load(Ordering::Relaxed);
+        if pointers > 0 {
+            self.warn(match pointers {
+                1 => "A file looks like a Git LFS pointer, and no `.gitattributes` sets `filter=lfs`: it is built as it \
+                      is."
+                    .to_owned(),
+                _ => format!(
+                    "{pointers} files look like Git LFS pointers, and no `.gitattributes` sets `filter=lfs`: they are \
+                     built as they are."
+                ),
+            });
+        }
+        Ok(built)
+    }
+
+    fn build_spec(&self, dockerfile: &str, name: &str, own: bool) -> Result<BuildSpec, Stop> {
+        let invalid =
+            |message| Stop::Failed(Failure::new(FailureCode::BuildFailed, PHASE, message));
+        cache_mounts::check(dockerfile).map_err(|reason| invalid(format!("`{name}` {reason}")))?;
+        let secrets = build_variables::secrets(&self.environment).map_err(invalid)?;
+        let declared = arguments::declared(dockerfile);
+        let mut given = Vec::new();
+        if own {
+            for (key, _) in self.environment.iter().filter(|(key, _)| declared.contains(key)) {
+                self.warn(build_variables::not_an_argument(key));
+            }
+        } else if declared.contains(VARIABLES_ARGUMENT) {
+            let (key, project) = (&self.pipeline.secrets, &self.project.id);
+            let digest = build_variables::digest(key, project, &self.environment);
+            given.push((VARIABLES_ARGUMENT.to_owned(), digest));
+        }
+        Ok(BuildSpec {
+            owner: self.owner(),
+            tag: format!("orbitra/{}:{}", self.project.id, self.deployment.id),
+            dockerfile: name.to_owned(),
+            arguments: given,
+            secrets,
+            cache_namespace: format!("orbitra-{}-{}", self.pipeline.instance, self.project.id),
+            no_cache: self.deployment.clear_cache,
+            timeout: Duration::from_secs(u64::from(self.project.build.timeout_seconds)),
+            limits: BuildLimits {
+                memory_bytes: self.pipeline.build_memory,
+                cpu_millis: Some(self.pipeline.build_cpu_millis),
+                pids: Some(PIDS),
+            },
+        })
+    }
+
+    /// What the end of a build means for the deployment.
+    pub(super) fn build_stop(&self, error: BuildError) -> Stop {
         let failure = |code, message: String| Stop::Failed(Failure::new(code, PHASE, message));
         match error {
             BuildError::Canceled => Stop::Canceled,
@@ -78,9 +134,7 @@ impl Job {
             ),
             BuildError::ImageNotFound(message) => failure(FailureCode::ImageNotFound, message),
             BuildError::Invalid(message) => failure(FailureCode::BuildFailed, message),
-            BuildError::OutOfMemory => {
-                failure(FailureCode::OutOfMemory, "The build ran out of memory.".to_owned())
-            }
+            BuildError::OutOfMemory => failure(FailureCode::OutOfMemory, self.out_of_memory()),
             BuildError::TimedOut(seconds) => failure(
                 FailureCode::BuildTimeout,
                 format!("The build ran longer than {seconds} seconds."),
@@ -93,54 +147,14 @@ impl Job {
         }
     }
 
-    /// Turns what the engine reports into lines, with the duration of every step.
-    async fn write_build_log(&self, mut events: mpsc::Receiver<BuildEvent>) {
-        let mut open: HashMap<(String, bool), LineAssembler> = HashMap::new();
-        while let Some(event) = events.recv().await {
-            match event {
-                BuildEvent::StepStarted { name, .. } if housekeeping(&name) => {}
-                BuildEvent::StepStarted { name, .. } => self.say(name),
-                BuildEvent::Output { step, stderr, bytes } => {
-                    let lines = open.entry((step, stderr)).or_default().push(&bytes);
-                    lines.into_iter().for_each(|line| self.build_line(stderr, line));
-                }
-                BuildEvent::StepFinished { step, name, duration, cached, error } => {
-                    for stderr in [false, true] {
-                        let rest =
-                            open.remove(&(step.clone(), stderr)).and_then(|mut a| a.finish());
-                        rest.into_iter().for_each(|line| self.build_line(stderr, line));
-                    }
-                    match error {
-                        Some(error) => {
-                            self.line(
-                                LogLevel::Error,
-                                LogSource::Build,
-                                format!("{name}: {error}"),
-                            );
-                        }
-                        None if housekeeping(&name) => {}
-                        None if cached => self.say(format!("{name} CACHED")),
-                        None => self.say(format!("{name} done in {:.1} s", duration.as_secs_f64())),
-                    }
-                }
-                BuildEvent::Note { message } => self.say(message),
-            }
+    fn out_of_memory(&self) -> String {
+        match self.pipeline.build_memory {
+            Some(bytes) => format!(
+                "The build was killed for memory: its limit is {} MB. Raise ORBITRA_BUILD_MEMORY, or let the build \
+                 use less, such as with fewer parallel jobs.",
+                bytes / 1024 / 1024
+            ),
+            None => "The build was killed for memory: the server has no more.".to_owned(),
         }
     }
-
-    fn build_line(&self, stderr: bool, message: String) {
-        self.log.append(NewLine {
-            ts: self.pipeline.clock.now(),
-            source: LogSource::Build,
-            stream: if stderr { LogStream::Stderr } else { LogStream::Stdout },
-            level: LogLevel::Info,
-            phase: Some(PHASE.to_owned()),
-            message,
-        });
-    }
-}
-
-/// Steps of the engine's own, which tell a user nothing as long as they succeed.
-fn housekeeping(step: &str) -> bool {
-    step.starts_with("[internal]") || step.starts_with("copy /context") || step.contains("] FROM ")
 }

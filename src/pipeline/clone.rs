@@ -53,6 +53,7 @@ impl Job {
         let request = FetchRequest {
             url,
             branch: self.deployment.branch.clone(),
+            access: self.access.clone(),
             commit: self.deployment.wanted_commit.clone(),
             timeout: TIMEOUT,
         };
@@ -94,7 +95,7 @@ impl Job {
 }
 
 fn code_of(error: &FetchError) -> FailureCode {
-    match error {
+    match error.cause() {
         FetchError::BranchNotFound { .. } => FailureCode::BranchNotFound,
         FetchError::CommitNotFound(_) => FailureCode::CommitNotFound,
         FetchError::AuthFailed(_) => FailureCode::AuthFailed,

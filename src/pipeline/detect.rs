@@ -18,10 +18,14 @@ impl Job {
     /// Makes and stores the plan.
     pub(super) async fn detect(&mut self, source: &FetchedCommit) -> Result<BuildPlan, Stop> {
         self.advance(State::Detecting).await?;
-        let (tree, overrides) = (self.root(source).await?, self.overrides());
-        let planned = tokio::task::spawn_blocking(move || builder::plan(tree.as_ref(), &overrides));
+        let tree = source.tree.clone();
+        let (request, project) = (self.request(), self.settings(self.pins().await?));
+        let planned = tokio::task::spawn_blocking(move || {
+            builder::plan_within(tree.as_ref(), &request, &project)
+        });
         let planned = planned.await.map_err(|error| detect_failed(error.to_string()))?;
         let plan = planned.map_err(|error| detect_failed(error.to_string()))?;
+        self.project.runtime.apply(&plan.repository);
         self.say(&*plan.reason);
         for version in &plan.versions {
             self.say(format!("{} {} ({})", version.name, version.version, version.source));
@@ -35,9 +39,12 @@ impl Job {
         Ok(plan)
     }
 
-    /// The tree of the directory the project lives in.
+    /// The tree that is built: the directory the project lives in, or what its plan names instead.
     pub(super) async fn root(&self, source: &FetchedCommit) -> Result<Arc<dyn SourceTree>, Stop> {
-        let directory = normal_path(&self.deployment.root_dir).unwrap_or_default().to_owned();
+        let planned = self.deployment.plan.as_ref().and_then(|plan| plan.context.as_deref());
+        let directory =
+            planned.unwrap_or_else(|| normal_path(&self.deployment.root_dir).unwrap_or_default());
+        let directory = directory.to_owned();
         if directory.is_empty() {
             return Ok(source.tree.clone());
         }
@@ -47,7 +54,31 @@ impl Job {
         subtree.map_err(|error| detect_failed(error.to_string()))
     }
 
-    fn overrides(&self) -> Overrides {
+    /// Versions the project was built with before. A deployment that clears the cache chooses anew.
+    async fn pins(&self) -> Result<Vec<(String, String)>, Stop> {
+        let id = self.project.id.clone();
+        let pins = self.pipeline.db.read(move |c| db::pins::of_project(c, &id)).await?;
+        if self.deployment.clear_cache && !pins.is_empty() {
+            self.say(
+                "The cache is cleared: versions are chosen anew, whatever they were pinned to.",
+            );
+            return Ok(Vec::new());
+        }
+        Ok(pins)
+    }
+
+    /// What the request says of the build: so far where the project lives.
+    fn request(&self) -> Overrides {
+        Overrides {
+            root_directory: normal_path(&self.deployment.root_dir)
+                .filter(|path| !path.is_empty())
+                .map(str::to_owned),
+            ..Overrides::default()
+        }
+    }
+
+    /// What the project's settings say.
+    fn settings(&self, pins: Vec<(String, String)>) -> Overrides {
         let build = &self.project.build;
         let by_dockerfile = build.builder == "dockerfile";
         // Only what a person chose: the framework that was detected last time must not hide a change.
@@ -61,9 +92,8 @@ impl Job {
             dockerfile: normal_path(&build.dockerfile)
                 .filter(|path| by_dockerfile || *path != "Dockerfile")
                 .map(str::to_owned),
-            root_directory: normal_path(&self.deployment.root_dir)
-                .filter(|path| !path.is_empty())
-                .map(str::to_owned),
+            pins,
+            ..Overrides::default()
         }
     }
 }

@@ -53,10 +53,15 @@ impl Subject<'_> {
                 return Err(Stop::Canceled);
             }
             let state = self.running(container).await?;
-            if let Some(ip) = state.address
-                && let Some(address) = self.look(&state, ip, told, &health, &mut seen).await
-            {
-                return Ok((address, seen.probe));
+            if let Some(ip) = state.address {
+                let looked = tokio::select! {
+                    looked = self.look(&state, ip, told, &health, &mut seen) => looked,
+                    () = self.cancel.cancelled() => return Err(Stop::Canceled),
+                    () = stopping.cancelled() => return Err(Stop::Interrupted),
+                };
+                if let Some(address) = looked {
+                    return Ok((address, seen.probe));
+                }
             }
             if Instant::now() >= deadline {
                 return Err(self.unhealthy(container, told, &health, &seen).await);

@@ -8,6 +8,7 @@ use crate::db;
 use crate::db::deployment_env::Snapshot;
 use crate::docker::Owner;
 use crate::events::Change;
+use crate::git::{Access, Credential};
 use crate::logs::{LogName, LogWriter, Redactor};
 use crate::model::deployment::Deployment;
 use crate::model::failure::{Failure, FailureCode};
@@ -24,6 +25,8 @@ pub struct Job {
     pub state: State,
     /// The variables this deployment was made with.
     pub environment: Vec<(String, String)>,
+    /// What its repository is read with.
+    pub access: Option<Access>,
     pub log: LogWriter,
     /// Masks this deployment's secrets.
     pub redactor: Redactor,
@@ -39,7 +42,13 @@ impl Job {
         cancel: CancellationToken,
     ) -> Result<Self, Stop> {
         let environment = pipeline.open_environment(&deployment).await?;
-        let redactor = Redactor::new(environment.iter().map(|(_, value)| value.as_str()));
+        let access = pipeline.access(&deployment, &project).await?;
+        let password = match access.as_ref().map(|access| &access.credential) {
+            Some(Credential::Basic { password, .. }) => Some(password.as_str()),
+            _ => None,
+        };
+        let values = environment.iter().map(|(_, value)| value.as_str());
+        let redactor = Redactor::new(values.chain(password));
         let name = LogName::Build(deployment.id.clone());
         let log = pipeline
             .logs
@@ -47,7 +56,17 @@ impl Job {
             .await
             .map_err(|error| Stop::Lost(db::DbError::Unwritable(error.to_string())))?;
         let (pipeline, state) = (pipeline.clone(), deployment.state);
-        Ok(Self { pipeline, deployment, project, state, environment, log, redactor, cancel })
+        Ok(Self {
+            pipeline,
+            deployment,
+            project,
+            state,
+            environment,
+            access,
+            log,
+            redactor,
+            cancel,
+        })
     }
 
     /// Begins the next stage: first in the database, then for everybody who watches.

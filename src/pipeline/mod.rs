@@ -3,30 +3,41 @@
 //! `worker` decides what runs, `run` is the way of one deployment, each stage is a file. `retire`,
 //! `wake`, `reconcile` and `remove` look after what is there.
 
+mod admission;
 mod build;
+mod build_log;
+mod build_variables;
 mod capture;
 mod check;
 mod clone;
+mod credential;
 mod detect;
 mod healthy;
 mod job;
 mod pause;
 mod precompress;
 mod probe;
+mod publish_build;
 mod publish_files;
+mod pull;
 mod reconcile;
 mod recover;
 mod release;
+mod release_command;
 mod release_switch;
 mod remove;
 mod retire;
 mod run;
 mod runtime_log;
+mod source;
 mod start;
 mod stop;
 mod switch;
+mod unpack;
 mod wake;
 mod worker;
+
+pub use admission::Room;
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -71,8 +82,13 @@ pub struct Parts {
     pub instance: String,
     /// Directory of the static sites.
     pub sites: PathBuf,
+    /// Directory of the archives that were sent.
+    pub uploads: PathBuf,
     pub network_pool: (Ipv4Addr, u8),
     pub build_memory: Option<u64>,
+    /// Thousandths of a core that one build may use.
+    pub build_cpu_millis: u32,
+    pub room: Room,
     pub drain: Duration,
     /// Woken when there is something to do.
     pub signal: Signal,

@@ -1,18 +1,22 @@
 //! Stage 3 of a static site: its files beside the others; the proxy serves them.
 
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
 use super::job::Job;
 use super::precompress::precompress;
 use super::stop::Stop;
 use crate::db;
-use crate::git::FetchedCommit;
-use crate::git::extract::{self, ExtractLimits};
+use crate::git::extract::{self, ExtractLimits, Extracted};
+use crate::git::{Content, Entry, EntryKind, FetchedCommit, SourceTree, TreeError};
 use crate::model::deployment::RunState;
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::site_rules::SiteRules;
 use crate::model::transition::State;
 
 /// Most files and bytes of one site.
-const LIMITS: ExtractLimits = ExtractLimits { files: 50_000, bytes: 1024 * 1024 * 1024 };
+pub(super) const LIMITS: ExtractLimits = ExtractLimits { files: 50_000, bytes: 1024 * 1024 * 1024 };
 
 impl Job {
     /// Writes the files out.
@@ -23,6 +27,7 @@ impl Job {
     ) -> Result<(), Stop> {
         self.advance(State::Building).await?;
         let tree = self.root(source).await?;
+        let cancel = self.cancel.clone();
         let (directory, target) =
             (directory.to_owned(), self.pipeline.site_of(&self.deployment.id));
         let written = tokio::task::spawn_blocking(move || {
@@ -32,13 +37,21 @@ impl Job {
             {
                 return Err(error.into());
             }
-            extract::extract(tree.as_ref(), &directory, &target, LIMITS)
+            let tree = Stoppable { tree, cancel };
+            extract::extract(&tree, &directory, &target, LIMITS)
         });
         let failed = |message: String| {
             Stop::Failed(Failure::new(FailureCode::BuildFailed, "building", message))
         };
         let extracted = written.await.map_err(|error| failed(error.to_string()))?;
+        // What could not be read because nobody wants it any more is no failure.
+        self.stop_if_canceled()?;
         let extracted = extracted.map_err(|error| failed(error.to_string()))?;
+        self.files_published(extracted).await
+    }
+
+    /// Remembers that the deployment is files, and says how many.
+    pub(super) async fn files_published(&self, extracted: Extracted) -> Result<(), Stop> {
         self.prepare_site().await?;
         let (files, kilobytes) = (extracted.files, extracted.bytes.div_ceil(1024));
         self.say(format!(
@@ -82,5 +95,42 @@ impl super::Pipeline {
     /// Where a deployment's files are.
     pub(super) fn site_of(&self, id: &crate::model::ids::DeploymentId) -> std::path::PathBuf {
         self.sites.join(id.as_str())
+    }
+}
+
+/// A tree that ends when its deployment does.
+struct Stoppable {
+    tree: Arc<dyn SourceTree>,
+    cancel: CancellationToken,
+}
+
+impl SourceTree for Stoppable {
+    fn list(&self, directory: &str) -> Result<Vec<Entry>, TreeError> {
+        self.tree.list(directory)
+    }
+
+    fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, TreeError> {
+        self.tree.read(path, limit)
+    }
+
+    fn kind(&self, path: &str) -> Result<Option<EntryKind>, TreeError> {
+        self.tree.kind(path)
+    }
+
+    fn walk(
+        &self,
+        visit: &mut dyn FnMut(&Entry, &mut dyn Content) -> std::io::Result<()>,
+    ) -> Result<(), TreeError> {
+        self.tree.walk(&mut |entry, content| {
+            if self.cancel.is_cancelled() {
+                return Err(std::io::Error::other("canceled"));
+            }
+            visit(entry, content)
+        })
+    }
+
+    fn subtree(&self, directory: &str) -> Result<Arc<dyn SourceTree>, TreeError> {
+        let tree = self.tree.subtree(directory)?;
+        Ok(Arc::new(Self { tree, cancel: self.cancel.clone() }))
     }
 }

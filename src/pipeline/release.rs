@@ -126,7 +126,7 @@ impl Pipeline {
         cancel: CancellationToken,
     ) -> Result<Run, Stop> {
         let mut wanted = release.clone();
-        let (release_, deployment, project) = self
+        let (release_, deployment, mut project) = self
             .db
             .write(move |c| -> Result<_, DbError> {
                 let (project, deleted) =
@@ -145,6 +145,9 @@ impl Pipeline {
             })
             .await?;
         release = release_;
+        if let Some(plan) = &deployment.plan {
+            project.runtime.apply(&plan.repository);
+        }
         let drawn = match release.kind {
             ReleaseKind::Restart => Some(self.draw_environment(&deployment).await?),
             _ => None,
@@ -258,7 +261,12 @@ impl Run {
         let image = self.deployment.image.clone().ok_or_else(gone)?;
         let info = engine.image(&image).await.map_err(failed)?.ok_or_else(gone)?;
         let network = pipeline.network_of(&self.project).await?;
-        let port = port_of(&self.project, &self.environment, &info.exposed_ports);
+        let port = port_of(
+            &self.project,
+            &self.environment,
+            &info.exposed_ports,
+            self.deployment.plan.as_ref().and_then(|plan| plan.port),
+        );
         let environment = self.environment.clone();
         let mut spec = pipeline.container_spec(
             &self.project,

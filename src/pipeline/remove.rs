@@ -20,11 +20,13 @@ impl Pipeline {
             tracing::warn!(deployment = %id, %error, "the container could not be removed");
             clean = false;
         }
+        clean &= self.remove_release_container(id).await;
         let tag = format!("orbitra/{}:{id}", deployment.project_id);
         if let Err(error) = self.engine.remove_image(&tag).await {
             tracing::warn!(deployment = %id, %error, "the image could not be removed");
             clean = false;
         }
+        clean &= self.remove_pulled(deployment).await;
         let site = self.site_of(id);
         let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(site)).await;
         if let Ok(Err(error)) = removed
@@ -34,6 +36,31 @@ impl Pipeline {
             clean = false;
         }
         clean
+    }
+
+    /// Removes the image a deployment was made of, when it is on the engine for this one alone. One that was there before
+    /// Orbitra asked for it is somebody else's. Answers whether nothing is left.
+    async fn remove_pulled(&self, deployment: &Deployment) -> bool {
+        let wanted = deployment.id.clone();
+        let found = self.db.read(move |c| -> Result<_, DbError> {
+            let Some(stored) = db::deployments::find_any(c, &wanted)? else { return Ok(None) };
+            let last = db::transitions::is_last_of_pin(c, &wanted)?;
+            Ok(stored.image_pin.filter(|_| last))
+        });
+        match found.await {
+            Ok(None) => true,
+            Ok(Some(pin)) => match self.engine.remove_image(&pin).await {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::warn!(deployment = %deployment.id, %error, "the image could not be removed");
+                    false
+                }
+            },
+            Err(error) => {
+                tracing::warn!(deployment = %deployment.id, %error, "its image could not be looked up");
+                false
+            }
+        }
     }
 
     /// Removes what is left of deleted deployments; what resists is tried again in the next round.
@@ -112,6 +139,10 @@ impl Pipeline {
         }
         if let Err(error) = self.logs.remove(LogName::Runtime(project.clone())).await {
             tracing::warn!(%project, %error, "the runtime log could not be removed");
+            return Ok(());
+        }
+        if !self.fetcher.forget(project.as_str()).await {
+            tracing::warn!(%project, "what was fetched for it could not be removed");
             return Ok(());
         }
         let id = project.clone();

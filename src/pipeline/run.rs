@@ -18,8 +18,22 @@ use crate::model::transition::State;
 /// From the queue to production traffic. Each stage first says in the database that it begins.
 async fn run(job: &mut Job) -> Result<(), Stop> {
     let slot = job.build_slot().await?;
-    let source = job.clone_source().await?;
-    let plan = job.detect(&source).await?;
+    job.admit().await?;
+    if let Some(reference) = job.deployment.image_reference.clone() {
+        let image = job.pull_image(&reference).await?;
+        drop(slot);
+        let started = job.start(&image, None).await?;
+        job.check(&started).await?;
+        return job.switch(None).await;
+    }
+    let source = job.source().await?;
+    let (cancel, stopping) = (job.cancel.clone(), job.pipeline.tasks.stopping());
+    // Detection only reads: it may end by itself when nobody waits for it any more.
+    let plan = tokio::select! {
+        plan = job.detect(&source) => plan?,
+        () = cancel.cancelled() => return Err(Stop::Canceled),
+        () = stopping.cancelled() => return Err(Stop::Interrupted),
+    };
     match &plan.output {
         Output::Static { directory } => {
             job.publish_files(&source, directory).await?;
@@ -28,11 +42,15 @@ async fn run(job: &mut Job) -> Result<(), Stop> {
         Output::Container { dockerfile, path } => {
             let image = job.build(&source, dockerfile, path.as_deref()).await?;
             drop(slot);
-            let started = job.start(&image).await?;
+            let started = job.start(&image, Some(&plan)).await?;
             job.check(&started).await?;
         }
+        Output::StaticBuild { dockerfile, .. } => {
+            job.publish_build(&source, dockerfile).await?;
+            drop(slot);
+        }
     }
-    job.switch(&plan).await
+    job.switch(Some(&plan)).await
 }
 
 impl Pipeline {

@@ -32,8 +32,12 @@ pub(super) struct Started {
 }
 
 impl Job {
-    /// Makes and starts the container.
-    pub(super) async fn start(&mut self, image: &str) -> Result<Started, Stop> {
+    /// Makes and starts the container. An image that was not built here has no plan.
+    pub(super) async fn start(
+        &mut self,
+        image: &str,
+        plan: Option<&BuildPlan>,
+    ) -> Result<Started, Stop> {
         self.advance(State::Starting).await?;
         let network = self.pipeline.network_of(&self.project).await?;
         let exposed = match self.pipeline.engine.image(image).await {
@@ -41,7 +45,12 @@ impl Job {
             Ok(None) => Vec::new(),
             Err(error) => return Err(Stop::engine(PHASE, &error)),
         };
-        let port = port_of(&self.project, &self.environment, &exposed);
+        let framework = plan.and_then(|plan| plan.port);
+        let port = port_of(&self.project, &self.environment, &exposed, framework);
+        if let Some(plan) = plan {
+            self.run_release_command(plan, image, &network, port).await?;
+        }
+        self.stop_if_canceled()?;
         let spec = self.pipeline.container_spec(
             &self.project,
             &self.deployment,
@@ -50,7 +59,8 @@ impl Job {
             self.environment.clone(),
             port,
         );
-        let id = self.pipeline.engine.create(spec).await.map_err(|e| Stop::engine(PHASE, &e))?;
+        let creating = self.pipeline.create_new(spec);
+        let id = self.unless_canceled(creating).await?;
         self.deployment.container_id = Some(id.0.clone());
         let (deployment, container) = (self.deployment.id.clone(), id.0.clone());
         self.pipeline
@@ -60,12 +70,8 @@ impl Job {
             })
             .await?;
         self.say(format!("Starting the container, PORT={port}"));
-        self.pipeline.engine.start(&id).await.map_err(|error| match error {
-            EngineError::Refused(message) => {
-                Stop::Failed(Failure::new(FailureCode::StartFailed, PHASE, message))
-            }
-            other => Stop::engine(PHASE, &other),
-        })?;
+        let starting = self.pipeline.start_one(id.clone());
+        self.unless_canceled(starting).await?;
         self.pipeline.capture(
             &self.deployment.id,
             &id,
@@ -77,15 +83,86 @@ impl Job {
     }
 }
 
-/// The project's setting, else the variable PORT, else the one port the image declares, else 3000.
-pub(super) fn port_of(project: &Project, environment: &[(String, String)], exposed: &[u16]) -> u16 {
+/// The project's setting, else the variable PORT, else the one port the image declares, else the framework's own,
+/// else 3000.
+pub(super) fn port_of(
+    project: &Project,
+    environment: &[(String, String)],
+    exposed: &[u16],
+    framework: Option<u16>,
+) -> u16 {
     let variable = environment.iter().find(|(key, _)| key == "PORT");
     let variable = variable.and_then(|(_, value)| value.parse().ok()).filter(|port| *port > 0);
     let single = (exposed.len() == 1).then(|| exposed[0]);
-    project.runtime.port.or(variable).or(single).unwrap_or(DEFAULT_PORT)
+    project.runtime.port.or(variable).or(single).or(framework).unwrap_or(DEFAULT_PORT)
+}
+
+impl Job {
+    /// Waits for work on the engine, but not longer than the deployment is wanted.
+    async fn unless_canceled<T>(
+        &self,
+        work: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<T, Stop> {
+        let stopping = self.pipeline.tasks.stopping();
+        tokio::select! {
+            done = work => done,
+            () = self.cancel.cancelled() => Err(Stop::Canceled),
+            () = stopping.cancelled() => Err(Stop::Interrupted),
+        }
+    }
+}
+
+/// Removes a container whose maker is not waited for any more.
+struct Abandoned {
+    pipeline: Pipeline,
+    name: String,
+    armed: bool,
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if self.armed {
+            let (pipeline, id) = (self.pipeline.clone(), ContainerId(self.name.clone()));
+            self.pipeline.tasks.spawn(async move {
+                if let Err(error) = pipeline.engine.remove(&id).await {
+                    tracing::warn!(container = id.0, %error, "a container could not be removed");
+                }
+            });
+        }
+    }
 }
 
 impl Pipeline {
+    /// Makes a container. When nobody waits for it any more, the engine ends what it is doing and it is removed.
+    async fn create_new(&self, spec: ContainerSpec) -> Result<ContainerId, Stop> {
+        let (pipeline, name) = (self.clone(), spec.name.clone());
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        self.tasks.spawn(async move {
+            let mut abandoned = Abandoned { pipeline: pipeline.clone(), name, armed: false };
+            let made = pipeline.engine.create(spec).await;
+            abandoned.armed = sender.send(made).is_err();
+        });
+        let made = receiver.await.map_err(|_| Stop::Interrupted)?;
+        made.map_err(|error| Stop::engine(PHASE, &error))
+    }
+
+    /// Starts a container.
+    async fn start_one(&self, id: ContainerId) -> Result<(), Stop> {
+        self.engine.start(&id).await.map_err(|error| match error {
+            EngineError::Refused(message) => {
+                Stop::Failed(Failure::new(FailureCode::StartFailed, PHASE, message))
+            }
+            other => Stop::engine(PHASE, &other),
+        })
+    }
+
+    /// Makes and starts a container.
+    pub(super) async fn start_new(&self, spec: ContainerSpec) -> Result<ContainerId, Stop> {
+        let id = self.create_new(spec).await?;
+        self.start_one(id.clone()).await?;
+        Ok(id)
+    }
+
     /// What a deployment's container is made of.
     pub(super) fn container_spec(
         &self,
@@ -111,6 +188,7 @@ impl Pipeline {
             owner: self.owner(&project.id, Some(&deployment.id)),
             name: format!("orbitra-{}", deployment.id),
             image: image.to_owned(),
+            entrypoint: None,
             network,
             environment,
             // A generated image has its command; one from a Dockerfile takes the project's, if there is one.

@@ -4,7 +4,7 @@ use super::job::Job;
 use super::stop::Stop;
 use crate::db::{self, DbError};
 use crate::model::build_plan::BuildPlan;
-use crate::model::deployment::Deployment;
+use crate::model::deployment::{Deployment, Target};
 use crate::model::event::{self, Event};
 use crate::model::ids::{DeploymentId, ProjectId};
 use crate::model::timestamp::Timestamp;
@@ -12,7 +12,7 @@ use crate::model::transition::State;
 
 impl Job {
     /// One transaction makes it ready, moves the project's pointer and records the event; then the routes are swapped.
-    pub(super) async fn switch(&mut self, plan: &BuildPlan) -> Result<(), Stop> {
+    pub(super) async fn switch(&mut self, plan: Option<&BuildPlan>) -> Result<(), Stop> {
         self.stop_if_canceled()?;
         let previous = self.point(plan).await?;
         self.state = State::Ready;
@@ -32,11 +32,12 @@ impl Job {
     }
 
     /// The transaction. Answers which deployment was live before.
-    async fn point(&self, plan: &BuildPlan) -> Result<Option<DeploymentId>, Stop> {
+    async fn point(&self, plan: Option<&BuildPlan>) -> Result<Option<DeploymentId>, Stop> {
         let (deployment, project) = (self.deployment.clone(), self.project.clone());
         let (from, now) = (self.state, self.pipeline.clock.now());
-        let (url, framework) =
-            (self.pipeline.hosts.url_of(&deployment.hostname), plan.framework.clone());
+        let url = self.pipeline.hosts.url_of(&deployment.hostname);
+        let framework = plan.map(|plan| plan.framework.clone());
+        let versions = plan.map(|plan| plan.versions.clone());
         let previous = self
             .pipeline
             .db
@@ -50,12 +51,17 @@ impl Job {
                 }
                 db::transitions::advance(c, id, from, State::Ready, now)?;
                 link(c, &project.id, &deployment, now)?;
+                // A preview may try other versions without a word in what production is built with.
+                if let Some(versions) = versions.filter(|_| deployment.target == Target::Production)
+                {
+                    db::pins::replace(c, &project.id, &versions, id, now)?;
+                }
                 let mut previous = None;
                 // A paused project's traffic stays where it is: the deployment ends staged.
                 let promote = deployment.promote && current.paused_at.is_none();
                 if promote {
                     previous = current.live_deployment_id;
-                    let framework = Some(framework.as_str());
+                    let framework = framework.as_deref();
                     db::projects::point_at(c, &project.id, previous.as_ref(), id, framework, now)?;
                     db::transitions::record_live(c, id, now)?;
                 }
@@ -84,7 +90,7 @@ fn link(
     now: Timestamp,
 ) -> Result<(), DbError> {
     let Some(mut project) = db::projects::find(connection, project)? else { return Ok(()) };
-    if project.source.git_url.is_some() {
+    if project.source.git_url.is_some() || deployment.git_url.is_empty() {
         return Ok(());
     }
     project.source.git_url = Some(deployment.git_url.clone());

@@ -135,22 +135,22 @@ impl Publisher {
     }
 
     /// A site as it was found when it was first routed: its files never change.
-    fn site(&self, deployment: &DeploymentId) -> Arc<StaticSite> {
+    fn site(&self, deployment: &DeploymentRoute) -> Arc<StaticSite> {
         let mut known = self.known_sites.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(site) = known.get(deployment) {
+        if let Some(site) = known.get(&deployment.id) {
             return site.clone();
         }
-        let root = self.sites.join(deployment.as_str());
+        let root = self.sites.join(deployment.id.as_str());
         let text = |name: &str| read_bounded(&root.join(name)).unwrap_or_default();
         let (rules, _) = SiteRules::parse(&text("_redirects"), &text("_headers"));
-        let site = Arc::new(StaticSite { root, single_page: false, rules });
-        known.insert(deployment.clone(), site.clone());
+        let site = Arc::new(StaticSite { root, single_page: deployment.fallback, rules });
+        known.insert(deployment.id.clone(), site.clone());
         site
     }
 
     fn without_container(&self, deployment: &DeploymentRoute) -> Route {
         match (deployment.state, deployment.run_state) {
-            (State::Ready, RunState::Files) => Route::Static(self.site(&deployment.id)),
+            (State::Ready, RunState::Files) => Route::Static(self.site(deployment)),
             (State::Ready, RunState::Stopped) => Route::Asleep(deployment.id.clone()),
             (State::Ready, _) => Route::Notice(Notice::Stopped),
             (State::Failed | State::Crashed, _) => Route::Notice(Notice::Failed),

@@ -32,8 +32,8 @@ pub enum Route {
 pub struct StaticSite {
     /// The directory; nothing outside it is ever opened, symbolic links are not followed.
     pub root: PathBuf,
-    /// Answer a page load that names no file with `/index.html` and status 200, for applications
-    /// that route in the browser.
+    /// Answer a page load that names no file with `/200.html`, or else `/index.html`, and status 200,
+    /// for applications that route in the browser.
     pub single_page: bool,
     /// What its `_redirects` and `_headers` say.
     pub rules: SiteRules,

@@ -17,10 +17,14 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use self::pages::{
-    Pages, deployment, home, keys, live, log_stream, log_text, login, new_project, plain, project,
-    setup, welcome,
+    Pages, build_log_stream, build_log_text, deployment, home, keys, live, login, logs,
+    new_project, paste, plain, project, release, settings, setup, source, variable, variables,
+    welcome,
 };
 use crate::app::App;
+
+const VARIABLES: &str = "/dashboard/projects/{name}/variables";
+const VARIABLE: &str = "/dashboard/projects/{name}/variables/{target}/{key}";
 
 /// Smaller parts of pages are not worth compressing.
 const COMPRESSED_FROM: u16 = 1024;
@@ -54,11 +58,30 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/dashboard/new", get(new_project::show).post(new_project::submit))
         .route("/dashboard/projects/{name}", get(project::show))
         .route("/dashboard/projects/{name}/deploy", post(project::deploy))
-        .route("/dashboard/projects/{name}/delete", post(project::delete))
+        .route("/dashboard/projects/{name}/rollback", post(release::project_rollback))
+        .route("/dashboard/projects/{name}/pause", post(release::pause))
+        .route("/dashboard/projects/{name}/resume", post(release::resume))
+        .route("/dashboard/projects/{name}/restart", post(release::restart))
+        .route("/dashboard/projects/{name}/settings", get(settings::show))
+        .route("/dashboard/projects/{name}/settings/{section}", post(settings::save))
+        .route("/dashboard/projects/{name}/settings/source/rotate", post(source::rotate))
+        .route("/dashboard/projects/{name}/delete", post(settings::delete))
+        .route("/dashboard/projects/{name}/logs", get(logs::show))
+        .route("/dashboard/projects/{name}/logs.txt", get(logs::text))
+        .route("/dashboard/projects/{name}/logs/stream", get(logs::stream))
+        .route(VARIABLES, get(variables::show).post(variables::create))
+        .route(&format!("{VARIABLES}/paste"), post(paste::submit))
+        .route(VARIABLE, get(variable::show).post(variable::save))
+        .route(&format!("{VARIABLE}/reveal"), post(variables::reveal))
+        .route(&format!("{VARIABLE}/delete"), post(variable::delete))
         .route("/dashboard/deployments/{id}", get(deployment::show))
         .route("/dashboard/deployments/{id}/cancel", post(deployment::cancel))
-        .route("/dashboard/deployments/{id}/log.txt", get(log_text))
-        .route("/dashboard/deployments/{id}/log/stream", get(log_stream))
+        .route("/dashboard/deployments/{id}/promote", post(release::promote))
+        .route("/dashboard/deployments/{id}/rollback", post(release::rollback))
+        .route("/dashboard/deployments/{id}/redeploy", post(release::redeploy))
+        .route("/dashboard/deployments/{id}/delete", post(release::delete))
+        .route("/dashboard/deployments/{id}/log.txt", get(build_log_text))
+        .route("/dashboard/deployments/{id}/log/stream", get(build_log_stream))
         .route("/dashboard/account/keys", get(keys::show).post(keys::create))
         .route("/dashboard/account/keys/{id}/revoke", post(keys::revoke))
         .route("/dashboard/live", get(live::stream))

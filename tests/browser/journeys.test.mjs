@@ -73,7 +73,7 @@ test("sign out and in, and come back to where one wanted to go", async () => {
 
 test("what is wrong with a new project is said beside the fields", async () => {
   await page.goto(`${url}/dashboard/new`);
-  await page.fill("#git_url", "git@github.com:acme/web.git");
+  await page.fill("#git_url", "file:///srv/git/web.git");
   assert.equal(await text("#name-host"), "web");
   await page.fill("#name", "My App");
   assert.equal(await text("#name-host"), "my-app");
@@ -165,6 +165,108 @@ test("deploying again is seen on every open page", { timeout: BUILD }, async () 
   page.nothingWrong();
 });
 
+test("variables are pasted, looked at, shown and deployed", { timeout: BUILD }, async () => {
+  const variables = `${url}/dashboard/projects/hello/variables`;
+  await page.goto(`${url}/dashboard/projects/hello`);
+  await page.click("nav.tabs a:has-text('Variables')");
+  await page.waitForURL(variables);
+  assert.deepEqual(await page.locator("tbody td:first-child").allInnerTexts(), ["EMPTY", "GREETING", "SECRET"]);
+  await look(page, "variables");
+  await page.fill("#key", "2FA");
+  await page.fill("#value", "x");
+  await page.click("section:has(#add-title) button.primary");
+  await page.waitForSelector("#key-wrong");
+  assert.equal(await page.inputValue("#value"), "x");
+  await look(page, "variables-refused");
+  await page.fill("#text", "GREETING=hello\nSECRET=x\nADDED=\"two\nlines\"\n");
+  await page.click("button[value=preview]");
+  await page.waitForSelector("#preview");
+  assert.match(await text("#preview"), /\+ ADDED ~ GREETING 1 more is like this already/);
+  await look(page, "variables-preview");
+  await page.click("button[value=save]");
+  await page.waitForURL(variables);
+  assert.equal(await text(".notice"), "Variables are saved: 1 added, 1 changed.");
+  await page.waitForSelector("#pending .box");
+  await page.click("tr:has-text('ADDED') button");
+  assert.equal(await page.locator("pre.value").innerText(), "two\nlines");
+  await look(page, "variables-revealed");
+  await page.goto(`${variables}/all/ADDED`);
+  await page.click("form[action$=reveal] button");
+  await page.waitForFunction(() => document.querySelector("#value")?.["value"] === "two\nlines");
+  await look(page, "variable");
+  await page.click("[popovertarget=delete-variable]");
+  await look(page, "variable-delete");
+  await page.click(".confirm:popover-open .danger");
+  await page.waitForURL(variables);
+  assert.equal(await text(".notice"), "ADDED is deleted.");
+  await page.click("#redeploy-now");
+  await page.waitForURL(/\/dashboard\/deployments\/dep_/);
+  await page.waitForFunction(() => document.title.startsWith("Live"), null, { timeout: BUILD });
+  await page.goto(variables);
+  assert.equal(await text("#pending"), "", "what is live has them");
+  page.nothingWrong();
+});
+
+test("going back to an earlier deployment says what to, and is seen without a reload", { timeout: BUILD }, async () => {
+  await page.goto(`${url}/dashboard/projects/hello`);
+  const before = await page.getAttribute("#live-deployment", "href");
+  await page.click("#rollback");
+  assert.match(await text("#rollback-dialog"), /made \d+ \w+ \d\d:\d\d UTC.*after its health check passes\. No build\./);
+  await look(page, "rollback");
+  await page.click("#rollback-dialog-yes");
+  await page.waitForURL(/\/dashboard\/deployments\/dep_/);
+  assert.notEqual(new URL(page.url()).pathname, before);
+  await page.waitForFunction(() => document.title.startsWith("Live"), null, { timeout: BUILD });
+  await page.goto(url + before);
+  assert.equal(await page.title(), "Replaced · hello · Orbitra");
+  await page.click("#more summary");
+  await look(page, "deployment-replaced");
+  page.nothingWrong();
+});
+
+test("a project is paused and resumed", { timeout: BUILD }, async () => {
+  await page.goto(`${url}/dashboard/projects/hello`);
+  await page.click("#pause");
+  await page.click("#pause-yes");
+  await page.waitForSelector("#resume");
+  assert.equal(await page.title(), "Paused · hello · Orbitra");
+  await look(page, "project-paused");
+  const site = await page.getAttribute("#site-1", "href");
+  const visitor = await browser.context.newPage();
+  let status;
+  const end = Date.now() + 20_000;
+  do status = (await visitor.goto(site)).status(); while (status !== 503 && Date.now() < end);
+  assert.equal(status, 503);
+  await visitor.close();
+  await page.click("#resume");
+  await page.waitForSelector("#pause");
+  assert.equal(await text(".notice"), "Resumed.");
+  await page.goto(`${url}/dashboard/projects/hello/settings`);
+  await page.fill("#timeout_seconds", "3600");
+  await look(page, "settings");
+  await page.click("#build button.primary");
+  await page.waitForSelector(".notice");
+  assert.equal(await text(".notice"), "Build is saved.");
+  assert.equal(await page.inputValue("#timeout_seconds"), "3600");
+});
+
+test("the reference of the API opens where its address leads", async () => {
+  await page.goto(`${url}/docs#deployments_create`);
+  assert.ok(await page.locator("#deployments_create").isVisible());
+  await look(page, "docs-operation");
+  await page.goto(`${url}/docs`);
+  await look(page, "docs");
+  await page.fill("#search", "rollback");
+  assert.equal(await text("#search-found"), `1 of ${await page.locator("[data-op]").count()} operations`);
+  await page.click("details:not([hidden])[data-op] > summary");
+  await page.click("#projects_rollback a[href='/docs/errors/conflict']");
+  await page.waitForURL(`${url}/docs/errors/conflict`);
+  assert.match(await text("#no_rollback_target"), /No earlier deployment is left/);
+  await look(page, "docs-error");
+  await page.goto(`${url}/docs/errors`);
+  await look(page, "docs-errors");
+});
+
 test("an API key is shown once and works until it is revoked", async () => {
   const works = async (key) => (await fetch(`${url}/api/v1/projects`, { headers: { authorization: `Bearer ${key}` } })).status;
   await page.goto(`${url}/dashboard/account/keys`);
@@ -190,7 +292,7 @@ test("an API key is shown once and works until it is revoked", async () => {
 });
 
 test("a project is deleted when its name is typed", async () => {
-  await page.goto(`${url}/dashboard/projects/fails-to-build`);
+  await page.goto(`${url}/dashboard/projects/fails-to-build/settings`);
   await page.click("#delete summary");
   await page.fill("#confirm", "fails");
   await page.click("#delete .danger");
@@ -230,7 +332,15 @@ test("everything works without script", { timeout: BUILD }, async () => {
     // The page loads itself again every five seconds while something runs.
     await reader.locator(".head .tag.ok").waitFor({ timeout: BUILD });
     assert.equal(await reader.title(), "Live · plain · Orbitra");
-    await reader.goto(`${url}/dashboard/projects/plain`);
+    await reader.goto(`${url}/dashboard/projects/plain/variables`);
+    await reader.fill("#text", "B=2");
+    await reader.click("button[value=preview]");
+    await reader.click("button[value=save]");
+    await reader.waitForURL(`${url}/dashboard/projects/plain/variables`);
+    assert.equal(await reader.locator("tbody tr").count(), 2);
+    await reader.goto(`${url}/docs#health`);
+    assert.ok(await reader.locator("#health").isVisible());
+    await reader.goto(`${url}/dashboard/projects/plain/settings`);
     await reader.click("#delete summary");
     await reader.fill("#confirm", "plain");
     await reader.click("#delete .danger");

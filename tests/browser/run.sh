@@ -79,6 +79,11 @@ python3 "$root/tools/git-http-server.py" --root "$work/git" >"$work/git.log" &
 pids+=($!)
 until_ok 'the Git server listens' grep -q '^listening on ' "$work/git.log"
 GIT_URL=$(sed -n 's/^listening on //p' "$work/git.log")
+# The same repositories, for those who have the password.
+python3 "$root/tools/git-http-server.py" --root "$work/git" --user ada --password s3cret-Zf83kQp1x >"$work/private.log" &
+pids+=($!)
+until_ok 'the private Git server listens' grep -q '^listening on ' "$work/private.log"
+PRIVATE_GIT_URL=$(sed -n 's/^listening on //p' "$work/private.log")
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export ORBITRA_DATA=$work/data ORBITRA_LISTEN=127.0.0.1:$port
@@ -90,6 +95,6 @@ ORB_URL=http://localhost:$port
 until_ok 'Orbitra answers' curl -fsS "http://127.0.0.1:$port/health"
 ORB_SETUP_LINK=$("$orbitra" admin setup-link | grep '^http')
 
-export ORB_URL ORB_SETUP_LINK GIT_URL CHROMIUM
+export ORB_URL ORB_SETUP_LINK GIT_URL PRIVATE_GIT_URL CHROMIUM
 if [ $# = 0 ]; then set -- "$here"/*.test.mjs; fi
 node --test --test-concurrency=1 "$@"

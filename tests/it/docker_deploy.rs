@@ -160,3 +160,57 @@ async fn a_deleted_project_leaves_nothing() {
     // The name is free again.
     api.project("short-lived", json!({})).await;
 }
+
+#[tokio::test]
+async fn files_carry_the_time_of_their_commit_and_unchanged_ones_are_not_built_again() {
+    let (git, orbitra) = (GitServer::start(), Orbitra::start().await);
+    // What a server of static files inside of an application answers. The engine keeps what it built in an earlier run
+    // of this test, so the content is a new one each time.
+    let (name, api) = (orbitra.name(), &orbitra.api);
+    let server = r#"const fs = require("node:fs");
+require("node:http").createServer((request, response) => {
+  const { mtimeMs, size } = fs.statSync("page.html");
+  response.setHeader("etag", `"${size}-${mtimeMs / 1000}"`);
+  response.end(fs.readFileSync("page.html"));
+}).listen(process.env.PORT, "0.0.0.0");
+"#;
+    let dockerfile = format!(
+        "FROM node:22-bookworm-slim\nWORKDIR /app\nCOPY package.json ./\nRUN : install {name}\nCOPY . ./\n\
+         CMD [\"node\", \"server.js\"]\n"
+    );
+    let page = |letter: &str| format!("{letter} {name}");
+    let first = page("a");
+    let files = [
+        ("Dockerfile", dockerfile.as_str()),
+        ("package.json", "{}"),
+        ("server.js", server),
+        ("page.html", &first),
+    ];
+    let repository = git.repository_of("app", &files);
+    let project = api.project("times", json!({})).await;
+    let deployed = async || {
+        let id = text(&api.deploy_live(&project, &repository).await, "id");
+        let page = orbitra.visit("times.localhost", "/").await;
+        let tag = page.headers["etag"].to_str().unwrap().to_owned();
+        (page.body, tag, api.log(&id).await)
+    };
+    let tag = || format!("\"{}-{}\"", page("a").len(), repository.committed_at());
+    let cached = |log: &str, step: &str| {
+        log.lines().any(|line| line.contains(step) && line.ends_with("CACHED"))
+    };
+    let (body, first_tag, log) = deployed().await;
+    assert_eq!((body, &first_tag), (page("a"), &tag()));
+    assert!(!cached(&log, "RUN : install"), "{log}");
+
+    repository.commit("page.html", &page("b"));
+    let (body, second_tag, log) = deployed().await;
+    assert_eq!((body, &second_tag), (page("b"), &tag()));
+    assert_ne!(first_tag, second_tag, "a copy of the first page is not taken for the second");
+    assert!(cached(&log, "COPY package.json") && cached(&log, "RUN : install"), "{log}");
+    assert!(!cached(&log, "COPY . ./"), "{log}");
+
+    // The same commit is the same image.
+    let (body, again, log) = deployed().await;
+    assert_eq!((body, again), (page("b"), second_tag));
+    assert!(cached(&log, "COPY . ./"), "{log}");
+}

@@ -4,6 +4,7 @@
 
 mod builds;
 mod containers;
+mod limits;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -13,8 +14,8 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use orbitra::docker::bollard::Bollard;
 use orbitra::docker::{
-    BuildError, BuildEvent, BuildSpec, BuiltImage, ContainerEngine, ContainerId, ContainerSpec,
-    NetworkSpec, Owner,
+    BuildError, BuildEvent, BuildLimits, BuildSpec, BuiltImage, ContainerEngine, ContainerId,
+    ContainerSpec, NetworkSpec, Owner,
 };
 use orbitra::model::ids::{DeploymentId, ProjectId};
 use tokio::sync::mpsc;
@@ -82,7 +83,8 @@ impl Fixture {
             secrets: Vec::new(),
             no_cache: true,
             timeout: Duration::from_secs(120),
-            memory_bytes: None,
+            cache_namespace: self.name.clone(),
+            limits: BuildLimits::default(),
         }
     }
 
@@ -134,6 +136,7 @@ impl Fixture {
             name: self.name.clone(),
             image,
             network,
+            entrypoint: None,
             environment: vec![("GREETING".to_owned(), "a=b c\"$HOME".to_owned())],
             command: None,
             memory_bytes: 64 * 1024 * 1024,

@@ -1,6 +1,8 @@
 //! The whole application in this process: real SQLite, real sockets, real Git, and an engine whose
 //! containers are little HTTP servers.
 
+mod archives_and_images;
+mod built_site;
 mod cancel;
 mod env;
 mod failures;
@@ -9,9 +11,13 @@ mod paused;
 mod queue;
 mod rates;
 mod release;
+mod release_command;
+mod repository_settings;
 mod restart;
+mod room;
 mod runtime_logs;
 mod serving;
+mod sources;
 
 use std::sync::Arc;
 

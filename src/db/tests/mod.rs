@@ -4,6 +4,7 @@ mod accounts;
 mod connection;
 mod counts;
 mod deployments;
+mod pins;
 mod projects;
 
 use super::{Db, projects as project_table, users};
@@ -89,6 +90,9 @@ fn deployment(number: u8, project: u8) -> Deployment {
         commit: None,
         plan: None,
         environment_keys: Vec::new(),
+        upload_id: None,
+        image_reference: None,
+        image_pin: None,
         image: None,
         container_id: None,
         address: None,
@@ -112,6 +116,7 @@ fn deployment(number: u8, project: u8) -> Deployment {
         source_deployment_id: None,
         release: None,
         project_paused: false,
+        waiting: None,
     }
 }
 

@@ -1,35 +1,77 @@
 //! Running a build.
 
+use std::hash::{Hash, Hasher};
 use std::io;
+use std::net::Ipv4Addr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bollard::models::{BuildInfo, BuildInfoAux};
-use bollard::query_parameters::BuildImageOptions;
+use bollard::query_parameters::{BuildImageOptions, ImageBuildOutput};
 use bollard::{BollardRequest, body_try_stream};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::endpoint::Endpoint;
 use super::progress::Progress;
-use super::session::Session;
+use super::session::{Export, Session};
 use super::{Bollard, CALL, errors};
-use crate::docker::build_failure::{self, Failure};
-use crate::docker::{BuildError, BuildEvent, BuildEvents, BuildSpec, BuiltImage, EngineError};
+use crate::docker::build_failure::{self, Failure, MemoryKill};
+use crate::docker::build_guard::{self, BuildGuard};
+use crate::docker::{
+    BuildError, BuildEvent, BuildEvents, BuildLimits, BuildSpec, BuiltImage, EngineError,
+};
 
 /// Arguments that would let a build bring its own frontend, a program that runs beside BuildKit's own.
 const REFUSED_ARGUMENT: &str = "BUILDKIT_SYNTAX";
 
-/// Builds an image. Whatever ends it early drops the request, and BuildKit kills the running steps
-/// when its request is gone.
-pub async fn run(
+/// Argument that BuildKit itself puts before the name of every cache mount, whatever the Dockerfile calls it.
+const NAMESPACE_ARGUMENT: &str = "BUILDKIT_CACHE_MOUNT_NS";
+
+/// Builds an image.
+pub async fn image(
     engine: &Bollard,
     spec: BuildSpec,
     context: BoxStream<'static, io::Result<Bytes>>,
     events: BuildEvents,
     cancel: CancellationToken,
 ) -> Result<BuiltImage, BuildError> {
+    let image = run(engine, spec, context, None, events, cancel).await?;
+    image.ok_or_else(|| EngineError::Refused("the build ended without an image".to_owned()).into())
+}
+
+/// Builds a file system and hands it out as a tar.
+pub async fn files(
+    engine: &Bollard,
+    spec: BuildSpec,
+    context: BoxStream<'static, io::Result<Bytes>>,
+    files: mpsc::Sender<Bytes>,
+    events: BuildEvents,
+    cancel: CancellationToken,
+) -> Result<(), BuildError> {
+    let export = Export::new(files);
+    run(engine, spec, context, Some(export.clone()), events, cancel).await?;
+    if export.is_complete() {
+        Ok(())
+    } else {
+        Err(EngineError::Refused("the build ended without its files".to_owned()).into())
+    }
+}
+
+/// Runs a build. Whatever ends it early drops the request, and BuildKit kills the running steps
+/// when its request is gone.
+async fn run(
+    engine: &Bollard,
+    spec: BuildSpec,
+    context: BoxStream<'static, io::Result<Bytes>>,
+    export: Option<Export>,
+    events: BuildEvents,
+    cancel: CancellationToken,
+) -> Result<Option<BuiltImage>, BuildError> {
     if spec.arguments.iter().any(|(name, _)| name == REFUSED_ARGUMENT) {
         return Err(BuildError::Invalid(format!(
             "the build argument {REFUSED_ARGUMENT} is not allowed"
@@ -40,7 +82,7 @@ pub async fn run(
         biased;
         () = cancel.cancelled() => Err(BuildError::Canceled),
         () = tokio::time::sleep(timeout) => Err(BuildError::TimedOut(timeout.as_secs())),
-        result = build(engine, spec, context, events) => result,
+        result = build(engine, spec, context, export, events) => result,
     }
 }
 
@@ -48,18 +90,22 @@ async fn build(
     engine: &Bollard,
     spec: BuildSpec,
     context: BoxStream<'static, io::Result<Bytes>>,
+    export: Option<Export>,
     events: BuildEvents,
-) -> Result<BuiltImage, BuildError> {
+) -> Result<Option<BuiltImage>, BuildError> {
     let session_id = session_id(&engine.instance);
-    let opening = Session::open(&engine.endpoint, &session_id, spec.secrets.clone());
+    let output = export.as_ref().map(|_| ImageBuildOutput::Tar(String::new()));
+    let opening = Session::open(&engine.endpoint, &session_id, spec.secrets.clone(), export);
     let _session = match tokio::time::timeout(CALL, opening).await {
         Ok(session) => session?,
         Err(_) => return Err(EngineError::TimedOut("build session").into()),
     };
     let kills_before = build_failure::memory_kills();
+    let marker = marker();
+    let mut limits = Limits::begin(engine, marker, &spec, &events).await;
 
     let client = engine.client()?.with_request_modifier(with_buildkit);
-    let options = options(spec, session_id);
+    let options = BuildImageOptions { outputs: output, ..options(spec, session_id, marker) };
     let mut answers = pin!(client.build_image(options, None, Some(body_try_stream(context))));
     let mut progress = Progress::default();
     let mut image = None;
@@ -67,16 +113,18 @@ async fn build(
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                let killed = kills_before < build_failure::memory_kills();
-                return Err(failure(&progress, error, killed));
+                let mut error = failure(&progress, error, limits.memory_kill(kills_before));
+                limits.explain(&mut error);
+                return Err(error);
             }
         };
         for event in read(answer, &mut progress, &mut image) {
+            limits.note(&event, &events).await;
             // Nobody listens any more: the build goes on, its result still counts.
             events.send(event).await.ok();
         }
     }
-    image.ok_or_else(|| EngineError::Refused("the build ended without an image".to_owned()).into())
+    Ok(image)
 }
 
 fn read(
@@ -102,7 +150,7 @@ fn read(
         .collect()
 }
 
-fn failure(progress: &Progress, error: bollard::errors::Error, killed: bool) -> BuildError {
+fn failure(progress: &Progress, error: bollard::errors::Error, killed: MemoryKill) -> BuildError {
     match errors::engine(error) {
         // BuildKit's own refusals and results come as text.
         EngineError::Refused(text) | EngineError::NotFound(text) => {
@@ -116,16 +164,100 @@ fn failure(progress: &Progress, error: bollard::errors::Error, killed: bool) -> 
     }
 }
 
-fn options(spec: BuildSpec, session: String) -> BuildImageOptions {
+fn options(spec: BuildSpec, session: String, marker: Ipv4Addr) -> BuildImageOptions {
+    let namespace = (NAMESPACE_ARGUMENT.to_owned(), spec.cache_namespace);
+    let arguments = spec.arguments.into_iter().chain([namespace]);
     BuildImageOptions {
         dockerfile: spec.dockerfile,
         t: Some(spec.tag),
         nocache: spec.no_cache,
-        buildargs: Some(spec.arguments.into_iter().collect()),
+        buildargs: Some(arguments.collect()),
         labels: Some(spec.owner.labels()),
+        extrahosts: Some(format!("{}:{marker}", build_guard::HOST)),
         session: Some(session),
         ..BuildImageOptions::default()
     }
+}
+
+/// What holds a build, and what was said about it.
+struct Limits {
+    guard: Option<BuildGuard>,
+    pids: Option<u32>,
+    /// Whether it is still to be said that nothing holds the build.
+    silent: bool,
+}
+
+/// A step that ran for this long was to be seen.
+const SEEN: Duration = Duration::from_secs(1);
+
+impl Limits {
+    /// Begins to hold the steps that carry `marker`; says so when that is not possible.
+    async fn begin(
+        engine: &Bollard,
+        marker: Ipv4Addr,
+        spec: &BuildSpec,
+        events: &BuildEvents,
+    ) -> Self {
+        let pids = spec.limits.pids;
+        if spec.limits == BuildLimits::default() {
+            return Self { guard: None, pids, silent: false };
+        }
+        let guard = match engine.endpoint {
+            Endpoint::Unix(_) => BuildGuard::begin(&engine.instance, next(), marker, spec.limits)
+                .map_err(|error| format!("control groups cannot be made here ({})", error.kind())),
+            Endpoint::Tcp(_) => Err("the engine is on another machine".to_owned()),
+        };
+        match guard {
+            Ok(guard) => Self { guard: Some(guard), pids, silent: true },
+            Err(reason) => {
+                let message = format!("The build has no limits of CPU and memory: {reason}.");
+                events.send(BuildEvent::Note { message }).await.ok();
+                Self { guard: None, pids, silent: false }
+            }
+        }
+    }
+
+    /// Says once that steps run outside the limits.
+    async fn note(&mut self, event: &BuildEvent, events: &BuildEvents) {
+        let BuildEvent::StepFinished { name, duration, cached: false, .. } = event else { return };
+        let unseen = self.guard.as_ref().is_some_and(|guard| guard.adopted() == 0);
+        if self.silent && unseen && *duration > SEEN && name.contains("] RUN ") {
+            self.silent = false;
+            let message =
+                "The build has no limits of CPU and memory: its steps cannot be seen from here.";
+            events.send(BuildEvent::Note { message: message.to_owned() }).await.ok();
+        }
+    }
+
+    fn memory_kill(&self, before: Option<u64>) -> MemoryKill {
+        match &self.guard {
+            Some(guard) if guard.adopted() > 0 && guard.memory_kills() > 0 => {
+                MemoryKill::OfThisBuild
+            }
+            Some(guard) if guard.adopted() > 0 => MemoryKill::None,
+            _ if before < build_failure::memory_kills() => MemoryKill::Somewhere,
+            _ => MemoryKill::None,
+        }
+    }
+
+    /// Adds to an error what the limits have to do with it.
+    fn explain(&self, error: &mut BuildError) {
+        let refused = self.guard.as_ref().map_or(0, BuildGuard::refused_processes);
+        if let (BuildError::Step { message, .. }, Some(most)) = (error, self.pids)
+            && refused > 0
+        {
+            message.push_str(&format!("; it had reached the limit of {most} processes"));
+        }
+    }
+}
+
+/// An address of this machine that no other build has now.
+fn marker() -> Ipv4Addr {
+    let mut hash = std::hash::DefaultHasher::new();
+    let now = std::time::SystemTime::now();
+    (next(), std::process::id(), now).hash(&mut hash);
+    let [a, b, c, ..] = hash.finish().to_ne_bytes();
+    Ipv4Addr::new(127, a, b, c.clamp(2, 254))
 }
 
 /// Asks for BuildKit. Said to bollard itself, it would open a session of its own beside ours.
@@ -139,7 +271,11 @@ fn with_buildkit(mut request: BollardRequest) -> BollardRequest {
 
 /// A name for a session that no other session of this engine has.
 fn session_id(instance: &str) -> String {
+    format!("orbitra-{instance}-{}-{}", std::process::id(), next())
+}
+
+/// A number this process has not used yet.
+fn next() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("orbitra-{instance}-{}-{number}", std::process::id())
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }

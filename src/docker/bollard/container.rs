@@ -115,6 +115,7 @@ fn profile(spec: ContainerSpec) -> ContainerCreateBody {
     ContainerCreateBody {
         hostname: Some(spec.hostname),
         image: Some(spec.image),
+        entrypoint: spec.entrypoint,
         cmd: spec.command,
         env: Some(
             spec.environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),

@@ -1,8 +1,8 @@
 use crate::docker::BuildError;
-use crate::docker::build_failure::{Failure, classify};
+use crate::docker::build_failure::{Failure, MemoryKill, classify};
 
 fn failure<'a>(step: Option<(&'a str, &'a str)>, text: &'a str) -> Failure<'a> {
-    Failure { step, text, memory_kill: false }
+    Failure { step, text, memory_kill: MemoryKill::None }
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_kill_is_lack_of_memory_only_with_evidence() {
     let text = r#"process "/bin/sh -c make" did not complete successfully: exit code: 137"#;
     let step = Some(("[2/2] RUN make", text));
     assert!(matches!(classify(failure(step, text)), BuildError::Step { exit_code: Some(137), .. }));
-    let killed = Failure { memory_kill: true, ..failure(step, text) };
+    let killed = Failure { memory_kill: MemoryKill::Somewhere, ..failure(step, text) };
     assert!(matches!(classify(killed), BuildError::OutOfMemory));
     let text = r#"ResourceExhausted: process "/bin/sh -c make" did not complete successfully: cannot allocate memory"#;
     assert!(matches!(classify(failure(None, text)), BuildError::OutOfMemory));

@@ -164,3 +164,41 @@ async fn fetches_of_one_repository_wait_for_each_other() {
     }
     git(&server.mirror(), &["fsck", "--strict"]);
 }
+
+#[tokio::test]
+async fn a_large_directory_is_listed_in_order_and_searched() {
+    let server = Server::start(&[]);
+    let names: Vec<String> = (0..2000).map(|n| format!("module_{n}.py")).collect();
+    let mut files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    // Git keeps `lib` behind `lib.py` and `lib-x`, as if it were called `lib/`.
+    files.extend([("lib/a.py", "aa"), ("lib.py", "bbb"), ("lib-x", ""), ("lib/b/c.py", "cccc")]);
+    server.commit("main", &files);
+    let tree = fetch(&server.fetcher(), server.request(None, None)).await.unwrap().tree;
+
+    let list: Vec<String> = tree.list("").unwrap().into_iter().map(|entry| entry.path).collect();
+    assert_eq!(list.len(), 2003);
+    assert!(list.is_sorted() && list[..3] == ["lib", "lib-x", "lib.py"], "{:?}", &list[..3]);
+    let file = Some(EntryKind::File { executable: false });
+    for (path, kind) in [
+        ("lib", Some(EntryKind::Directory)),
+        ("lib.py", file),
+        ("lib/b/c.py", file),
+        ("module_1999.py", file),
+        ("module_2000.py", None),
+        ("lib/none", None),
+        ("lib.py/a.py", None),
+        ("none/a.py", None),
+    ] {
+        assert_eq!(tree.kind(path).unwrap(), kind, "{path}");
+    }
+    assert_eq!(tree.subtree("lib").unwrap().read("b/c.py", 9).unwrap().unwrap(), b"cccc");
+    assert!(matches!(tree.read("lib.py", 2), Err(TreeError::TooLarge(_, 2))));
+    // Sizes are told by what is walked over, whether or not it is read.
+    let mut bytes = 0;
+    tree.walk(&mut |_, content| {
+        bytes += content.size()?;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(bytes, 2000 + 2 + 3 + 4);
+}

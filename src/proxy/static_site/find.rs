@@ -124,9 +124,10 @@ pub fn instead(site: &StaticSite, wanted: &Wanted) -> Option<(Opened, StatusCode
     let root = open_root(site)?;
     let top = |name: &str| open(&root, &[name.to_owned()], wanted);
     let is_page = wanted.path.segments.last().is_none_or(|name| !name.contains('.'));
+    // A build that makes both has pages of its own beside the one that routes.
     if site.single_page
         && is_page
-        && let Some(opened) = top("index.html")
+        && let Some(opened) = top("200.html").or_else(|| top("index.html"))
     {
         return Some((opened, StatusCode::OK));
     }

@@ -11,10 +11,10 @@ use super::deployment_view::DeploymentView;
 use super::include::Includable;
 use super::logs::LAST_SEQ;
 use super::schema::{self, described};
-use super::text_rules::{BranchName, GitUrl, Note, RepositoryPath};
+use super::text_rules::{BranchName, GitUrl, ImageName, Note, RepositoryPath};
 use crate::db::deployments::SORTS;
 use crate::model::deployment::{Status, Target, Trigger};
-use crate::model::ids::DeploymentId;
+use crate::model::ids::{DeploymentId, UploadId};
 use crate::model::timestamp::Timestamp;
 
 type DeploymentInclude = Includable<DeploymentView>;
@@ -105,7 +105,7 @@ pub struct LogParams {
 }))]
 #[serde(deny_unknown_fields)]
 pub struct CreateDeployment {
-    /// Needed unless the project has a source.
+    /// Needed unless the project has a source, or one of `upload_id` and `image` is sent: at most one of the three.
     git_url: Option<GitUrl>,
     /// The repository's own default branch when there is none.
     branch: Option<BranchName>,
@@ -114,7 +114,11 @@ pub struct CreateDeployment {
     environment: std::collections::BTreeMap<String, String>,
     #[schema(pattern = "^[0-9A-Fa-f]{7,64}$")]
     commit_sha: Option<String>,
-    /// Directory of the repository to build.
+    /// An archive of this project. Each is deployed once.
+    upload_id: Option<UploadId>,
+    /// An image to run as it is.
+    image: Option<ImageName>,
+    /// Directory of the repository or the archive to build.
     root_dir: Option<RepositoryPath>,
     target: Option<Target>,
     /// Whether it takes over the project's traffic when it is ready. For production it does, unless this says no.

@@ -11,7 +11,7 @@ use crate::model::deployment::{
     Can, CancelReason, CreatedBy, Deployment, Phase, Status, Target, Trigger,
 };
 use crate::model::failure::{Failure, FailureCode};
-use crate::model::ids::{DeploymentId, ProjectId};
+use crate::model::ids::{DeploymentId, ProjectId, UploadId};
 use crate::model::timestamp::Timestamp;
 
 /// A page of deployments.
@@ -31,11 +31,20 @@ pub struct DeploymentView {
     phase: Phase,
     /// Its place among those that wait, from 1.
     queue_position: Option<i64>,
+    /// What it waits for while it is queued although it is its turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        nullable = false,
+        example = "Waiting for memory: a build needs 512 MB, 310 MB are free."
+    )]
+    waiting: Option<String>,
     target: Target,
     trigger: Trigger,
     git: GitView,
+    /// The image it is made of, as it was asked for.
     image: Option<String>,
-    upload_id: Option<String>,
+    /// The archive it is made of.
+    upload_id: Option<UploadId>,
     /// The deployment it is a repetition of.
     source_deployment_id: Option<DeploymentId>,
     message: Option<String>,
@@ -61,12 +70,12 @@ pub struct DeploymentView {
     created_by: CreatedByView,
 }
 
-/// The commit it is made of.
+/// The commit it is made of. Empty when it is made of an archive or an image.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeploymentGit)]
 pub struct GitView {
     #[schema(example = "https://github.com/user/repo.git")]
-    url: String,
+    url: Option<String>,
     #[schema(example = "main")]
     branch: Option<String>,
     commit_sha: Option<String>,
@@ -130,6 +139,7 @@ impl Selectable for DeploymentView {
     const MORE: &'static [&'static str] = &[
         "phase",
         "queue_position",
+        "waiting",
         "target",
         "trigger",
         "git",
@@ -169,17 +179,18 @@ impl DeploymentView {
             project_id: deployment.project_id,
             created_at: deployment.created_at,
             queue_position,
+            waiting: deployment.waiting,
             target: deployment.target,
             trigger: deployment.trigger,
             git: GitView {
-                url: deployment.git_url,
+                url: Some(deployment.git_url).filter(|url| !url.is_empty()),
                 branch: deployment.branch,
                 commit_sha,
                 commit_message,
                 commit_author,
             },
-            image: None,
-            upload_id: None,
+            image: deployment.image_reference,
+            upload_id: deployment.upload_id,
             source_deployment_id: deployment.source_deployment_id,
             message: deployment.message,
             promote: deployment.promote,

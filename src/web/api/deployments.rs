@@ -42,7 +42,8 @@ use crate::model::deployment::{Deployment, Status, Target, Trigger};
             "id": "dep_123abc", "project_id": "prj_abc123", "status": "building",
             "url": "https://my-app-dep123.example.com", "created_at": "2024-01-20T16:29:15Z",
         }),
-    )),
+    ),
+    (status = 409, description = "`upload_consumed` or `project_paused`.")),
     security(("bearerAuth" = ["deployments:write"])),
 )]
 pub async fn create(
@@ -65,6 +66,9 @@ pub async fn create(
         promote: fields.flag("promote"),
         message: fields.nullable_text("message").flatten(),
         clear_cache: fields.flag("clear_cache").unwrap_or(false),
+        upload_id: fields.nullable_text("upload_id").flatten(),
+        image: fields.nullable_text("image").flatten(),
+        image_pin: None,
         trigger: None,
         source: None,
     };

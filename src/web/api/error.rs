@@ -71,7 +71,7 @@ impl ApiError {
     }
 
     /// The body is larger than `limit` bytes.
-    pub fn too_large(limit: usize) -> Self {
+    pub fn too_large(limit: u64) -> Self {
         let message = format!("The body may have at most {limit} bytes.");
         let details = json!({ "limit_bytes": limit });
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message, details)
@@ -79,7 +79,12 @@ impl ApiError {
 
     /// The body is not JSON by its own account.
     pub fn media_type(message: &str) -> Self {
-        let details = json!({ "supported": ["application/json"] });
+        Self::other_media_type(message, &["application/json"])
+    }
+
+    /// The body is none of what is taken here.
+    pub fn other_media_type(message: &str, supported: &[&str]) -> Self {
+        let details = json!({ "supported": supported });
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message, details)
     }
 

@@ -6,10 +6,10 @@ use serde_json::{Map, Number, Value};
 
 use super::asked::{Asked, payload_hash};
 use super::guards::Caller;
-use super::suggest::nearest;
 use crate::app::terms::{Settled, Terms};
 use crate::model::env_var::Environment;
 use crate::model::problems::{Problems, UnknownField};
+use crate::model::suggest::nearest;
 
 /// Most unknown fields that are named; the rest would only cost time.
 const NAMED: usize = 50;

@@ -17,6 +17,7 @@ use crate::app::may::{Action, require_scope};
 use crate::app::rates::Requester;
 use crate::model::actor::{Actor, Via};
 use crate::model::ids::KeyId;
+use crate::model::upload::MOST_BYTES;
 use crate::web::actor;
 
 /// Most bytes of a body.
@@ -27,7 +28,7 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 pub async fn limit_size(request: Request, next: Next) -> Answer {
     let size = request.body().size_hint();
     if size.lower() > BODY_LIMIT as u64 {
-        return Err(ApiError::too_large(BODY_LIMIT));
+        return Err(ApiError::too_large(BODY_LIMIT as u64));
     }
     if size.upper().is_some_and(|most| most <= BODY_LIMIT as u64) {
         return Ok(next.run(request).await);
@@ -36,12 +37,20 @@ pub async fn limit_size(request: Request, next: Next) -> Answer {
     let bytes = axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|error| {
         let source = std::error::Error::source(&error);
         if source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
-            ApiError::too_large(BODY_LIMIT)
+            ApiError::too_large(BODY_LIMIT as u64)
         } else {
             ApiError::json("The body ended early.", 1, 1)
         }
     })?;
     Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+}
+
+/// Refuses archives whose announced length is too large. What comes without one is counted while it is read.
+pub async fn limit_upload(request: Request, next: Next) -> Answer {
+    if request.body().size_hint().lower() > MOST_BYTES {
+        return Err(ApiError::too_large(MOST_BYTES));
+    }
+    Ok(next.run(request).await)
 }
 
 /// Finds out who asks, and counts. What comes without a valid key counts against the address; where that

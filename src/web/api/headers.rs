@@ -17,12 +17,15 @@ use super::Api;
 use super::error::ApiError;
 use super::meter::Meter;
 use super::respond::JSON;
+use super::uploads;
 use crate::crypto::random;
 use crate::model::ids::RequestId;
 use crate::web::actor::{REQUEST_ID, client_request_id, peer_ip};
 
 /// How long a handler may take until its answer begins.
 const LIMIT: Duration = Duration::from_secs(30);
+/// The same when the request brings an archive.
+const UPLOAD: Duration = Duration::from_secs(15 * 60);
 /// The same when the client asked to wait.
 const LONG_POLL: Duration = Duration::from_secs(65);
 
@@ -103,7 +106,11 @@ pub async fn limit_time(request: Request, next: Next) -> Response {
     let waits = request.uri().query().is_some_and(|query| {
         query.split('&').any(|pair| pair.strip_prefix("wait=").is_some_and(|n| !n.is_empty()))
     });
-    let limit = if waits { LONG_POLL } else { LIMIT };
+    let limit = match () {
+        () if uploads::is_upload(request.method(), request.uri().path()) => UPLOAD,
+        () if waits => LONG_POLL,
+        () => LIMIT,
+    };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::timeout().into_response(),

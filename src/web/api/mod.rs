@@ -47,6 +47,9 @@ mod project_tokens;
 mod project_view;
 mod projects;
 mod rate_limit;
+mod registries;
+mod registry_request;
+mod registry_view;
 mod remembered;
 mod respond;
 mod routes;
@@ -58,12 +61,15 @@ mod select;
 mod settings;
 mod settings_request;
 mod settings_view;
+mod source;
+mod source_view;
 mod sse;
 mod streams;
-mod suggest;
 mod system;
 mod system_view;
 mod text_rules;
+mod upload_view;
+mod uploads;
 mod user_request;
 mod user_view;
 mod users;
@@ -110,9 +116,13 @@ fn resources(api: &Api) -> Routes {
         .keyed("/projects/{project}/restart", routes!(project_actions::restart))
         .keyed("/projects/{project}/rollback", routes!(deployment_actions::rollback))
         .remembered("/projects/{project}/deployments", routes!(deployments::of_project, deployments::create))
+        .upload("/projects/{project}/uploads", routes!(uploads::create))
         .keyed("/projects/{project}/logs", routes!(runtime_logs::of_project))
         .keyed("/projects/{project}/env", routes!(env::list, env::create, env::set_all))
         .keyed("/projects/{project}/env/{key}", routes!(env::show, env::set, env::delete))
+        .keyed("/projects/{project}/source", routes!(source::set))
+        .keyed("/projects/{project}/source/deploy-key", routes!(source::deploy_key))
+        .keyed("/projects/{project}/source/deploy-key/rotate", routes!(source::rotate))
         .keyed("/projects/{project}/tokens", routes!(project_tokens::list, project_tokens::create))
         .keyed("/projects/{project}/tokens/{id}", routes!(project_tokens::revoke))
         .remembered("/deployments", routes!(deployments::list))
@@ -128,6 +138,8 @@ fn resources(api: &Api) -> Routes {
         .keyed("/audit-log", routes!(audit::list))
         .keyed("/regions", routes!(catalogue::regions))
         .keyed("/frameworks", routes!(catalogue::frameworks))
+        .keyed("/registries", routes!(registries::list, registries::create))
+        .keyed("/registries/{id}", routes!(registries::delete))
         .keyed("/system", routes!(system::show))
         .keyed("/system/settings", routes!(settings::show, settings::update))
         .keyed(rate_limit::PATH, routes!(rate_limit::show))
@@ -136,7 +148,7 @@ fn resources(api: &Api) -> Routes {
 }
 
 /// What the API claims: its base path, the alias of it, and the bare first segments of its own routes.
-const PREFIXES: [&str; 15] = [
+const PREFIXES: [&str; 16] = [
     "/api",
     "/v1",
     "/health",
@@ -148,6 +160,7 @@ const PREFIXES: [&str; 15] = [
     "/audit-log",
     "/regions",
     "/frameworks",
+    "/registries",
     "/system",
     rate_limit::PATH,
     "/openapi.json",

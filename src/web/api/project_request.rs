@@ -7,7 +7,7 @@
 use utoipa::{IntoParams, ToSchema};
 
 use super::include::Includable;
-use super::project_view::{Builder, ProjectView};
+use super::project_view::{Builder, ProjectView, SourceAuth};
 use super::schema::{self, Framework, Region, described};
 use super::text_rules::{
     BranchName, Command, GitUrl, HealthPath, Note, ProjectName, RepositoryPath, StatusRange,
@@ -125,15 +125,36 @@ struct SourceSettings {
     /// Directory of the repository the project lives in.
     #[schema(required = false)]
     root_dir: RepositoryPath,
+    /// What fits the address: `deploy_key` over SSH, else `none`, or `token` where one is stored for the server.
     #[schema(required = false)]
-    auth: NoAuth,
+    auth: SourceAuth,
 }
 
-/// Public repositories only, for now.
+/// Where the code comes from, as a whole.
 #[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-enum NoAuth {
-    None,
+#[schema(example = json!({
+    "git_url": "https://github.com/user/repo.git", "branch": "main", "root_dir": "/", "auth": "token",
+    "token": "github_pat_0123",
+}))]
+#[serde(deny_unknown_fields)]
+pub struct SetSource {
+    git_url: GitUrl,
+    branch: Option<BranchName>,
+    /// Directory of the repository the project lives in.
+    #[schema(required = false, default = "/")]
+    root_dir: RepositoryPath,
+    /// What it is read with. Left out it is `token` when one is sent, `deploy_key` over SSH, else `none`.
+    #[schema(required = false)]
+    auth: SourceAuth,
+    /// A token, or `user:password`, of printable ASCII characters without blanks. Needed for `auth` `token` unless one is
+    /// stored for the same server; for no other `auth`.
+    #[schema(
+        write_only,
+        min_length = 1,
+        max_length = 1024,
+        pattern = r"^(?:[!-9;-~]+:[!-~]+|[!-9;-~]+)$"
+    )]
+    token: Option<String>,
 }
 
 /// How it is built. `null` leaves it to detection.

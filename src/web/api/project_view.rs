@@ -221,7 +221,7 @@ impl From<project::SourceSettings> for SourceView {
             git_url: source.git_url,
             branch: source.branch,
             root_dir: source.root_dir,
-            auth: "none",
+            auth: source.auth.as_str(),
         }
     }
 }

@@ -222,10 +222,7 @@ fn settings(fields: &mut Fields) -> ProjectPatch {
         patch.git_url = source.nullable_text("git_url");
         patch.branch = source.nullable_text("branch");
         patch.root_dir = source.text("root_dir");
-        // Private repositories come later; what was read may be sent back.
-        if source.text("auth").is_some_and(|auth| auth != "none") {
-            source.problems.unknown_value("source.auth", ["none"]);
-        }
+        patch.auth = source.text("auth");
     });
     fields.nested("build", |build| {
         patch.builder = build.text("builder");

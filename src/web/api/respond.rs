@@ -38,6 +38,11 @@ pub fn created(path: &str, view: &impl Serialize) -> Settled {
     Settled { status: 201, headers: vec![location], body: json(view) }
 }
 
+/// A new object that has no URL of its own; as it is stored for a repetition.
+pub fn made(view: &impl Serialize) -> Settled {
+    Settled { status: 201, headers: Vec::new(), body: json(view) }
+}
+
 /// The object an action was done to, with status 200; as it is stored for a repetition.
 pub fn done(view: &impl Serialize) -> Settled {
     Settled { status: 200, headers: Vec::new(), body: json(view) }

@@ -34,16 +34,29 @@ impl Routes {
 
     /// A path that needs an API key. The layers stand innermost first: a request meets the size limit,
     /// then the check of its key and the rate limit.
-    pub fn keyed(self, path: &str, (schemas, mut paths, router): UtoipaMethodRouter<Api>) -> Self {
+    pub fn keyed(self, path: &str, operation: UtoipaMethodRouter<Api>) -> Self {
+        let (schemas, paths, router) = self.authenticated(operation);
+        self.at(path, (schemas, paths, router.route_layer(from_fn(guards::limit_size))))
+    }
+
+    /// A path that needs an API key and takes an archive.
+    pub fn upload(self, path: &str, operation: UtoipaMethodRouter<Api>) -> Self {
+        let (schemas, paths, router) = self.authenticated(operation);
+        self.at(path, (schemas, paths, router.route_layer(from_fn(guards::limit_upload))))
+    }
+
+    fn authenticated(
+        &self,
+        (schemas, mut paths, router): UtoipaMethodRouter<Api>,
+    ) -> UtoipaMethodRouter<Api> {
         for operation in paths.paths.values_mut().flat_map(operations) {
             // Without scopes, when the operation names none itself.
             operation.security.get_or_insert_with(|| vec![key()]);
         }
         let router = router
             .route_layer(from_fn(conditional::answer))
-            .route_layer(from_fn_with_state(self.api.clone(), guards::authenticate))
-            .route_layer(from_fn(guards::limit_size));
-        self.at(path, (schemas, paths, router))
+            .route_layer(from_fn_with_state(self.api.clone(), guards::authenticate));
+        (schemas, paths, router)
     }
 
     /// A path that needs an API key and whose reads follow from the database and the caller alone.

@@ -15,7 +15,9 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::model::catalogue::{FRAMEWORKS, REGIONS};
 use crate::model::deployment::{CancelReason, Phase, Status, Target, Trigger};
 use crate::model::failure::FailureCode;
-use crate::model::ids::{AuditId, DeploymentId, EventId, KeyId, ProjectId, TeamId, UserId};
+use crate::model::ids::{
+    AuditId, DeploymentId, EventId, KeyId, ProjectId, RegistryId, TeamId, UploadId, UserId,
+};
 use crate::model::log_line::{LogLevel, LogSource, LogStream};
 use crate::model::project::ProjectStatus;
 use crate::model::project_env::{EnvSource, EnvTarget};
@@ -57,6 +59,8 @@ described! {
     TeamId => "TeamId", id(TeamId::PREFIX, "A team. Every account has a personal one.");
     ProjectId => "ProjectId", id(ProjectId::PREFIX, "A project.");
     DeploymentId => "DeploymentId", id(DeploymentId::PREFIX, "A deployment.");
+    UploadId => "UploadId", id(UploadId::PREFIX, "An archive that was sent to be deployed.");
+    RegistryId => "RegistryId", id(RegistryId::PREFIX, "Credentials for a registry of images.");
     KeyId => "ApiKeyId", id(KeyId::PREFIX, "An API key.");
     EventId => "EventId", id(EventId::PREFIX, "An event.");
     AuditId => "AuditEntryId", id(AuditId::PREFIX, "An entry of the audit log.");

@@ -36,6 +36,10 @@ pub struct HealthPath;
 pub struct StatusRange;
 /// An address or a network.
 pub struct IpNetwork;
+/// A reference to an image.
+pub struct ImageName;
+/// A registry of images.
+pub struct RegistryHost;
 /// Text of up to 500 characters.
 pub struct Note;
 
@@ -48,12 +52,29 @@ described! {
     BranchName => "BranchName", branch();
     RepositoryPath => "RepositoryPath", path();
     GitUrl => "GitUrl", text().max_length(Some(2048)).description(Some(
-        "`https://…` at an address that can be reached from outside, without a password in it."));
+        "`https://…`, `ssh://user@host/path` or `user@host:path`, at an address that can be reached from outside, \
+         without a password in it."));
     HealthPath => "HealthPath", health_path();
     StatusRange => "StatusRange", text().pattern(Some(status_range()))
         .description(Some("A status or a range of them, such as `200` or `200-399`."));
     IpNetwork => "IpNetwork", network();
+    ImageName => "ImageName", text().pattern(Some(image())).max_length(Some(512)).description(Some(
+        "An image with or without its registry, tag and digest, such as `nginx:1.27` or \
+         `registry.example.com:5000/team/app@sha256:…`."));
+    RegistryHost => "RegistryHost", text().pattern(Some(format!("^{HOST}$"))).max_length(Some(259)).description(Some(
+        "A host name with or without a port, at an address that can be reached from outside."));
     Note => "Note", text().pattern(Some(r"^[^\u0000]*$")).max_length(Some(500));
+}
+
+/// A host name with or without a port.
+const HOST: &str = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\
+    (?:\\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*(?::[1-9][0-9]{0,4})?";
+
+/// `model::image_reference::ImageReference::parse`
+fn image() -> String {
+    let part = "[a-z0-9]+(?:(?:\\.|__|_|-+)[a-z0-9]+)*";
+    let tag = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}";
+    format!("^(?:{HOST}/)?{part}(?:/{part})*(?::{tag})?(?:@sha256:[0-9a-f]{{64}})?$")
 }
 
 /// A text without control characters that is not blank. `most` does not count blanks at the ends.

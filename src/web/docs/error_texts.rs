@@ -204,8 +204,8 @@ pub static TEXTS: [ErrorText; 13] = [
             ),
             reason(
                 "key_exists",
-                "The variable is there already for this target.",
-                "Set it with `PUT /projects/{project}/env/{key}`.",
+                "The variable is there already for this target, or the team has credentials for this registry.",
+                "Set the variable with `PUT /projects/{project}/env/{key}`; delete the registry first.",
             ),
             reason(
                 "key_not_active",
@@ -255,7 +255,7 @@ pub static TEXTS: [ErrorText; 13] = [
             reason(
                 "upload_consumed",
                 "The upload was deployed already.",
-                "Upload the files again.",
+                "Redeploy that deployment, or upload the files again.",
             ),
             reason(
                 "last_owner",

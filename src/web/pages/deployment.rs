@@ -5,14 +5,14 @@ use axum::extract::{Path, State};
 use super::params::Params;
 use super::respond::{self, Answer, see_other};
 use super::{PageError, Pages, Visitor};
-use super::{deployment_log as log, failure, show};
+use super::{deployment_log as log, failure, plan, release, show};
 use crate::app::AppError;
 use crate::app::terms::Terms;
 use crate::logs::{LogPage, Order};
 use crate::model::deployment::{CancelReason, Deployment, Status as Stored};
 use crate::model::log_line::LogLine;
 use crate::model::project::Project;
-use crate::web::view::deployment::{DeploymentPage, LogView};
+use crate::web::view::deployment::{Actions, DeploymentPage, LogView};
 use crate::web::view::parts::Site;
 use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::time::Millis;
@@ -64,14 +64,14 @@ async fn page(
     let now = app.clock.now();
     let box_ = deployment.failure.as_ref().map(|failure| {
         let live = overview.live.as_ref();
-        failure::explain(&deployment, failure, &timings, first_error.as_ref(), live)
+        failure::explain(&deployment, failure, &timings, first_error.as_ref(), live, &project)
     });
     Ok(DeploymentPage {
         shell,
         id: deployment.id.to_string(),
         project: project.name.clone(),
         status: show::status(&deployment),
-        sentence: sentence(&deployment, position),
+        sentence: sentence(&deployment, position, overview.live.as_ref()),
         commit: show::commit(&deployment),
         trigger: show::trigger(&deployment),
         started_at: show::moment(deployment.created_at),
@@ -80,11 +80,25 @@ async fn page(
         site: site(pages, &deployment, &project),
         steps: show::steps(&deployment, &timings, now),
         failure: box_,
+        plan: deployment.plan.as_ref().map(plan::of),
         facts: facts(&deployment),
         log: log_view(lines, first_error.as_ref()),
-        may_cancel: deployment.state.unfinished(),
-        may_deploy: true,
+        actions: actions(&deployment, overview.live.as_ref()),
     })
+}
+
+fn actions(deployment: &Deployment, live: Option<&Deployment>) -> Actions {
+    let can = deployment.can();
+    // A replaced one is rolled back to, which is said in the audit log as what it is.
+    let promote = can.promote && !can.rollback;
+    let ended = !deployment.state.unfinished() && deployment.release.is_none();
+    Actions {
+        cancel: can.cancel,
+        redeploy: can.redeploy,
+        promote: promote.then(|| release::switch(live, deployment)),
+        rollback: can.rollback.then(|| release::switch(live, deployment)),
+        delete: ended && !deployment.is_live,
+    }
 }
 
 /// The last lines; more of them when the first error lies before.
@@ -100,7 +114,22 @@ fn log_view(page: LogPage, first_error: Option<&LogLine>) -> LogView {
     }
 }
 
-fn sentence(deployment: &Deployment, position: Option<i64>) -> String {
+fn sentence(deployment: &Deployment, position: Option<i64>, live: Option<&Deployment>) -> String {
+    if deployment.release.is_some() {
+        return match live {
+            Some(live) if live.id == deployment.id => {
+                "Is being restarted. A new container takes over as soon as it answers.".to_owned()
+            }
+            Some(live) => format!(
+                "Gets the traffic as soon as it answers. Visitors see `{}` until then.",
+                show::short(live)
+            ),
+            None => "Gets the traffic as soon as it answers.".to_owned(),
+        };
+    }
+    if let Some(waiting) = &deployment.waiting {
+        return waiting.clone();
+    }
     match position {
         Some(1) => return "Next in line.".to_owned(),
         Some(position) => return format!("{} in line.", ordinal(position)),
@@ -142,21 +171,15 @@ fn site(pages: &Pages, deployment: &Deployment, project: &Project) -> Option<Sit
 }
 
 fn facts(deployment: &Deployment) -> Vec<(String, String)> {
-    let mut facts = Vec::new();
-    let mut add = |label: &str, value: String| facts.push((label.to_owned(), value));
-    if let Some(plan) = &deployment.plan {
-        add("Runtime", show::runtime(plan));
-        add("Found by", plan.reason.clone());
-    }
     let keys = &deployment.environment_keys;
-    if !keys.is_empty() {
-        let mut names = keys.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-        if keys.len() > NAMED {
-            names.push_str(&format!(" and {} more", keys.len() - NAMED));
-        }
-        add("Variables", names);
+    if keys.is_empty() {
+        return Vec::new();
     }
-    facts
+    let mut names = keys.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if keys.len() > NAMED {
+        names.push_str(&format!(" and {} more", keys.len() - NAMED));
+    }
+    vec![("Variables".to_owned(), names)]
 }
 
 /// `POST …/cancel`. Pressing twice is no error.

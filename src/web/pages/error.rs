@@ -68,11 +68,6 @@ impl PageError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE)
     }
 
-    /// As many streams are open as may be.
-    pub fn too_many_streams() -> Self {
-        Self { wait_seconds: Some(5), ..Self::new(StatusCode::TOO_MANY_REQUESTS) }
-    }
-
     /// A defect; `cause` goes to the log.
     pub fn internal(cause: impl Into<String>) -> Self {
         let failed = StatusCode::INTERNAL_SERVER_ERROR;

@@ -4,6 +4,7 @@ use crate::logs::strip_ansi;
 use crate::model::deployment::{self as model, Deployment, PhaseTiming};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::log_line::{LogLevel, LogLine, LogSource};
+use crate::model::project::{Project, SourceAuth};
 use crate::web::view::deployment::{self as view, FirstError};
 use crate::web::view::status::Phase;
 use crate::web::view::text::Foreign;
@@ -23,6 +24,7 @@ pub fn explain(
     timings: &[PhaseTiming],
     first_error: Option<&LogLine>,
     live: Option<&Deployment>,
+    project: &Project,
 ) -> view::Failure {
     let (text, output) = parts(&failure.message);
     let phase = model::Phase::parse(&failure.phase);
@@ -37,6 +39,7 @@ pub fn explain(
         step: phase.and_then(show::phase).unwrap_or(Phase::Queued),
         after: after.map(Millis),
         first_error: first_error.map(|line| FirstError { seq: line.seq, text: quote(line) }),
+        fix: fix(failure.code, project),
         detail: output.map(|output| Foreign(strip_ansi(output))),
         hint: match (hint, advice(failure.code)) {
             (Some(hint), Some(advice)) => Some(format!("{hint} {advice}")),
@@ -83,9 +86,6 @@ fn fixed_headline(failure: &Failure) -> Option<String> {
 
 fn advice(code: FailureCode) -> Option<&'static str> {
     Some(match code {
-        FailureCode::AuthFailed => {
-            "Check the address. Orbitra can read repositories that everybody can read."
-        }
         FailureCode::DetectFailed => {
             "Add a `Dockerfile`, a `package.json` with a `start` script, or an `index.html`."
         }
@@ -94,6 +94,26 @@ fn advice(code: FailureCode) -> Option<&'static str> {
         FailureCode::BuildTimeout => "Make the build shorter, or raise the project's limit.",
         _ => return None,
     })
+}
+
+/// The one place where it is put right.
+fn fix(code: FailureCode, project: &Project) -> Option<view::Fix> {
+    let (label, section) = match code {
+        FailureCode::AuthFailed if project.source.auth == SourceAuth::DeployKey => {
+            ("Show the deploy key", "deploy-key")
+        }
+        FailureCode::AuthFailed => ("Give Orbitra access", "source"),
+        FailureCode::CloneFailed => ("Check the source", "source"),
+        FailureCode::BranchNotFound => ("Choose the branch", "source"),
+        FailureCode::BuildFailed => ("Change the build", "build"),
+        FailureCode::BuildTimeout => ("Change the time limit", "build"),
+        FailureCode::OutOfMemory => ("Change the memory limit", "run"),
+        FailureCode::PortNotListening => ("Change the port", "run"),
+        FailureCode::HealthcheckFailed => ("Change the health check", "health"),
+        _ => return None,
+    };
+    let url = format!("/dashboard/projects/{}/settings#{section}", project.name);
+    Some(view::Fix { label, url })
 }
 
 /// The explanation, and the output it ends with.

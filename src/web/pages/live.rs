@@ -15,7 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tower_sessions::session::Id;
 
-use super::deployment_log::{PING, RECHECK};
+use super::log_stream::{PING, RECHECK};
 use super::params::Params;
 use super::respond::{self, Answer};
 use super::streams::{Kind, Place};
@@ -43,7 +43,7 @@ pub async fn stream(
     let changes = pages.app.bus.subscribe();
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let after: Option<u64> = seen.or_else(|| params.get("after").parse().ok());
-    let place = pages.streams.take(Kind::Live, hash(&visitor.signed_in.id))?;
+    let place = pages.streams.take(Kind::Live, hash(&visitor.signed_in.id));
     let now = Instant::now();
     let live = Live {
         position: after.unwrap_or(visitor.position),
@@ -56,7 +56,7 @@ pub async fn stream(
         closing: false,
         sent: now,
         checked: now,
-        _place: place,
+        place,
     };
     Ok(respond::events(stream::unfold(live, Live::next)))
 }
@@ -76,7 +76,7 @@ struct Live {
     sent: Instant,
     /// When the session was last looked at.
     checked: Instant,
-    _place: Place,
+    place: Place,
 }
 
 impl Live {
@@ -105,6 +105,7 @@ impl Live {
                     let wait = 1000 + u32::from(u16::from_be_bytes(random::bytes())) % 4000;
                     return Some(format!("retry: {wait}\n\n"));
                 }
+                () = self.place.taken() => return None,
                 () = tokio::time::sleep_until(self.checked + RECHECK) => self.check().await?,
                 change = self.changes.recv() => match change {
                     Ok(_) | Err(RecvError::Lagged(_)) => {

@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 
 use super::params::Params;
+use super::paste::variables;
 use super::respond::{self, Answer, see_other};
 use super::show::form_errors;
 use super::{Pages, Visitor};
@@ -13,7 +14,7 @@ use crate::app::env::ChangeTo;
 use crate::app::project_rules::{ProjectPatch, check_branch_name, check_git_url};
 use crate::app::terms::Terms;
 use crate::model::deployment::Deployment;
-use crate::model::env_var::{self, Environment};
+use crate::model::env_var::Environment;
 use crate::model::hostname::{NameProblem, check_project_name, suggest_project_name};
 use crate::model::problems::Problems;
 use crate::model::project::Project;
@@ -99,7 +100,7 @@ async fn create(
     let mut errors =
         if problems.is_empty() { Errors::none() } else { form_errors(&problems, &FIELDS) };
     let name = name_of(typed, &mut errors);
-    let environment = variables(&typed.variables, &mut errors);
+    let environment = variables("variables", &typed.variables, &mut errors);
     if !errors.is_empty() {
         return Err(Refused::Form(errors));
     }
@@ -178,29 +179,6 @@ fn repository_name(url: &str) -> &str {
     last.strip_suffix(".git").unwrap_or(last)
 }
 
-/// The pasted variables; every line that is not understood is named. No value is repeated.
-fn variables(text: &str, errors: &mut Errors) -> Environment {
-    let environment = match env_var::parse_dotenv(text) {
-        Ok(environment) => environment,
-        Err(bad) => {
-            let lines: Vec<_> = bad
-                .iter()
-                .take(5)
-                .map(|(line, reason)| format!("Line {line}: {reason}."))
-                .collect();
-            let more = bad.len().saturating_sub(lines.len());
-            let more = if more > 0 { format!(" And {more} more.") } else { String::new() };
-            errors.add("variables", format!("{}{more}", lines.join(" ")));
-            return Environment::new();
-        }
-    };
-    for problem in env_var::problems(&environment) {
-        let key = problem.key.map(|key| format!("`{key}`: ")).unwrap_or_default();
-        errors.add("variables", format!("{key}{}", problem.message));
-    }
-    environment
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,14 +202,5 @@ mod tests {
             assert_eq!(name_of(&typed, &mut errors), wanted);
             assert!(errors.is_empty());
         }
-    }
-
-    #[test]
-    fn lines_that_are_not_understood_are_named() {
-        let mut errors = Errors::none();
-        variables("A=1\nsecret value\n2B=x", &mut errors);
-        let said = errors.of("variables").expect("an error");
-        assert!(said.contains("Line 2: ") && said.contains("Line 3: "), "{said}");
-        assert!(!said.contains("secret"), "{said}");
     }
 }

@@ -1,21 +1,17 @@
-//! `/dashboard/projects/{name}`: what visitors get, what happened lately, deploying again, deleting.
+//! `/dashboard/projects/{name}`: what visitors get, what happened lately, and deploying again.
 
 use axum::extract::{Path, State};
-use http::StatusCode;
 
 use super::params::Params;
 use super::respond::{self, Answer, see_other};
-use super::show;
-use super::{PageError, Pages, Visitor};
+use super::{PageError, Pages, Visitor, release, show, variables};
 use crate::app::AppError;
 use crate::app::overview::Overview;
-use crate::app::terms::Terms;
 use crate::db::deployments::DeploymentFilter;
 use crate::db::page::PageRequest;
 use crate::model::deployment::Deployment;
 use crate::web::csrf::Fields;
-use crate::web::view::form::Errors;
-use crate::web::view::project::{LiveDeployment, ProjectPage, RunningDeployment, Source};
+use crate::web::view::project::{Actions, LiveDeployment, ProjectPage, RunningDeployment, Source};
 use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::status::{Phase, Status};
 
@@ -59,6 +55,8 @@ async fn page(
     let (status, sentence) = state(&overview);
     let project = &overview.project;
     let now = pages.app.clock.now();
+    let paused = project.paused_at.is_some();
+    let earlier = release::last(pages, project).await?;
     Ok(ProjectPage {
         shell,
         id: project.id.to_string(),
@@ -81,7 +79,16 @@ async fn page(
         },
         deployments: found.iter().skip(first).take(LISTED).map(show::row).collect(),
         unseen: u32::try_from(first).unwrap_or(0),
-        errors: Errors::none(),
+        actions: Actions {
+            rollback: earlier.map(|to| release::switch(overview.live.as_ref(), &to)),
+            restart: overview
+                .live
+                .as_ref()
+                .is_some_and(|live| !paused && !release::serves_files(live)),
+            pause: !paused && overview.live.is_some(),
+            resume: paused,
+            redeploy: variables::repeated(project).filter(|_| variables::may_redeploy(project)),
+        },
     })
 }
 
@@ -130,23 +137,4 @@ pub async fn deploy(
         }
         Err(other) => Err(other.into()),
     }
-}
-
-/// `POST …/delete`, with the name typed once more.
-pub async fn delete(
-    State(pages): State<Pages>,
-    visitor: Visitor,
-    Path(name): Path<String>,
-    fields: Fields,
-) -> Answer {
-    let actor = &visitor.signed_in.actor;
-    let project = pages.app.project(actor, &name).await?;
-    if fields.trimmed("confirm") != project.name {
-        let mut page = page(&pages, &visitor, &name, visitor.bare_shell(), "").await?;
-        page.errors = Errors::one("confirm", format!("The name is `{}`.", project.name));
-        return respond::html_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
-    }
-    pages.app.delete_project(actor, project.id.as_str(), &Terms::none()).await?;
-    visitor.tell(Notice::good(format!("Project `{}` is deleted.", project.name))).await?;
-    Ok(see_other("/dashboard"))
 }

@@ -37,6 +37,12 @@ pub fn phase(phase: model::Phase) -> Option<Phase> {
 
 /// The status of a deployment.
 pub fn status(deployment: &Deployment) -> Status {
+    // On its way to the traffic; what is being restarted stays what visitors get.
+    if let Some(phase) = deployment.release.and_then(phase)
+        && !deployment.is_live
+    {
+        return Status::Running(phase);
+    }
     match deployment.status() {
         model::Status::Building => {
             Status::Running(phase(deployment.phase()).unwrap_or(Phase::Switching))
@@ -87,18 +93,46 @@ pub fn trigger(deployment: &Deployment) -> String {
     format!("{what}{of} by {}", deployment.created_by.name)
 }
 
-/// `Node.js 22`.
-pub fn runtime(plan: &BuildPlan) -> String {
-    let name = match plan.framework.as_str() {
+/// The name of a framework as its makers write it.
+pub fn framework(id: &str) -> &str {
+    match id {
         "nodejs" => "Node.js",
+        "nextjs" => "Next.js",
+        "nuxt" => "Nuxt",
+        "remix" => "Remix",
+        "astro" => "Astro",
+        "sveltekit" => "SvelteKit",
+        "vite" => "Vite",
+        "bun" => "Bun",
+        "deno" => "Deno",
+        "python" => "Python",
+        "django" => "Django",
+        "flask" => "Flask",
+        "fastapi" => "FastAPI",
+        "go" => "Go",
+        "rust" => "Rust",
+        "ruby" => "Ruby",
+        "rails" => "Ruby on Rails",
+        "php" => "PHP",
+        "laravel" => "Laravel",
+        "java" => "Java",
+        "spring" => "Spring",
+        "dotnet" => ".NET",
+        "elixir" => "Elixir",
+        "phoenix" => "Phoenix",
         "static" => "Static files",
         "dockerfile" => "Dockerfile",
         other => other,
-    };
+    }
+}
+
+/// `Node.js 22`.
+pub fn runtime(plan: &BuildPlan) -> String {
+    let name = framework(&plan.framework);
     let version = plan.versions.first().map(|version| format!(" {}", version.version));
     match plan.output {
         Output::Container { .. } => format!("{name}{}", version.unwrap_or_default()),
-        Output::Static { .. } => name.to_owned(),
+        Output::Static { .. } | Output::StaticBuild { .. } => name.to_owned(),
     }
 }
 
@@ -185,6 +219,9 @@ pub fn steps(deployment: &Deployment, timings: &[PhaseTiming], now: Timestamp) -
 pub fn project_state(overview: &Overview) -> (Status, String) {
     let serving = overview.live.as_ref().map(short);
     let latest = overview.latest.as_ref();
+    if overview.project.paused_at.is_some() {
+        return (Status::Paused, Status::Paused.sentence().to_owned());
+    }
     let still = || match &serving {
         Some(hash) => format!(" {hash} is still live."),
         None => " Nothing is live yet.".to_owned(),
@@ -209,6 +246,9 @@ pub fn project_state(overview: &Overview) -> (Status, String) {
 /// The same of what visitors get.
 pub fn production_state(overview: &Overview) -> (Status, String) {
     match &overview.live {
+        _ if overview.project.paused_at.is_some() => {
+            (Status::Paused, Status::Paused.sentence().to_owned())
+        }
         Some(live) if overview.project.live_crashed => (
             Status::Crashed,
             format!("{} stopped again and again. Visitors see an error page.", short(live)),

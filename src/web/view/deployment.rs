@@ -3,7 +3,8 @@
 use askama::Template;
 
 use super::log::LogLine;
-use super::parts::{Commit, Progress, Site};
+use super::parts::{Commit, Progress, Site, Switch};
+use super::plan::Plan;
 use super::shell::Shell;
 use super::status::{Phase, Status};
 use super::text::Foreign;
@@ -32,13 +33,22 @@ pub struct DeploymentPage {
     pub site: Option<Site>,
     pub steps: Vec<Step>,
     pub failure: Option<Failure>,
-    /// More facts, as label and value: (`Runtime`, `Node.js 22`).
+    /// Once it is known how it is built.
+    pub plan: Option<Plan>,
+    /// More facts, as label and value: (`Variables`, `A, B`).
     pub facts: Vec<(String, String)>,
     pub log: LogView,
-    /// It can still be stopped, and this person may.
-    pub may_cancel: bool,
-    /// This person may deploy the project.
-    pub may_deploy: bool,
+    pub actions: Actions,
+}
+
+/// What can be done to it now.
+#[derive(Clone, Debug, Default)]
+pub struct Actions {
+    pub cancel: bool,
+    pub redeploy: bool,
+    pub promote: Option<Switch>,
+    pub rollback: Option<Switch>,
+    pub delete: bool,
 }
 
 /// One step of the pipeline.
@@ -72,12 +82,22 @@ pub struct Failure {
     /// How long the step had run.
     pub after: Option<Millis>,
     pub first_error: Option<FirstError>,
+    /// Where it is put right.
+    pub fix: Option<Fix>,
     /// Output that explains it: the last lines of the app, the last answer of the health check.
     pub detail: Option<Foreign>,
     /// What to do: `The app must listen on 0.0.0.0.`
     pub hint: Option<String>,
     /// What visitors see now: `Visitors still see 9b1d220. Nothing went down.`
     pub consequence: String,
+}
+
+/// A link to what repairs a failure.
+#[derive(Clone, Debug)]
+pub struct Fix {
+    /// `Give Orbitra access`.
+    pub label: &'static str,
+    pub url: String,
 }
 
 /// The first line of the log that looks like the reason.

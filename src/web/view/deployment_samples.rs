@@ -1,16 +1,27 @@
 //! Samples of the deployment page: failed, building, live, queued.
 
-use super::deployment::{DeploymentPage, Failure, FirstError, LogView, Step, StepState};
+use super::deployment::{
+    Actions, DeploymentPage, Failure, FirstError, Fix, LogView, Step, StepState,
+};
 use super::log::LogLine;
-use super::parts::{Commit, Progress, Site};
+use super::parts::{Commit, Progress, Site, Switch};
+use super::plan::Plan;
 use super::sample;
 use super::status::{Phase, Status};
 use super::time::Millis;
 
 impl DeploymentPage {
-    /// Failed, building, live, queued.
+    /// Failed, building, live, queued, ready, replaced, on its way back.
     pub fn sample() -> Vec<(&'static str, Self)> {
-        vec![("failed", failed()), ("building", building()), ("live", live()), ("queued", queued())]
+        vec![
+            ("failed", failed()),
+            ("building", building()),
+            ("live", live()),
+            ("queued", queued()),
+            ("ready", ready()),
+            ("replaced", replaced()),
+            ("returning", returning()),
+        ]
     }
 }
 
@@ -34,13 +45,52 @@ fn live() -> DeploymentPage {
         site: Some(Site::new("https://web-dep4q7w1z3c.apps.example.com")),
         steps: steps(&[200, 1_200, 100, 46_000, 400, 4_100, 20], StepState::NotRun),
         failure: None,
-        facts: vec![
-            ("Runtime".to_owned(), "Node.js 22".to_owned()),
-            ("Variables".to_owned(), "14, as of then".to_owned()),
-        ],
+        facts: vec![("Variables".to_owned(), "14, as of then".to_owned())],
+        plan: Some(Plan::sample()),
         log: LogView { lines: log(&[]), growing: false },
-        may_cancel: false,
-        may_deploy: true,
+        actions: Actions { redeploy: true, ..Actions::default() },
+    }
+}
+
+fn switch() -> Switch {
+    Switch {
+        deployment: "dep_4q7w1z3c7k2m9qhx".to_owned(),
+        from: Some("9b1d220".to_owned()),
+        to: "4f2c9e1".to_owned(),
+        made: sample::NOW.plus(-2 * sample::DAY),
+        starts: true,
+    }
+}
+
+fn ready() -> DeploymentPage {
+    let actions =
+        Actions { redeploy: true, promote: Some(switch()), delete: true, ..Actions::default() };
+    DeploymentPage {
+        status: Status::Ready,
+        sentence: Status::Ready.sentence().to_owned(),
+        actions,
+        ..live()
+    }
+}
+
+fn replaced() -> DeploymentPage {
+    let actions =
+        Actions { redeploy: true, rollback: Some(switch()), delete: true, ..Actions::default() };
+    DeploymentPage {
+        status: Status::Replaced,
+        sentence: Status::Replaced.sentence().to_owned(),
+        actions,
+        ..live()
+    }
+}
+
+fn returning() -> DeploymentPage {
+    DeploymentPage {
+        status: Status::Running(Phase::Checking),
+        sentence: "Gets the traffic as soon as it answers. Visitors see 9b1d220 until then."
+            .to_owned(),
+        actions: Actions { redeploy: true, ..Actions::default() },
+        ..live()
     }
 }
 
@@ -61,6 +111,10 @@ fn failed() -> DeploymentPage {
             first_error: Some(FirstError {
                 seq: 188,
                 text: "src/lib/auth.ts(41,17): error TS2345".into(),
+            }),
+            fix: Some(Fix {
+                label: "Change the build",
+                url: "/dashboard/projects/web/settings#build".to_owned(),
             }),
             detail: None,
             hint: None,
@@ -90,7 +144,7 @@ fn building() -> DeploymentPage {
         site: None,
         steps,
         log: LogView { lines: log(&[]), growing: true },
-        may_cancel: true,
+        actions: Actions { cancel: true, ..Actions::default() },
         ..live()
     }
 }
@@ -105,6 +159,7 @@ fn queued() -> DeploymentPage {
         steps,
         progress: Some(Progress { elapsed: Millis(3_000), usual: None }),
         facts: Vec::new(),
+        plan: None,
         log: LogView { lines: Vec::new(), growing: true },
         ..building()
     }

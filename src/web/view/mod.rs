@@ -13,17 +13,22 @@ pub mod form;
 pub mod keys;
 pub mod log;
 pub mod login;
+pub mod logs;
 pub mod mark;
 pub mod new_project;
 pub mod parts;
+pub mod plan;
 pub mod project;
 pub mod projects;
 pub mod sample;
+pub mod settings;
 pub mod setup;
 pub mod shell;
 pub mod status;
 pub mod text;
 pub mod time;
+pub mod variable;
+pub mod variables;
 pub mod welcome;
 
 /// Something that is HTML once it is rendered: a page, or a region of one.

@@ -47,6 +47,21 @@ pub struct Progress {
     pub usual: Option<Millis>,
 }
 
+/// A switch of the traffic to another deployment.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    /// The id of the one that gets it.
+    pub deployment: String,
+    /// What visitors get now: `4f2c9e1`.
+    pub from: Option<String>,
+    /// What they get then.
+    pub to: String,
+    /// When that one was made.
+    pub made: Moment,
+    /// It has a container that is started and checked first.
+    pub starts: bool,
+}
+
 /// One row of a list of deployments.
 #[derive(Clone, Debug)]
 pub struct DeploymentRow {

@@ -1,9 +1,8 @@
-//! `/dashboard/projects/{name}`: what visitors get, what happened lately, and the way to delete it.
+//! `/dashboard/projects/{name}`: what visitors get, what happened lately, and what can be done about it.
 
 use askama::Template;
 
-use super::form::Errors;
-use super::parts::{Commit, DeploymentRow, Progress, Site};
+use super::parts::{Commit, DeploymentRow, Progress, Site, Switch};
 use super::sample;
 use super::shell::{Notice, Shell};
 use super::status::{Phase, Status};
@@ -31,8 +30,20 @@ pub struct ProjectPage {
     pub deployments: Vec<DeploymentRow>,
     /// Deployments newer than the first row. They wait behind a link, so that no row moves under the pointer.
     pub unseen: u32,
-    /// Of the delete form, which is then open.
-    pub errors: Errors,
+    pub actions: Actions,
+}
+
+/// What can be done to what visitors get.
+#[derive(Clone, Debug, Default)]
+pub struct Actions {
+    /// To the deployment that had the traffic before.
+    pub rollback: Option<Switch>,
+    /// Something runs that can be started anew.
+    pub restart: bool,
+    pub pause: bool,
+    pub resume: bool,
+    /// What changed variables are deployed with.
+    pub redeploy: Option<String>,
 }
 
 /// The deployment visitors get.
@@ -67,7 +78,7 @@ impl ProjectPage {
         self.deployments.first().map_or("", |row| row.id.as_str())
     }
 
-    /// Full, empty, with errors.
+    /// Full, empty, paused, with errors.
     pub fn sample() -> Vec<(&'static str, Self)> {
         let full = Self::full;
         vec![
@@ -84,6 +95,17 @@ impl ProjectPage {
                     source: Source::default(),
                     deployments: Vec::new(),
                     unseen: 0,
+                    actions: Actions::default(),
+                    ..full()
+                },
+            ),
+            (
+                "paused",
+                Self {
+                    status: Status::Paused,
+                    sentence: Status::Paused.sentence().to_owned(),
+                    running: None,
+                    actions: Actions { resume: true, ..Actions::default() },
                     ..full()
                 },
             ),
@@ -95,7 +117,6 @@ impl ProjectPage {
                     )),
                     status: Status::Degraded,
                     sentence: "The health check fails: last answer 500 after 2.1 s.".to_owned(),
-                    errors: Errors::one("confirm", "The name is `web`."),
                     running: None,
                     unseen: 0,
                     ..full()
@@ -176,7 +197,19 @@ impl ProjectPage {
                 ),
             ],
             unseen: 2,
-            errors: Errors::none(),
+            actions: Actions {
+                rollback: Some(Switch {
+                    deployment: "dep_2q7w1z3c7k2m9qhx".to_owned(),
+                    from: Some("4f2c9e1".to_owned()),
+                    to: "9b1d220".to_owned(),
+                    made: sample::NOW.plus(-sample::DAY),
+                    starts: true,
+                }),
+                restart: true,
+                pause: true,
+                resume: false,
+                redeploy: Some("dep_1q7w1z3c7k2m9qhx".to_owned()),
+            },
         }
     }
 }

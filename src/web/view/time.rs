@@ -29,6 +29,11 @@ impl Moment {
         self.format("%H:%M:%S")
     }
 
+    /// `23 Nov 12:04:02`, for lines of logs that go over days.
+    pub fn stamp(self) -> String {
+        self.format("%-d %b %H:%M:%S")
+    }
+
     /// Everything, shown on hover: `2026-11-23 12:04:02 UTC`.
     pub fn exact(self) -> String {
         self.format("%Y-%m-%d %H:%M:%S UTC")

@@ -160,11 +160,11 @@ async fn requests_are_checked() {
         (0..501).map(|n| (format!("V{n}"), "x".into())).collect();
     let body = json!({ "git_url": "https://github.com/user/repo.git", "environment": many });
     assert_eq!(client.post(&path, body).await.invalid(), ["environment out_of_range"]);
-    let unknown = json!({ "giturl": "x", "image": "alpine", "upload_id": "upl_1" });
+    let unknown = json!({ "giturl": "x", "pictures": "alpine" });
     let unknown = client.post(&path, unknown).await.error("unknown_fields").2;
     assert_eq!(
         unknown,
-        json!([{ "field": "giturl", "suggestion": "git_url" }, { "field": "image" }, { "field": "upload_id" }])
+        json!([{ "field": "giturl", "suggestion": "git_url" }, { "field": "pictures" }])
     );
 }
 

@@ -119,6 +119,43 @@ async fn every_operation_is_described_in_full() {
     }
 }
 
+/// Names of things that are done, as the sources write them.
+fn deeds() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for directory in ["src/app", "src/pipeline"] {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            found.extend(text.split('"').skip(1).step_by(2).filter_map(|literal| {
+                let (kind, verb) = literal.split_once('.')?;
+                let known = ["deployment", "project", "env", "api_key", "user"].contains(&kind);
+                let name = verb.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                (known && name && !verb.is_empty()).then(|| literal.to_owned())
+            }));
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_event_that_happens_is_described() {
+    let app = TestApp::new();
+    let document = document(&app).await;
+    let described: BTreeSet<_> =
+        document["webhooks"].as_object().unwrap().keys().cloned().collect();
+    // These stand in the audit log alone.
+    let audited =
+        ["env.revealed", "user.logged_in", "user.logged_out", "user.login_failed", "user.welcomed"];
+    let deeds = deeds();
+    assert!(deeds.len() > 20, "{deeds:?}");
+    for deed in deeds.iter().filter(|deed| !audited.contains(&deed.as_str())) {
+        assert!(described.contains(deed), "{deed} is not described");
+    }
+    for name in &described {
+        assert!(deeds.contains(name), "{name} never happens");
+    }
+}
+
 #[tokio::test]
 async fn nothing_refers_to_what_is_not_there() {
     let app = TestApp::new();

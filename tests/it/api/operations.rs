@@ -14,6 +14,7 @@ use orbitra::model::user::{Plan, User};
 use serde_json::{Value, json};
 
 use crate::support::app::{Client, Reply, TestApp};
+use crate::support::archive;
 
 /// Whose things an operation is about: who else is told that there is no such thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub enum Whose {
     Others,
 }
 use Whose::{Account, Instance, Nobodys, Others, Own, Project, Seen};
+
+/// Stands for an archive, which is no text.
+pub const TARBALL: &str = "(a gzipped tar)";
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
@@ -100,11 +104,18 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/projects/{project}/env/{key}", "env:read", Project, ""),
     op("PUT", "/projects/{project}/env/{key}", "env:write", Project, r#"{"value":"debug"}"#),
     op("DELETE", "/projects/{project}/env/{key}", "env:write", Project, ""),
+    op("PUT", "/projects/{project}/source", "projects:write", Project, r#"{"git_url":"https://github.com/user/repo.git","auth":"token","token":"user:secret"}"#),
+    op("GET", "/projects/{project}/source/deploy-key", "projects:read", Project, ""),
+    op("POST", "/projects/{project}/source/deploy-key/rotate", "projects:write", Project, "{}"),
     op("GET", "/projects/{project}/tokens", "projects:write", Project, ""),
     op("POST", "/projects/{project}/tokens", "projects:write", Project, r#"{"name":"t","scopes":["projects:write"]}"#),
     op("DELETE", "/projects/{project}/tokens/{id}", "projects:write", Project, ""),
     op("GET", "/projects/{project}/deployments", "deployments:read", Project, ""),
     op("POST", "/projects/{project}/deployments", "deployments:write", Project, r#"{"git_url":"https://github.com/user/repo.git"}"#),
+    op("POST", "/projects/{project}/uploads", "deployments:write", Project, TARBALL),
+    op("GET", "/registries", "projects:read", Own, ""),
+    op("POST", "/registries", "projects:write", Own, r#"{"host":"ghcr.io","username":"u","password":"p"}"#),
+    op("DELETE", "/registries/{id}", "projects:write", Account, ""),
     op("GET", "/deployments", "deployments:read", Seen, ""),
     op("GET", "/deployments/{id}", "deployments:read", Project, ""),
     op("DELETE", "/deployments/{id}", "deployments:write", Project, ""),
@@ -141,6 +152,11 @@ impl Operation {
 
     /// Asks with its own body.
     pub async fn ask(&self, client: &Client, path: &str) -> Reply {
+        if self.body == TARBALL {
+            let request = Request::post(path).header(CONTENT_TYPE, "application/gzip");
+            let body = Body::from(archive::of(&[("index.html", "x")]));
+            return begun(client, request.body(body).unwrap()).await;
+        }
         send(client, self.method, path, self.body).await
     }
 }
@@ -199,6 +215,8 @@ impl World {
         let token = json!({ "name": "token", "scopes": ["read"] });
         let token = full.post(&format!("/projects/{project}/tokens"), token).await;
         let token = token.expect(201).text("/id");
+        let registry = json!({ "host": "registry.example.com", "username": "u", "password": "p" });
+        let registry = full.post("/registries", registry).await.expect(201).text("/id");
         let third = account(&app, "third@example.com", false).await;
         let named = vec![
             ("{key}", "LOG_LEVEL".to_owned()),
@@ -207,6 +225,7 @@ impl World {
             ("{project}", project),
             ("deployments/{id}", deployment),
             ("events/{id}", event),
+            ("registries/{id}", registry),
             ("api-keys/{id}", key),
         ];
         Self { app, owner, full, other, named }
@@ -252,7 +271,7 @@ impl World {
 
     /// Ids of things of the owner's project.
     pub fn project_ids(&self) -> Vec<&str> {
-        let accounts = ["api-keys/{id}", "users/{id}"];
+        let accounts = ["api-keys/{id}", "users/{id}", "registries/{id}"];
         let things = self.named.iter().filter(|(name, _)| !accounts.contains(name));
         things.map(|(_, id)| id.as_str()).filter(|id| id.len() == 20).collect()
     }

@@ -152,6 +152,25 @@ impl Page {
         words.concat().split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
+    /// The names of the fields that fit.
+    pub fn names(&self, selector: &str) -> Vec<String> {
+        let html = Html::parse_document(&self.body);
+        let selector = Selector::parse(selector).unwrap();
+        let names = html.select(&selector).filter_map(|element| element.attr("name"));
+        names.map(str::to_owned).collect()
+    }
+
+    /// What is in the first field that fits.
+    #[track_caller]
+    pub fn value(&self, selector: &str) -> String {
+        let html = Html::parse_document(&self.body);
+        let chosen = Selector::parse(&format!("{selector} option[selected]")).unwrap();
+        match html.select(&chosen).next() {
+            Some(option) => option.attr("value").unwrap_or_default().to_owned(),
+            None => self.attribute(selector, "value"),
+        }
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

@@ -25,6 +25,8 @@ async fn every_answer_carries_the_headers_that_keep_it_safe() {
         ("/dashboard/projects/web?part=list", 200),
         (&deployment, 200),
         (&log, 200),
+        ("/dashboard/projects/web/logs", 200),
+        ("/dashboard/projects/web/settings", 200),
         ("/dashboard/account/keys", 200),
         ("/dashboard/nothing", 404),
         ("/logout", 405),
@@ -234,7 +236,8 @@ async fn a_project_is_deleted_by_its_name() {
     let site = Site::plain();
     let mut ada = site.ada().await;
     ada.project("web").await;
-    let (page, action) = ("/dashboard/projects/web", "/dashboard/projects/web/delete");
+    let page = "/dashboard/projects/web/settings";
+    let action = "/dashboard/projects/web/delete";
     let refused = ada.submit(page, action, &[("confirm", "Web")]).await;
     assert_eq!(refused.status, 422);
     assert_eq!(refused.text("#confirm-wrong"), "The name is web.");
@@ -295,6 +298,9 @@ async fn what_others_own_does_not_exist() {
     let site = Site::plain();
     let mut ada = site.ada().await;
     let id = ada.project("web").await;
+    let variable = [("key", "A"), ("value", "secret-value"), ("target", "all")];
+    let variables = "/dashboard/projects/web/variables";
+    assert_eq!(ada.submit(variables, variables, &variable).await.status, 303);
     site.user("bob@example.com", false).await;
     let mut bob = site.browser();
     bob.sign_in("bob@example.com").await;
@@ -302,6 +308,10 @@ async fn what_others_own_does_not_exist() {
     for path in [
         "/dashboard/projects/web",
         "/dashboard/projects/web?part=tile",
+        "/dashboard/projects/web/settings",
+        "/dashboard/projects/web/variables",
+        "/dashboard/projects/web/variables?part=pending",
+        "/dashboard/projects/web/variables/all/A",
         deployment.as_str(),
         &format!("{deployment}?part=state"),
         &format!("{deployment}/log.txt"),
@@ -313,11 +323,36 @@ async fn what_others_own_does_not_exist() {
     for action in [
         "/dashboard/projects/web/deploy",
         "/dashboard/projects/web/delete",
+        "/dashboard/projects/web/pause",
+        "/dashboard/projects/web/resume",
+        "/dashboard/projects/web/restart",
+        "/dashboard/projects/web/rollback",
+        "/dashboard/projects/web/settings/general",
+        "/dashboard/projects/web/variables",
+        "/dashboard/projects/web/variables/paste",
+        "/dashboard/projects/web/variables/all/A",
+        "/dashboard/projects/web/variables/all/A/reveal",
+        "/dashboard/projects/web/variables/all/A/delete",
         &format!("{deployment}/cancel"),
+        &format!("{deployment}/promote"),
+        &format!("{deployment}/rollback"),
+        &format!("{deployment}/redeploy"),
+        &format!("{deployment}/delete"),
     ] {
-        let fields = [("csrf", token.as_str()), ("confirm", "web")];
+        let fields = [
+            ("csrf", token.as_str()),
+            ("confirm", "web"),
+            ("key", "A"),
+            ("value", "x"),
+            ("target", "all"),
+            ("text", "A=x"),
+            ("paste_target", "all"),
+            ("step", "save"),
+            ("name", "mine"),
+        ];
         assert_eq!(bob.post(action, &fields).await.status, 404, "{action}");
     }
     assert_eq!(bob.get("/dashboard").await.text("h2"), "Deploy your first project");
     assert_eq!(ada.get("/dashboard/projects/web").await.status, 200);
+    assert!(ada.get(variables).await.text("table").contains("A All deployments"));
 }

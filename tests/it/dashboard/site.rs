@@ -133,6 +133,67 @@ impl Site {
         self.say(&deployment).await;
     }
 
+    /// Brings a deployment to its end; with `live` visitors get it, as the pipeline would do it.
+    pub async fn finish(&self, id: &str, live: bool) {
+        for state in [
+            State::Cloning,
+            State::Detecting,
+            State::Building,
+            State::Starting,
+            State::Checking,
+            State::Ready,
+        ] {
+            self.advance(id, state).await;
+        }
+        if live {
+            self.point_at(id).await;
+        }
+    }
+
+    /// Moves the traffic to a deployment, as the pipeline would.
+    pub async fn point_at(&self, id: &str) {
+        let (deployment, now) = (self.deployment(id).await, self.app.clock.now());
+        let moved = self.app.db.write(move |c| -> Result<(), db::DbError> {
+            let project = db::projects::find(c, &deployment.project_id)?.unwrap();
+            let from = project.live_deployment_id.as_ref();
+            db::projects::point_at(c, &project.id, from, &deployment.id, None, now)?;
+            db::transitions::record_live(c, &deployment.id, now)
+        });
+        moved.await.unwrap();
+        self.say(&self.deployment(id).await).await;
+    }
+
+    /// What a project's variables are, with their values: `all.A=1`.
+    pub async fn values(&self, project: &str) -> Vec<String> {
+        let wanted = project.to_owned();
+        let find = move |c: &db::Connection| -> Result<_, db::DbError> {
+            let project = db::projects::find_by_name(c, &wanted)?.unwrap();
+            Ok((project.id.clone(), db::env_vars::all(c, &project.id)?))
+        };
+        let (id, all) = self.app.db.read(find).await.unwrap();
+        let value = |stored: db::env_vars::StoredVar| {
+            let (key, target) = (&stored.variable.key, stored.variable.target);
+            let identity = db::env_vars::identity(&id, target, key);
+            let value = self.app.secrets.open(&identity, &stored.sealed).unwrap();
+            format!("{}.{key}={}", target.as_str(), String::from_utf8(value).unwrap())
+        };
+        let mut values: Vec<_> = all.into_iter().map(value).collect();
+        values.sort_unstable();
+        values
+    }
+
+    /// How often something stands in the audit log of Ada's.
+    pub async fn written(&self, action: &str) -> usize {
+        let scopes = ["full".to_owned()];
+        let (_, key) = self.app.create_key_for("ada@example.com", "log", &scopes).await.unwrap();
+        let mut program = self.browser();
+        let request = program.request("GET", &format!("/api/v1/audit-log?action={action}"));
+        let request = request.header("authorization", format!("Bearer {key}"));
+        let page = program.send(request.body(axum::body::Body::empty()).unwrap()).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        page.body.matches(&format!("\"{action}\"")).count()
+    }
+
     /// Lets a deployment fail as the pipeline would.
     pub async fn fail(&self, id: &str, failure: Failure) {
         let (deployment, now) = (self.deployment(id).await, self.app.clock.now());

@@ -97,9 +97,10 @@ async fn a_session_holds_eight_streams() {
         open.push(ada.stream("/dashboard/live").await);
     }
     assert!(open.iter().all(|stream| stream.status == 200));
-    assert_eq!(ada.stream("/dashboard/live").await.status, 429);
-    open.pop();
+    // One of a page that was left may still be open: it makes room.
+    open[0].next().await.unwrap();
     assert_eq!(ada.stream("/dashboard/live").await.status, 200);
+    assert_eq!(open[0].next().await, None);
 }
 
 #[tokio::test]

@@ -100,9 +100,27 @@ impl Api {
         text(&self.done("POST", &path, Some(body)).await, "id")
     }
 
+    /// Sends an archive to be deployed. Answers its id.
+    pub async fn upload(&self, project: &str, archive: Vec<u8>) -> String {
+        let request = Request::post(format!("/api/v1/projects/{project}/uploads"))
+            .header("host", "127.0.0.1")
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/gzip")
+            .body(Full::new(Bytes::from(archive)));
+        let answer = send(self.port, request.unwrap()).await.unwrap();
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        text(&serde_json::from_str(&answer.body).unwrap(), "id")
+    }
+
+    /// Asks for a deployment with these fields. Answers its id.
+    pub async fn deploy_with(&self, project: &str, fields: Value) -> String {
+        let path = format!("/projects/{project}/deployments");
+        text(&self.done("POST", &path, Some(fields)).await, "id")
+    }
+
     /// Waits until a deployment is not being built any more.
     pub async fn finished(&self, id: &str) -> Value {
-        for _ in 0..3 {
+        for _ in 0..8 {
             let deployment = self.get(&format!("/deployments/{id}?wait=30")).await;
             if deployment["status"] != "building" {
                 return deployment;

@@ -2,6 +2,7 @@
 //! little HTTP servers on loopback addresses.
 
 mod behaviour;
+mod registry;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,9 +16,10 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use orbitra::docker::{
     BuildError, BuildEvent, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, ContainerId,
-    ContainerSpec, ContainerState, EngineError, EngineInfo, ImageInfo, NetworkError, NetworkSpec,
-    OutputChunk, Owned, OwnedObject, Owner,
+    ContainerSpec, ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, NetworkError,
+    NetworkSpec, OutputChunk, Owned, OwnedObject, Owner, PullError, PullSpec,
 };
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::behaviour::Behaviour;
@@ -39,12 +41,28 @@ struct Inner {
 #[derive(Default)]
 struct Things {
     images: BTreeMap<String, (Owner, Behaviour)>,
+    /// Images without labels, by each of their names.
+    pulled: BTreeMap<String, Behaviour>,
+    registry: registry::Registry,
     networks: BTreeMap<String, NetworkSpec>,
     containers: HashMap<String, Container>,
     /// Builds under way.
     building: usize,
     /// Most builds at the same time so far.
     most_building: usize,
+    /// Commands that ran in place of an application.
+    commands: Vec<Command>,
+}
+
+/// A command that ran in place of an application, and what was there when it began.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Entrypoint and command.
+    pub words: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    pub network: String,
+    /// Names of all the other containers.
+    pub others: Vec<String>,
 }
 
 struct Container {
@@ -98,6 +116,16 @@ impl Engine {
                 found.map(|(_, value)| value.clone())
             })
             .collect()
+    }
+
+    /// Names of all containers.
+    pub fn names(&self) -> Vec<String> {
+        self.0.things.lock().unwrap().containers.keys().cloned().collect()
+    }
+
+    /// Commands that ran in place of an application so far.
+    pub fn commands(&self) -> Vec<Command> {
+        self.0.things.lock().unwrap().commands.clone()
     }
 
     /// Ends a container's process as a crash would.
@@ -178,6 +206,10 @@ impl ContainerEngine for Engine {
         Ok(EngineInfo { version: "1".to_owned(), api_version: "1.41".to_owned() })
     }
 
+    async fn storage(&self) -> Option<std::path::PathBuf> {
+        None
+    }
+
     async fn build(
         &self,
         spec: BuildSpec,
@@ -204,10 +236,56 @@ impl ContainerEngine for Engine {
         Ok(BuiltImage { id })
     }
 
+    async fn build_files(
+        &self,
+        spec: BuildSpec,
+        context: BoxStream<'static, Result<Bytes, std::io::Error>>,
+        files: mpsc::Sender<Bytes>,
+        events: BuildEvents,
+        cancel: CancellationToken,
+    ) -> Result<(), BuildError> {
+        let image = self.build(spec, context, events, cancel).await?;
+        let (_, behaviour) = {
+            let mut things = self.0.things.lock().unwrap();
+            things.images.remove(image.id.trim_start_matches("sha256:")).unwrap()
+        };
+        for part in behaviour::site(&behaviour).chunks(512) {
+            let gone = |_| BuildError::Invalid("nobody takes the files".to_owned());
+            files.send(Bytes::copy_from_slice(part)).await.map_err(gone)?;
+        }
+        Ok(())
+    }
+
+    async fn resolve(&self, source: &ImageSource) -> Result<String, PullError> {
+        self.answers()?;
+        self.0.things.lock().unwrap().registry.resolve(source)
+    }
+
+    async fn pull(
+        &self,
+        spec: PullSpec,
+        events: tokio::sync::mpsc::Sender<String>,
+        cancel: CancellationToken,
+    ) -> Result<ImageInfo, PullError> {
+        self.answers()?;
+        let behaviour = self.0.things.lock().unwrap().registry.pull(&spec.source)?;
+        let _ = events.send("0123456789ab: Pull complete".to_owned()).await;
+        if behaviour.build_hangs {
+            cancel.cancelled().await;
+            return Err(PullError::Canceled);
+        }
+        let id = format!("sha256:{}", spec.tag);
+        let mut things = self.0.things.lock().unwrap();
+        things.pulled.insert(spec.source.reference, behaviour.clone());
+        things.pulled.insert(spec.tag, behaviour);
+        Ok(ImageInfo { id, size_bytes: 1, exposed_ports: Vec::new() })
+    }
+
     async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
         self.answers()?;
         let tag = reference.trim_start_matches("sha256:");
-        let found = self.0.things.lock().unwrap().images.contains_key(tag);
+        let things = self.0.things.lock().unwrap();
+        let found = things.images.contains_key(tag) || things.pulled.contains_key(tag);
         let id = format!("sha256:{tag}");
         Ok(found.then(|| ImageInfo { id, size_bytes: 1, exposed_ports: Vec::new() }))
     }
@@ -215,7 +293,9 @@ impl ContainerEngine for Engine {
     async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
         self.answers()?;
         let tag = reference.trim_start_matches("sha256:");
-        self.0.things.lock().unwrap().images.remove(tag);
+        let mut things = self.0.things.lock().unwrap();
+        things.images.remove(tag);
+        things.pulled.remove(tag);
         Ok(())
     }
 
@@ -242,7 +322,8 @@ impl ContainerEngine for Engine {
         let mut things = self.0.things.lock().unwrap();
         let missing = || EngineError::NotFound(format!("No such image: {}", spec.image));
         let image = spec.image.trim_start_matches("sha256:");
-        let behaviour = things.images.get(image).ok_or_else(missing)?.1.clone();
+        let built = things.images.get(image).map(|(_, behaviour)| behaviour);
+        let behaviour = built.or(things.pulled.get(image)).ok_or_else(missing)?.clone();
         let name = spec.name.clone();
         things.containers.entry(name.clone()).or_insert(Container {
             spec,
@@ -257,14 +338,40 @@ impl ContainerEngine for Engine {
 
     async fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
         self.answers()?;
+        let hangs = {
+            let things = self.0.things.lock().unwrap();
+            things.containers.get(&id.0).is_some_and(|one| one.behaviour.start_hangs)
+        };
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         let mut things = self.0.things.lock().unwrap();
+        let others = things.containers.keys().filter(|name| **name != id.0).cloned().collect();
+        let Things { containers, commands, .. } = &mut *things;
         let missing = || EngineError::NotFound(format!("No such container: {}", id.0));
-        let container = things.containers.get_mut(&id.0).ok_or_else(missing)?;
+        let container = containers.get_mut(&id.0).ok_or_else(missing)?;
         if container.process.is_some() {
             return Ok(());
         }
         container.starts += 1;
-        container.exit_code = container.behaviour.exit;
+        // A command of its own instead of the application.
+        let once = container.spec.entrypoint.is_some();
+        if let Some(entrypoint) = &container.spec.entrypoint {
+            let words = entrypoint.iter().chain(container.spec.command.iter().flatten());
+            commands.push(Command {
+                words: words.cloned().collect(),
+                environment: container.spec.environment.clone(),
+                network: container.spec.network.clone(),
+                others,
+            });
+        }
+        container.exit_code =
+            if once { Some(container.behaviour.release_exit) } else { container.behaviour.exit };
+        if once && container.behaviour.release_hangs {
+            container.exit_code = None;
+            container.process = Some(CancellationToken::new());
+            return Ok(());
+        }
         if container.exit_code.is_some() {
             return Ok(());
         }
@@ -333,7 +440,10 @@ impl ContainerEngine for Engine {
         _follow: bool,
     ) -> BoxStream<'static, Result<OutputChunk, EngineError>> {
         let things = self.0.things.lock().unwrap();
-        let said = things.containers.get(&id.0).map(|one| one.behaviour.says.clone());
+        let said = things.containers.get(&id.0).map(|one| match one.spec.entrypoint {
+            Some(_) => one.behaviour.release_says.clone(),
+            None => one.behaviour.says.clone(),
+        });
         let said = said.filter(|said| !said.is_empty() && tail != Some(0));
         let chunk = said.map(|said| OutputChunk { stderr: false, bytes: Bytes::from(said + "\n") });
         stream::iter(chunk.map(Ok)).boxed()
@@ -351,7 +461,8 @@ fn state(container: &Container) -> ContainerState {
         paused: false,
         address: running.then_some(container.address),
         exit_code: container.exit_code.filter(|_| !running),
-        out_of_memory: false,
+        out_of_memory: container.spec.entrypoint.is_some()
+            && container.behaviour.release_takes_all_memory,
         pid: None,
         error: None,
     }

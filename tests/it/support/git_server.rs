@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use orbitra::crypto::digest::Sha256;
+use orbitra::crypto::token::hex;
 use tempfile::TempDir;
 
 /// The server; it ends with the value.
@@ -23,12 +25,23 @@ pub struct Repository {
 impl GitServer {
     /// Starts a server on a free port.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server that asks for this name and password.
+    pub fn private(user: &str, password: &str) -> Self {
+        Self::start_with(&["--user", user, "--password", password])
+    }
+
+    /// Starts a server with these switches of the tool.
+    pub fn start_with(switches: &[&str]) -> Self {
         let root = tempfile::tempdir().unwrap();
         let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/git-http-server.py");
         let mut process = Command::new("python3")
             .arg(tool)
             .arg("--root")
             .arg(root.path())
+            .args(switches)
             .stdout(Stdio::piped())
             .spawn()
             .expect("python3 is needed for the Git server of the tests");
@@ -37,6 +50,25 @@ impl GitServer {
         output.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").expect(&line).to_owned();
         Self { root, process, address }
+    }
+
+    /// Where it listens: scheme, host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The directory of a bare repository.
+    pub fn bare(&self, name: &str) -> PathBuf {
+        self.root.path().join(format!("{name}.git"))
+    }
+
+    /// Puts the content of a Git LFS file where the server finds it.
+    pub fn keep_large_file(&self, repository: &str, content: &[u8]) -> PathBuf {
+        let directory = self.bare(repository).join("lfs");
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join(hex(&Sha256::of(content)));
+        std::fs::write(&path, content).unwrap();
+        path
     }
 
     /// A repository with the files of `examples/<example>` as its first commit.
@@ -67,6 +99,15 @@ impl GitServer {
     }
 }
 
+/// A pointer as Git LFS writes it.
+pub fn large_file_pointer(content: &[u8]) -> String {
+    let oid = hex(&Sha256::of(content));
+    format!(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {}\n",
+        content.len()
+    )
+}
+
 impl Repository {
     /// Writes a file, commits and pushes. Answers the commit.
     pub fn commit(&self, path: &str, content: &str) -> String {
@@ -81,9 +122,34 @@ impl Repository {
         self.commit(path, &before.replace(from, to))
     }
 
+    /// When the newest commit was made, in seconds since the epoch.
+    pub fn committed_at(&self) -> u64 {
+        git(&self.work, &["log", "-1", "--format=%ct"]).parse().unwrap()
+    }
+
     /// The newest commit.
     pub fn head(&self) -> String {
         git(&self.work, &["rev-parse", "HEAD"])
+    }
+
+    /// Puts another repository's commit in as a submodule, commits and pushes. Answers the commit.
+    pub fn submodule(&self, path: &str, url: &str, commit: &str) -> String {
+        let file = self.work.join(".gitmodules");
+        let before = std::fs::read_to_string(&file).unwrap_or_default();
+        write(&file, &format!("{before}[submodule \"{path}\"]\n\tpath = {path}\n\turl = {url}\n"));
+        self.link(path, commit);
+        self.push(&format!("takes {path} in"))
+    }
+
+    /// Puts a commit in as a submodule, without a word in `.gitmodules`; nothing is committed yet.
+    pub fn link(&self, path: &str, commit: &str) {
+        std::fs::create_dir_all(self.work.join(path)).unwrap();
+        self.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},{path}")]);
+    }
+
+    /// Runs Git in the working copy.
+    pub fn git(&self, arguments: &[&str]) -> String {
+        git(&self.work, arguments)
     }
 
     fn push(&self, message: &str) -> String {

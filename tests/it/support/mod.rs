@@ -3,11 +3,14 @@
 pub mod api_client;
 pub mod app;
 pub mod apps;
+pub mod archive;
 pub mod engine;
 pub mod front;
 pub mod git_server;
 pub mod load;
 pub mod orbitra;
+pub mod registry;
+pub mod ssh_server;
 pub mod toy;
 pub mod until;
 pub mod wire;

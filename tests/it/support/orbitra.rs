@@ -252,7 +252,12 @@ pub fn inspect(kind: &str, id: &str) -> Value {
 }
 
 fn need_docker() {
-    let output = Command::new("docker").args(["image", "inspect", "node:22-slim"]).output();
+    need_image("node:22-slim");
+}
+
+/// Fails with what to do when the machine has no such image.
+pub fn need_image(image: &str) {
+    let output = Command::new("docker").args(["image", "inspect", image]).output();
     let ready = output.is_ok_and(|output| output.status.success());
     assert!(
         ready,

@@ -52,6 +52,11 @@ async fn while_it_is_checked() {
 }
 
 #[tokio::test]
+async fn while_it_is_started() {
+    canceled_in("starting", json!({"start_hangs": true})).await;
+}
+
+#[tokio::test]
 async fn while_it_is_fetched() {
     let whole = Whole::start().await;
     let mut repository = whole.repository(&json!({}));

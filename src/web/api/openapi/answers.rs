@@ -21,6 +21,9 @@ const NAMED: [u16; 1] = [404];
 /// What a change of something comes with.
 const CHANGE: [u16; 1] = [412];
 
+/// Operations that make something which has no URL of its own.
+const UNLOCATED: [&str; 2] = ["uploads_create", "registries_create"];
+
 /// Puts the error answers where [`complete`] refers to them.
 pub fn define(components: &mut Components) {
     let mut schemas = Schemas::new();
@@ -78,6 +81,8 @@ pub fn complete(path: &str, operation: &mut Operation) {
         operation.parameters.iter().flatten().any(
             |parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "redeploy"),
         );
+    // What nobody can get has no address.
+    let located = !operation.operation_id.as_deref().is_some_and(|id| UNLOCATED.contains(&id));
     let responses = &mut operation.responses.responses;
     for (code, status, _) in CODES {
         if always.contains(&status) {
@@ -97,7 +102,7 @@ pub fn complete(path: &str, operation: &mut Operation) {
         if redeploys {
             headers::add(&mut response.headers, &["X-Orbitra-Deployment"]);
         }
-        if matches!(status, 201 | 202) {
+        if matches!(status, 201 | 202) && located {
             headers::add(&mut response.headers, &["Location"]);
         }
     }

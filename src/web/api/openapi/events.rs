@@ -14,6 +14,7 @@ use crate::model::deployment::{CancelReason, Status};
 use crate::model::failure::FailureCode;
 use crate::model::ids::{DeploymentId, KeyId, ProjectId, UserId};
 use crate::model::project::ProjectStatus;
+use crate::model::project_env::EnvTarget;
 use crate::model::timestamp::Timestamp;
 use crate::web::api::schema::{self, Framework, Region, Schemas};
 
@@ -40,7 +41,7 @@ fn described<T: ToSchema>() -> (String, Schemas) {
 }
 
 /// Every kind of event, in the order of the documentation.
-pub const EVENTS: [EventType; 12] = [
+pub const EVENTS: [EventType; 23] = [
     event::<DeploymentData>("deployment.created", "A deployment was accepted."),
     event::<DeploymentSucceededData>(
         "deployment.succeeded",
@@ -53,12 +54,29 @@ pub const EVENTS: [EventType; 12] = [
         "A deployment that was live crashed too often.",
     ),
     event::<DeploymentRunData>("deployment.recovered", "A crashed deployment runs again."),
+    event::<DeploymentReleasedData>(
+        "deployment.promoted",
+        "A deployment that was there got the production traffic.",
+    ),
+    event::<DeploymentReleasedData>(
+        "deployment.rolled_back",
+        "The production traffic went back to an earlier deployment.",
+    ),
+    event::<DeploymentDeletedData>("deployment.deleted", "A deployment was deleted."),
     event::<ProjectCreatedData>("project.created", "A project was made."),
     event::<ProjectChangedData>("project.updated", "Settings of a project were changed."),
+    event::<ProjectChangedData>("project.paused", "A project was paused."),
+    event::<ProjectChangedData>("project.resumed", "A paused project was resumed."),
+    event::<ProjectChangedData>("project.restarted", "A project's containers were replaced."),
     event::<ProjectDeletedData>("project.deleted", "A project was deleted."),
+    event::<EnvUpdatedData>("env.updated", "Variables of a project were changed."),
     event::<ApiKeyData>("api_key.created", "An API key was made."),
+    event::<ApiKeyData>("api_key.updated", "An API key was changed."),
+    event::<ApiKeyRotatedData>("api_key.rotated", "An API key was replaced by a new one."),
     event::<ApiKeyData>("api_key.revoked", "An API key was revoked."),
+    event::<UserData>("user.created", "An account was made."),
     event::<UserData>("user.updated", "An account was changed."),
+    event::<UserData>("user.deleted", "An account was deleted."),
 ];
 
 /// Data of `deployment.created`.
@@ -138,6 +156,37 @@ struct DeploymentRunData {
     restarts: u64,
 }
 
+/// Data of a change of the production traffic.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DeploymentReleasedData {
+    deployment_id: DeploymentId,
+    project_id: ProjectId,
+    status: Status,
+    #[schema(format = "uri")]
+    url: String,
+    /// What had the traffic before.
+    previous_deployment_id: Option<DeploymentId>,
+}
+
+/// Data of `deployment.deleted`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DeploymentDeletedData {
+    deployment_id: DeploymentId,
+    project_id: ProjectId,
+}
+
+/// Data of `env.updated`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct EnvUpdatedData {
+    project_id: ProjectId,
+    /// Names of the variables that changed, never their values.
+    keys: Vec<String>,
+    target: EnvTarget,
+}
+
 /// Data of `project.created`.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -179,7 +228,19 @@ struct ApiKeyData {
     actor_id: UserId,
 }
 
-/// Data of `user.updated`.
+/// Data of `api_key.rotated`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ApiKeyRotatedData {
+    /// The new key.
+    api_key_id: KeyId,
+    /// The old one.
+    replaces: KeyId,
+    /// The account that did it.
+    actor_id: UserId,
+}
+
+/// Data of what happens to an account.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UserData {

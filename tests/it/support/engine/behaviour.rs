@@ -1,5 +1,6 @@
 //! What the applications of the engine in this process do.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -26,12 +27,24 @@ pub struct Behaviour {
     /// What it answers.
     pub body: String,
     pub status: u16,
+    /// The one path that it answers so, when it is set; others are not found.
+    pub only: String,
     /// The build fails with this exit code.
     pub build_exit: Option<i64>,
     /// The build ends only by being canceled.
     pub build_hangs: bool,
     /// The process ends at once with this exit code.
     pub exit: Option<i64>,
+    /// A release command ends with this exit code.
+    pub release_exit: i64,
+    /// A release command ends only by being removed.
+    pub release_hangs: bool,
+    /// A release command is killed for memory.
+    pub release_takes_all_memory: bool,
+    /// What a release command writes.
+    pub release_says: String,
+    /// The engine never says that the container has started.
+    pub start_hangs: bool,
     /// The process runs and never listens.
     pub deaf: bool,
     /// Milliseconds until it listens.
@@ -40,6 +53,10 @@ pub struct Behaviour {
     pub think: u64,
     /// What it writes at its start.
     pub says: String,
+    /// Of a build that makes a site: files beside `index.html`, by their paths.
+    pub files: BTreeMap<String, String>,
+    /// It makes no `index.html`.
+    pub no_index: bool,
 }
 
 impl Default for Behaviour {
@@ -47,13 +64,21 @@ impl Default for Behaviour {
         Self {
             body: "hello".to_owned(),
             status: 200,
+            only: String::new(),
             build_exit: None,
             build_hangs: false,
             exit: None,
+            release_exit: 0,
+            release_hangs: false,
+            release_takes_all_memory: false,
+            release_says: String::new(),
+            start_hangs: false,
             deaf: false,
             delay: 0,
             think: 0,
             says: String::new(),
+            files: BTreeMap::new(),
+            no_index: false,
         }
     }
 }
@@ -78,6 +103,20 @@ pub async fn of_context(
         }
     }
     Err(BuildError::Invalid("app.json is to be copied and does not exist".to_owned()))
+}
+
+/// The files of a site whose page is the body, as a tar.
+pub fn site(behaviour: &Behaviour) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    let index = (!behaviour.no_index).then_some(("index.html", &behaviour.body));
+    let others = behaviour.files.iter().map(|(path, content)| (path.as_str(), content));
+    for (path, content) in index.into_iter().chain(others) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, content.as_bytes()).unwrap();
+    }
+    tar.into_inner().unwrap()
 }
 
 /// The process of a container.
@@ -106,7 +145,9 @@ pub async fn serve(address: SocketAddr, behaviour: Behaviour, thinking: Arc<Atom
                     tokio::time::sleep(Duration::from_millis(behaviour.think)).await;
                 }
                 let mut response = Response::new(Full::new(Bytes::from(behaviour.body.clone())));
-                *response.status_mut() = StatusCode::from_u16(behaviour.status).unwrap();
+                let known = behaviour.only.is_empty() || behaviour.only == request.uri().path();
+                let status = if known { behaviour.status } else { 404 };
+                *response.status_mut() = StatusCode::from_u16(status).unwrap();
                 Ok::<_, Infallible>(response)
             }
         });

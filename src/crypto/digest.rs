@@ -1,0 +1,61 @@
+//! Hashes of content.
+
+use ring::digest::{Context, SHA256};
+use ring::hmac;
+
+/// SHA-256 of bytes that come one after the other.
+pub struct Sha256(Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Sha256 {
+    /// SHA-256 of bytes that are all there.
+    pub fn of(bytes: &[u8]) -> [u8; 32] {
+        let mut hash = Self::default();
+        hash.update(bytes);
+        hash.finish()
+    }
+
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of everything that was taken in.
+    pub fn finish(self) -> [u8; 32] {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.finish().as_ref());
+        out
+    }
+}
+
+/// HMAC-SHA-1, as OpenSSH hides host names with in `known_hosts`. Nothing else may depend on it.
+pub fn hmac_sha1(key: &[u8], data: &[u8]) -> [u8; 20] {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
+    let mut out = [0; 20];
+    out.copy_from_slice(hmac::sign(&key, data).as_ref());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::token::hex;
+    use super::*;
+
+    #[test]
+    fn published_vectors() {
+        // FIPS 180-2, appendix B.1; RFC 2202, case 2.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hex(&Sha256::of(b"abc")), abc);
+        let mut parts = Sha256::default();
+        parts.update(b"a");
+        parts.update(b"bc");
+        assert_eq!(hex(&parts.finish()), abc);
+        let hmac = hmac_sha1(b"Jefe", b"what do ya want for nothing?");
+        assert_eq!(hex(&hmac), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+    }
+}
