@@ -26,7 +26,7 @@ async fn every_tool_installs_what_is_served() {
     let (git, orbitra) = (GitServer::start(), Orbitra::start().await);
     for (example, body, line) in [
         ("python-pip", "Hello from Python 3.13: 1,234,567\n", "pip install -r requirements.txt"),
-        ("python-uv", "Hello from uv, over http\n", "uv sync --locked"),
+        ("python-uv", "Hello from uv\n", "uv sync --locked"),
         ("python-pipenv", "Hello from Pipenv\n", "pipenv install --deploy"),
     ] {
         let (_, seen, log) = served(&orbitra, &git, example).await;
