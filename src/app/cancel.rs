@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::deployments::deed;
 use serde_json::json;
 
+use super::deployments::deed;
 use super::journal::{self, Deed};
 use super::may::Action;
 use super::terms::Terms;

@@ -26,6 +26,8 @@ pub struct Memory {
     pub(super) set_ups: Tries<IpAddr>,
     /// Passwords that were checked; each costs a hash.
     pub(super) checked: AtomicU64,
+    /// Held while settings are put into force.
+    pub(super) settings_turn: tokio::sync::Mutex<()>,
 }
 
 impl Default for Memory {
@@ -40,6 +42,7 @@ impl Default for Memory {
             passwords: Tries::new(100, DAY),
             set_ups: Tries::new(10, MINUTE),
             checked: AtomicU64::new(0),
+            settings_turn: tokio::sync::Mutex::default(),
         }
     }
 }

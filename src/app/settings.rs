@@ -10,6 +10,7 @@ use super::terms::Terms;
 use super::{App, AppError};
 use crate::config::Config;
 use crate::config::chosen::Chosen;
+use crate::config::rates::MOST as MOST_REQUESTS;
 use crate::db::{self, Connection, DbError};
 use crate::egress::Policy;
 use crate::model::actor::Actor;
@@ -88,7 +89,7 @@ impl App {
         if patch.names().next().is_none() {
             return Ok((self.settings(), before.revision));
         }
-        let (app, actor, terms) = (self.clone(), actor.clone(), terms.clone());
+        let (actor, terms) = (actor.clone(), terms.clone());
         let now = self.clock.now();
         let after = self
             .db
@@ -115,21 +116,18 @@ impl App {
                 Ok(after)
             })
             .await?;
-        app.choose(&after)?;
+        self.load_settings().await?;
         Ok((self.settings(), after.revision))
     }
 
-    /// Takes up what was chosen before this process was started.
+    /// Takes up what was chosen. One at a time, so that of two changes the newer one stays in force.
     ///
     /// # Errors
     /// The database cannot be read, or holds what is no setting.
     pub async fn load_settings(&self) -> Result<(), AppError> {
+        let _turn = self.memory().settings_turn.lock().await;
         let chosen = self.db.read(chosen).await?;
-        self.choose(&chosen)
-    }
-
-    fn choose(&self, chosen: &Chosen) -> Result<(), AppError> {
-        let config = self.config.with(chosen);
+        let config = self.config.with(&chosen);
         let policy = Policy::parse(&config.egress_allow, config.egress_allow_http);
         self.egress.replace(&policy.map_err(|error| AppError::Internal(error.to_string()))?);
         self.0.settings.store(Arc::new(config));
@@ -152,9 +150,6 @@ fn rate(
     }
     Some(rate)
 }
-
-/// The highest number that still means a limit.
-pub const MOST_REQUESTS: u32 = 2_147_483_646;
 
 /// What of the settings the audit log shows.
 fn shown(chosen: &Chosen) -> serde_json::Value {

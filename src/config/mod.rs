@@ -5,7 +5,7 @@ pub mod chosen;
 mod data_dir;
 mod hosts;
 pub mod machine;
-mod rates;
+pub mod rates;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ConfigError, Setting};
 
 /// The highest number that still means a limit; the next one is said instead of "unlimited".
-const MOST: u32 = 2_147_483_646;
+pub const MOST: u32 = 2_147_483_646;
 
 /// Requests per window, by plan. `enterprise` has no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

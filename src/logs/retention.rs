@@ -41,6 +41,11 @@ pub(super) fn delete_older(logs: &Path, age: Duration) -> io::Result<()> {
     };
     for directory in directories {
         let directory = directory?.path();
+        // Once every deployment had a log of its own.
+        if directory.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"dep_")) {
+            fs::remove_dir_all(&directory)?;
+            continue;
+        }
         let segments = segment::list(&directory)?;
         for first in segments.iter().take(segments.len().saturating_sub(1)) {
             let path = segment::path(&directory, *first);

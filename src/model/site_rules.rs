@@ -46,6 +46,31 @@ const OWN_FIELDS: [&str; 14] = [
     "transfer-encoding",
 ];
 
+/// Whether a file of this name may have compressed siblings: it is not compressed already.
+pub fn is_compressible(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    matches!(
+        extension,
+        "html"
+            | "htm"
+            | "css"
+            | "js"
+            | "mjs"
+            | "json"
+            | "map"
+            | "svg"
+            | "txt"
+            | "xml"
+            | "wasm"
+            | "webmanifest"
+            | "ico"
+            | "ttf"
+            | "otf"
+            | "md"
+            | "csv"
+    )
+}
+
 /// The rules of one site, in the order of its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SiteRules {

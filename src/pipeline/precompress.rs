@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::model::site_rules::is_compressible;
+
 /// Smaller files gain nothing, larger ones cost too much memory.
 const SMALLEST: u64 = 1024;
 const LARGEST: u64 = 32 * 1024 * 1024;
@@ -63,38 +65,13 @@ fn compressible(root: &Path) -> io::Result<Vec<(PathBuf, u64)>> {
                 directories.push(path);
             } else if metadata.is_file()
                 && (SMALLEST..=LARGEST).contains(&metadata.len())
-                && path.file_name().and_then(|name| name.to_str()).is_some_and(is_text)
+                && path.file_name().and_then(|name| name.to_str()).is_some_and(is_compressible)
             {
                 found.push((path, metadata.len()));
             }
         }
     }
     Ok(found)
-}
-
-/// Names of what is not compressed already.
-fn is_text(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    const TEXT: [&str; 17] = [
-        "html",
-        "htm",
-        "css",
-        "js",
-        "mjs",
-        "json",
-        "map",
-        "svg",
-        "txt",
-        "xml",
-        "wasm",
-        "webmanifest",
-        "ico",
-        "ttf",
-        "otf",
-        "md",
-        "csv",
-    ];
-    TEXT.contains(&extension)
 }
 
 fn sibling(

@@ -11,6 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::file_body::FileBody;
 use super::path::SitePath;
+use crate::model::site_rules::is_compressible;
 use crate::proxy::body::Body;
 use crate::routing::table::StaticSite;
 
@@ -204,29 +205,4 @@ fn open_file(directory: &OwnedFd, name: &str) -> Option<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::RDONLY;
     let file = File::from(openat(directory, name, flags, Mode::empty()).ok()?);
     file.metadata().ok()?.is_file().then_some(file)
-}
-
-/// Whether compressed siblings are looked for.
-fn is_compressible(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    matches!(
-        extension,
-        "html"
-            | "htm"
-            | "css"
-            | "js"
-            | "mjs"
-            | "json"
-            | "map"
-            | "svg"
-            | "txt"
-            | "xml"
-            | "wasm"
-            | "webmanifest"
-            | "ico"
-            | "ttf"
-            | "otf"
-            | "md"
-            | "csv"
-    )
 }
