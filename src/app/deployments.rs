@@ -7,7 +7,6 @@ use super::journal::{self, Deed};
 use super::may::{Action, Decision, Resource, may, require_scope};
 use super::terms::Terms;
 use super::{App, AppError};
-use crate::config::machine;
 use crate::crypto::random;
 use crate::db::deployments::DeploymentFilter;
 use crate::db::page::{Page, PageRequest};
@@ -60,7 +59,6 @@ impl App {
     ) -> Result<Deployment, AppError> {
         let project = self.project_for(actor, Action::DeploymentsWrite, project).await?;
         terms.admit(self, None).await?;
-        self.room_to_build().await?;
         let chosen = self.choose_source(&project, &new, &mut problems).await?;
         for problem in env_var::problems(&new.environment) {
             let field = problem
@@ -84,6 +82,7 @@ impl App {
             return Err(upload_consumed(&upload.id));
         }
         let consumed = fresh.map(|upload| upload.id);
+        self.room_on_disk().await?;
         let environment = new.environment;
         // The host name holds the start of the id; two that start alike are rare but possible.
         for _ in 0..8 {
@@ -124,26 +123,6 @@ impl App {
             deployment.hostname = hostname::of_deployment(&project.name, &deployment.id, base);
         }
         Err(AppError::Internal("no free host name was found".to_owned()))
-    }
-
-    /// Nothing is accepted that could not be built for lack of disk.
-    async fn room_to_build(&self) -> Result<(), AppError> {
-        let engine = match self.engine.get() {
-            Some(engine) => engine.storage().await,
-            None => None,
-        };
-        let (floor, data) = (self.config.disk_floor, self.config.data.clone());
-        let looked = tokio::task::spawn_blocking(move || {
-            let places = [Some(data), engine].into_iter().flatten();
-            places.filter_map(|place| machine::free_disk(&place)).any(|free| free < floor)
-        });
-        if looked.await.unwrap_or(false) {
-            return Err(AppError::Unavailable {
-                reason: "disk_full",
-                message: "The server's disk is too full to build. Free some disk space and try again.",
-            });
-        }
-        Ok(())
     }
 
     fn draft(

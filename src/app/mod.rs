@@ -33,6 +33,7 @@ pub mod promote;
 pub mod rates;
 pub mod redeploy;
 pub mod registries;
+mod room;
 pub mod runtime_logs;
 pub mod settings;
 pub mod setup;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::journal::{self, Deed};
@@ -28,6 +28,10 @@ use crate::model::project::Project;
 use crate::model::timestamp::Timestamp;
 use crate::model::upload::{KEPT, MOST_BYTES, MOST_WAITING, Upload};
 
+/// Archives that are received at the same time: what waits on the disk for its check has a bound.
+static RECEIVED: Semaphore = Semaphore::const_new(8);
+/// Seconds after which another one is worth a try.
+const BUSY: u64 = 10;
 /// Archives that are checked at the same time; each takes a core.
 static CHECKS: Semaphore = Semaphore::const_new(2);
 /// Age at which a file without a row was left by something that is over.
@@ -41,6 +45,7 @@ pub struct Received {
     size_bytes: u64,
     sha256: [u8; 32],
     kept: bool,
+    _place: SemaphorePermit<'static>,
 }
 
 /// Why nothing was received.
@@ -92,12 +97,22 @@ impl App {
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     ) -> Result<Received, NotReceived> {
         let project = self.project_for(actor, Action::DeploymentsWrite, project).await?;
+        self.room_on_disk().await?;
+        let place = RECEIVED.try_acquire();
+        let place = place.map_err(|_| AppError::TooMany { retry_after_seconds: BUSY })?;
         let directory = self.uploads_directory();
         let id = UploadId::from_random(random::bytes());
         let path = directory.join(Upload::file_name(&id));
         // From here on its end, whatever it is, removes the file.
-        let mut received =
-            Received { id, project, path, size_bytes: 0, sha256: [0; 32], kept: false };
+        let mut received = Received {
+            id,
+            project,
+            path,
+            size_bytes: 0,
+            sha256: [0; 32],
+            kept: false,
+            _place: place,
+        };
         let at = received.path.clone();
         let made = tokio::task::spawn_blocking(move || make(&directory, &at)).await;
         let made = made.map_err(|error| AppError::Internal(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! The machine Orbitra runs on, as the operating system describes it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What there is of the machine. What cannot be found out is `None`.
 #[derive(Clone, Debug)]
@@ -33,10 +33,13 @@ impl Machine {
     }
 }
 
-/// Bytes that are left for Orbitra's own account on the file system of a path.
-pub fn free_disk(path: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(path).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+/// Bytes that are left for Orbitra's own account on the fullest file system of these paths; `None` when none is known.
+pub fn least_free_disk(paths: impl Iterator<Item = PathBuf>) -> Option<u64> {
+    let free = |path: PathBuf| {
+        let disk = rustix::fs::statvfs(&path).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    };
+    paths.filter_map(free).min()
 }
 
 /// Bytes in a line of the kernel's memory table.

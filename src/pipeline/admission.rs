@@ -1,6 +1,6 @@
 //! Before a deployment begins: is there room for a build now?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::job::Job;
@@ -94,7 +94,7 @@ fn lack_of_memory(needed: u64, free: Option<u64>) -> Option<String> {
 
 /// Why no build can begin: the fullest of these disks has less than `floor` bytes left.
 fn lack_of_disk(floor: u64, places: impl Iterator<Item = PathBuf>) -> Option<String> {
-    let free = places.filter_map(|place: PathBuf| machine::free_disk(Path::new(&place))).min()?;
+    let free = machine::least_free_disk(places)?;
     (free < floor).then(|| {
         format!(
             "The server's disk is too full to build: {} MB are free, {} MB are needed (ORBITRA_DISK_FLOOR). Remove old \
