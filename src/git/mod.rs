@@ -33,6 +33,7 @@ pub mod source_tree;
 mod ssh;
 mod submodules;
 pub mod tarball;
+mod tarball_input;
 mod tarball_names;
 mod tarball_tree;
 #[cfg(test)]

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io;
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
 use tar::{EntryType, Header, PaxExtensions};
 
 use super::source_tree::EntryKind;
+use super::tarball_input::{BLOCK, Input};
 use super::tarball_names as names;
 pub use super::tarball_tree::TarballTree;
 
@@ -18,16 +18,10 @@ pub use super::tarball_tree::TarballTree;
 pub const MOST_ENTRIES: usize = 100_000;
 /// Most bytes of the archive once it is unpacked, and of the content of all its files.
 pub const MOST_BYTES: u64 = 2 * 1024 * 1024 * 1024;
-/// How many times larger than itself an archive may be unpacked. Deflate can reach 1,032.
-const RATIO: u64 = 200;
-/// What may be unpacked at any ratio.
-const RATIO_FREE: u64 = 64 * 1024 * 1024;
 /// Most bytes of all paths and targets together.
 const MOST_NAMES: usize = 32 * 1024 * 1024;
 /// Most bytes of one record about the next entry: a long name, or what POSIX calls extended headers.
 const MOST_RECORD: u64 = 64 * 1024;
-/// The unit a tar is made of, in bytes.
-const BLOCK: usize = 512;
 
 /// Why an archive is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +38,7 @@ pub enum TarballError {
 }
 
 impl TarballError {
-    fn refused(code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn refused(code: &'static str, message: impl Into<String>) -> Self {
         Self::Refused { code, message: message.into() }
     }
 
@@ -106,85 +100,8 @@ fn read(
     stop: &dyn Fn() -> bool,
 ) -> Result<Index, TarballError> {
     let file = File::open(archive).map_err(TarballError::Disk)?;
-    let packed = file.metadata().map_err(TarballError::Disk)?.len();
-    let stream = MultiGzDecoder::new(BufReader::with_capacity(64 * 1024, file));
-    let input = Input { stream, space, stop, packed, at: 0 };
+    let input = Input::new(file, space, stop).map_err(TarballError::Disk)?;
     Scan { input, index: Index::new(), content: 0, names: 0 }.run()
-}
-
-/// The unpacked bytes, counted.
-struct Input<'a> {
-    stream: MultiGzDecoder<BufReader<File>>,
-    space: Option<&'a File>,
-    stop: &'a dyn Fn() -> bool,
-    packed: u64,
-    at: u64,
-}
-
-impl Input<'_> {
-    /// The next bytes; none at the end.
-    fn some(&mut self, buffer: &mut [u8]) -> Result<usize, TarballError> {
-        let count = self.stream.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData
-            | io::ErrorKind::InvalidInput
-            | io::ErrorKind::UnexpectedEof => TarballError::refused(
-                "format",
-                "The body is not a whole gzip archive: it is damaged, cut off or something else.",
-            ),
-            _ => TarballError::Disk(error),
-        })?;
-        self.at += count as u64;
-        if self.at > MOST_BYTES {
-            return Err(TarballError::refused("out_of_range", "It unpacks to more than 2 GiB."));
-        }
-        if self.at > RATIO_FREE && self.at > self.packed.saturating_mul(RATIO) {
-            let message = format!("It unpacks to more than {RATIO} times its own size.");
-            return Err(TarballError::refused("out_of_range", message));
-        }
-        if let Some(mut space) = self.space {
-            space.write_all(&buffer[..count]).map_err(TarballError::Disk)?;
-        }
-        Ok(count)
-    }
-
-    /// Fills a block; `false` at the end of the archive.
-    fn block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool, TarballError> {
-        let mut filled = 0;
-        while filled < BLOCK {
-            match self.some(&mut block[filled..])? {
-                0 if filled == 0 => return Ok(false),
-                0 => return Err(cut_off()),
-                count => filled += count,
-            }
-        }
-        Ok(true)
-    }
-
-    /// Passes over content and what fills its last block, and gives it to `keep`.
-    fn content(&mut self, size: u64, mut keep: impl FnMut(&[u8])) -> Result<(), TarballError> {
-        let mut left = size.next_multiple_of(BLOCK as u64);
-        let mut wanted = size;
-        let mut buffer = [0; 64 * 1024];
-        while left > 0 {
-            if (self.stop)() {
-                return Err(TarballError::Stopped);
-            }
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-            let count = self.some(&mut buffer[..most])?;
-            if count == 0 {
-                return Err(cut_off());
-            }
-            let own = usize::try_from(wanted).unwrap_or(usize::MAX).min(count);
-            keep(&buffer[..own]);
-            wanted -= own as u64;
-            left -= count as u64;
-        }
-        Ok(())
-    }
-}
-
-fn cut_off() -> TarballError {
-    TarballError::refused("format", "The tar archive is cut off.")
 }
 
 /// What the records before an entry say of it.
@@ -208,7 +125,7 @@ impl Scan<'_> {
     fn run(mut self) -> Result<Index, TarballError> {
         let (mut block, mut said) = ([0; BLOCK], Said::default());
         while self.input.block(&mut block)? {
-            if (self.input.stop)() {
+            if self.input.stopped() {
                 return Err(TarballError::Stopped);
             }
             if block.iter().all(|byte| *byte == 0) {
