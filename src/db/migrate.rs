@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::error::DbError;
 
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_initial.sql"),
     include_str!("../../migrations/0002_protocol.sql"),
     include_str!("../../migrations/0003_keys.sql"),

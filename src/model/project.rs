@@ -102,6 +102,70 @@ impl Default for Healthcheck {
     }
 }
 
+/// How a new deployment takes over from the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// The new one runs beside the old one until it has the traffic.
+    #[default]
+    Rolling,
+    /// Never two at the same time: requests are held while the old one stops and the new one starts.
+    Single,
+}
+
+impl Strategy {
+    /// Every strategy, in the order of the contract.
+    pub const ALL: [Self; 2] = [Self::Rolling, Self::Single];
+
+    /// The name the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rolling => "rolling",
+            Self::Single => "single",
+        }
+    }
+
+    /// Reads a name of the API.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|strategy| strategy.as_str() == text)
+    }
+}
+
+/// How traffic moves from one deployment to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReleaseSettings {
+    pub strategy: Strategy,
+    /// Seconds the old one may take to finish its requests, 0 to 3,600; `None` is the instance's setting.
+    pub drain_seconds: Option<u32>,
+    /// Seconds from SIGTERM to SIGKILL, 1 to 300.
+    pub stop_seconds: u32,
+    /// Seconds after a switch in which a crash loop or failing requests bring the one before back, 0 to 3,600; 0 is
+    /// never.
+    pub watch_seconds: u32,
+}
+
+impl Default for ReleaseSettings {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::default(),
+            drain_seconds: None,
+            stop_seconds: 10,
+            watch_seconds: 60,
+        }
+    }
+}
+
+/// What sleeps when nobody asks for it, and who wakes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SleepSettings {
+    /// Whether the live deployment sleeps as well.
+    pub live: bool,
+    /// Whether crawlers and monitors wake a deployment that sleeps.
+    pub crawlers: bool,
+}
+
 /// How it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuntimeSettings {
@@ -111,6 +175,10 @@ pub struct RuntimeSettings {
     pub cpu_millis: u32,
     pub memory_mb: u32,
     pub healthcheck: Healthcheck,
+    #[serde(default)]
+    pub release: ReleaseSettings,
+    #[serde(default)]
+    pub sleep: SleepSettings,
 }
 
 impl Default for RuntimeSettings {
@@ -121,6 +189,8 @@ impl Default for RuntimeSettings {
             cpu_millis: 1000,
             memory_mb: 512,
             healthcheck: Healthcheck::default(),
+            release: ReleaseSettings::default(),
+            sleep: SleepSettings::default(),
         }
     }
 }
