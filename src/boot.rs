@@ -64,6 +64,7 @@ pub struct Instance {
 /// # Errors
 /// One of them cannot be used.
 pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> {
+    crate::failpoint::arm(&config.failpoints);
     let data = DataDir::open(&config.data)?;
     let secrets = SecretBox::new(&data.key(random::bytes())?);
     let db = Db::open(&data.path("orbitra.db"))?;

@@ -11,6 +11,7 @@ pub mod db;
 pub mod docker;
 pub mod egress;
 pub mod events;
+pub mod failpoint;
 pub mod git;
 pub mod logs;
 pub mod model;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::crypto::random;
 use crate::db::{self, Connection, DbError};
+use crate::failpoint;
 use crate::model::actor::{Actor, Via};
 use crate::model::audit::{AuditEntry, Party};
 use crate::model::event::Event;
@@ -65,6 +66,8 @@ pub fn write(
     deed: Deed<'_>,
     now: Timestamp,
 ) -> Result<(), DbError> {
+    let injected = failpoint::now("change.before_commit");
+    injected.map_err(|injected| DbError::Unwritable(injected.to_string()))?;
     if let Some(data) = deed.data {
         let event = Event {
             id: EventId::from_random(random::bytes()),

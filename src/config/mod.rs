@@ -61,6 +61,8 @@ pub struct Config {
     pub rates: RateLimits,
     pub access_log: bool,
     pub log: String,
+    /// Where a test lets the program fail; no setting, and without effect in a release build.
+    pub failpoints: String,
     /// Settings that are not the default: name, and where it was given.
     given: BTreeMap<String, String>,
 }
@@ -211,6 +213,7 @@ impl Config {
             rates: rates::read(&get("rate_free"), &get("rate_professional"), &get("rate_window"))?,
             access_log: get("access_log").parse("true or false")?,
             log: get("log").value,
+            failpoints: environment("ORBITRA_FAILPOINTS").unwrap_or_default(),
             given: defaults
                 .keys()
                 .map(|name| get(name))

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::error::DbError;
+use crate::failpoint;
 
 /// Most writes of one commit; a bound on how long the first one waits.
 const BATCH: usize = 256;
@@ -195,6 +196,9 @@ fn run_writer(
                     replies.push(reply);
                 }
             }
+            if let Err(injected) = failpoint::now("db.before_commit") {
+                return Err(rusqlite::Error::InvalidPath(injected.to_string().into()));
+            }
             connection.execute_batch("COMMIT")
         })()
         .map_err(|error| error.to_string());
@@ -204,6 +208,8 @@ fn run_writer(
         // Before anybody is answered: an answer means that nobody goes by the old rows any more.
         count_identities();
         if committed.is_ok() {
+            // An error here would be a lie: it is on the disk.
+            let _ = failpoint::now("db.after_commit");
             commits.send_modify(|count| *count += 1);
         }
         for reply in replies {

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::deadline;
 use super::job::Job;
 use super::stop::Stop;
 use crate::config::machine;
@@ -29,7 +32,7 @@ impl Job {
     /// The disk is too full for any build.
     pub(super) async fn admit(&mut self) -> Result<(), Stop> {
         let stopping = self.pipeline.tasks.stopping();
-        let mut told = false;
+        let (mut told, until) = (false, Instant::now() + deadline::WAITING);
         loop {
             self.stop_if_canceled()?;
             self.disk_has_room().await?;
@@ -38,6 +41,11 @@ impl Job {
             else {
                 break;
             };
+            if Instant::now() >= until {
+                let message = format!("{lack} It has waited for an hour. Deploy again.");
+                let phase = self.state.as_str();
+                return Err(Failure::new(FailureCode::OutOfMemory, phase, message).into());
+            }
             if !told {
                 told = true;
                 self.warn(lack.clone());

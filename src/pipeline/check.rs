@@ -24,6 +24,7 @@ impl Job {
             cancel: &self.cancel,
         };
         let (address, probe) = subject.healthy(container, started.port).await?;
+        self.failpoint("health.first_ok").await?;
         if let Some(Probe::Answered { status, millis, .. }) = &probe {
             let (path, port) = (&self.project.runtime.healthcheck.path, address.port());
             self.say(format!("GET {path} answered {status} after {millis} ms on port {port}."));

@@ -8,6 +8,7 @@ use crate::db;
 use crate::db::deployment_env::Snapshot;
 use crate::docker::Owner;
 use crate::events::Change;
+use crate::failpoint;
 use crate::git::{Access, Credential};
 use crate::logs::{LogName, LogWriter, Redactor};
 use crate::model::deployment::Deployment;
@@ -76,7 +77,21 @@ impl Job {
         self.pipeline.db.write(move |c| db::transitions::advance(c, &id, from, to, now)).await?;
         self.state = to;
         self.announce();
-        Ok(())
+        match to {
+            State::Cloning => self.failpoint("clone.start").await,
+            State::Building => self.failpoint("build.start").await,
+            State::Starting => self.failpoint("start.start").await,
+            State::Checking => self.failpoint("check.start").await,
+            _ => Ok(()),
+        }
+    }
+
+    /// A place where a test lets this deployment fail.
+    pub async fn failpoint(&self, name: &'static str) -> Result<(), Stop> {
+        failpoint::at(name).await.map_err(|injected| {
+            let phase = self.state.as_str();
+            Failure::new(FailureCode::EngineError, phase, injected.to_string()).into()
+        })
     }
 
     /// Ends the stage when somebody canceled or the process stops.

@@ -11,6 +11,7 @@ mod capture;
 mod check;
 mod clone;
 mod credential;
+mod deadline;
 mod detect;
 mod healthy;
 mod job;

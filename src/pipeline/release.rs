@@ -87,7 +87,7 @@ impl Pipeline {
 
     /// Runs one release and writes down how it ended.
     async fn release(&self, release: Release, cancel: CancellationToken) {
-        let seq = release.seq;
+        let (seq, deployment) = (release.seq, release.deployment_id.clone());
         let mut run = match self.open_release(release, cancel).await {
             Ok(run) => run,
             // Nothing is left that it could be about; kept, it would be begun again and again.
@@ -100,8 +100,21 @@ impl Pipeline {
                 }
                 return;
             }
+            // Its variables do not open: the next time they will not either.
+            Err(Stop::Failed(failure)) => {
+                let written = self.db.write(move |c| -> Result<(), DbError> {
+                    db::releases::take(c, seq)?;
+                    db::transitions::record_failure(c, &deployment, Some(&failure))
+                });
+                if let Err(error) = written.await {
+                    tracing::error!(release = seq, %error, "the failure could not be written down");
+                    self.pause().await;
+                }
+                return;
+            }
             Err(stop) => {
                 tracing::error!(release = seq, ?stop, "the release could not begin");
+                self.pause().await;
                 return;
             }
         };
@@ -115,6 +128,7 @@ impl Pipeline {
         };
         if let Err(error) = ended {
             tracing::error!(release = seq, %error, "the release was lost");
+            self.pause().await;
         }
         self.announce(&run.project, &run.deployment.id);
         self.publish().await;

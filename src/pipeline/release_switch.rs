@@ -4,8 +4,10 @@
 use super::release::Run;
 use super::retire::STOP_GRACE;
 use super::stop::Stop;
+use super::switch::before_commit;
 use crate::db::{self, Connection, DbError};
 use crate::docker::ContainerId;
+use crate::failpoint;
 use crate::model::deployment::{Deployment, RunState};
 use crate::model::event::{self, Event};
 use crate::model::ids::DeploymentId;
@@ -69,9 +71,11 @@ impl Run {
             data["previous_deployment_id"] = serde_json::json!(previous);
             let random = crate::crypto::random::bytes();
             db::events::append(c, &Event::of_project(random, name, &project, data, now))?;
+            before_commit()?;
             Ok(previous)
         });
         let previous: Option<DeploymentId> = previous.await.map_err(given_up)?;
+        failpoint::pass("switch.after_commit").await;
         self.pipeline.forget_woken(&self.deployment.id);
         self.pipeline.publish().await;
         if let Some(previous) = previous.filter(|previous| *previous != self.deployment.id) {
@@ -113,9 +117,11 @@ impl Run {
             let data = event::project_changed::<&str>(&project, &[]);
             let (random, name) = (crate::crypto::random::bytes(), "project.restarted");
             db::events::append(c, &Event::of_project(random, name, &project, data, now))?;
+            before_commit()?;
             Ok(deployment.container_id)
         });
         let old = old.await.map_err(given_up)?;
+        failpoint::pass("switch.after_commit").await;
         self.pipeline.publish().await;
         drop(turn);
         let Some(old) = old.map(ContainerId).filter(|old| old != container) else { return Ok(()) };

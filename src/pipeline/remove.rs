@@ -4,6 +4,7 @@ use super::Pipeline;
 use super::start::network_name;
 use crate::db::{self, DbError};
 use crate::docker::ContainerId;
+use crate::failpoint;
 use crate::logs::LogName;
 use crate::model::deployment::Deployment;
 use crate::model::ids::{DeploymentId, ProjectId};
@@ -12,6 +13,7 @@ impl Pipeline {
     /// Removes container, image and files of a deployment; its record and its log stay. Absent is fine.
     /// Answers whether nothing is left.
     pub(super) async fn discard(&self, deployment: &Deployment) -> bool {
+        failpoint::pass("cleanup").await;
         let mut clean = true;
         let id = &deployment.id;
         let name = format!("orbitra-{id}");
@@ -130,6 +132,7 @@ impl Pipeline {
                 upstream.cut();
             }
             self.discard(deployment).await;
+            failpoint::pass("remove.half").await;
             self.remove_logs(&deployment.id).await;
         }
         if let Err(error) = self.engine.remove_network(&network_name(project)).await {

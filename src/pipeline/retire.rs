@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Pipeline;
 use crate::db;
 use crate::docker::ContainerId;
+use crate::failpoint;
 use crate::model::deployment::RunState;
 use crate::model::ids::DeploymentId;
 use crate::model::transition::State;
@@ -50,6 +51,7 @@ impl Pipeline {
                 return;
             }
         };
+        failpoint::pass("drain.start").await;
         self.forget_woken(id);
         self.publish().await;
         let last = {
@@ -59,6 +61,7 @@ impl Pipeline {
             self.drain(upstream).await;
             draining
         };
+        failpoint::pass("drain.done").await;
         let _turn = lock.lock().await;
         if !self.end_draining(&last) {
             return;

@@ -3,11 +3,12 @@
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
+use super::deadline::{self, within};
 use super::job::Job;
 use super::stop::Stop;
 use crate::db;
 use crate::logs::LogName;
-use crate::model::build_plan::Output;
+use crate::model::build_plan::{BuildPlan, Output};
 use crate::model::deployment::{CancelReason, Deployment};
 use crate::model::event::{self, Event};
 use crate::model::failure::Failure;
@@ -15,65 +16,90 @@ use crate::model::log_line::{LogLevel, LogSource};
 use crate::model::project::Project;
 use crate::model::transition::State;
 
-/// From the queue to production traffic. Each stage first says in the database that it begins.
+/// From the queue to production traffic. Each stage first says in the database that it begins, and has a deadline.
 async fn run(job: &mut Job) -> Result<(), Stop> {
+    job.failpoint("queued").await?;
     let slot = job.build_slot().await?;
     job.admit().await?;
+    let project = job.project.clone();
+    let limit = |stage| deadline::of(stage, &project);
     if let Some(reference) = job.deployment.image_reference.clone() {
-        let image = job.pull_image(&reference).await?;
+        let pulling = job.pull_image(&reference);
+        let image = within(limit(State::Building), State::Building, pulling).await?;
+        job.failpoint("build.done").await?;
         drop(slot);
-        let started = job.start(&image, None).await?;
-        job.check(&started).await?;
+        job.serve(&image, None).await?;
         return job.switch(None).await;
     }
-    let source = job.source().await?;
+    let source = within(limit(State::Cloning), State::Cloning, job.source()).await?;
+    job.failpoint("clone.done").await?;
     let (cancel, stopping) = (job.cancel.clone(), job.pipeline.tasks.stopping());
+    let detecting = within(limit(State::Detecting), State::Detecting, job.detect(&source));
     // Detection only reads: it may end by itself when nobody waits for it any more.
     let plan = tokio::select! {
-        plan = job.detect(&source) => plan?,
+        plan = detecting => plan?,
         () = cancel.cancelled() => return Err(Stop::Canceled),
         () = stopping.cancelled() => return Err(Stop::Interrupted),
     };
+    let limit = limit(State::Building);
     match &plan.output {
         Output::Static { directory } => {
-            job.publish_files(&source, directory).await?;
+            let publishing = job.publish_files(&source, directory);
+            within(limit, State::Building, publishing).await?;
+            job.failpoint("build.done").await?;
             drop(slot);
         }
         Output::Container { dockerfile, path } => {
-            let image = job.build(&source, dockerfile, path.as_deref()).await?;
+            let building = job.build(&source, dockerfile, path.as_deref());
+            let image = within(limit, State::Building, building).await?;
+            job.failpoint("build.done").await?;
             drop(slot);
-            let started = job.start(&image, Some(&plan)).await?;
-            job.check(&started).await?;
+            job.serve(&image, Some(&plan)).await?;
         }
         Output::StaticBuild { dockerfile, .. } => {
-            job.publish_build(&source, dockerfile).await?;
+            let publishing = job.publish_build(&source, dockerfile);
+            within(limit, State::Building, publishing).await?;
+            job.failpoint("build.done").await?;
             drop(slot);
         }
     }
     job.switch(Some(&plan)).await
 }
 
+impl Job {
+    /// Starts an image and waits until it is healthy.
+    async fn serve(&mut self, image: &str, plan: Option<&BuildPlan>) -> Result<(), Stop> {
+        let limit = deadline::of(State::Starting, &self.project);
+        let started = within(limit, State::Starting, self.start(image, plan)).await?;
+        let limit = deadline::of(State::Checking, &self.project);
+        within(limit, State::Checking, self.check(&started)).await
+    }
+}
+
 impl Pipeline {
-    /// Runs a deployment and writes down how it ended.
+    /// Runs a deployment and writes down how it ended. Answers whether that is written, so that it is not to be
+    /// begun again at once.
     pub(super) async fn deploy(
         &self,
         deployment: Deployment,
         project: Project,
         cancel: CancellationToken,
-    ) {
+    ) -> bool {
         let id = deployment.id.clone();
         let (row, owner) = (deployment.clone(), project.clone());
         let mut job = match Job::open(self, deployment, project, cancel).await {
             Ok(job) => job,
             Err(Stop::Failed(failure)) => {
-                if let Err(error) = self.fail(&row, &owner, row.state, failure).await {
+                let written = self.fail(&row, &owner, row.state, failure).await;
+                if let Err(error) = &written {
                     tracing::error!(deployment = %id, %error, "the failure could not be written down");
                 }
-                return self.ended(&row, &owner).await;
+                self.ended(&row, &owner).await;
+                return written.is_ok();
             }
             Err(stop) => {
                 tracing::error!(deployment = %id, ?stop, "the deployment could not begin");
-                return;
+                return false;
             }
         };
         let ended = match run(&mut job).await {
@@ -82,16 +108,17 @@ impl Pipeline {
             Err(Stop::Canceled) => job.canceled().await,
             Err(Stop::Interrupted) => {
                 job.warn("Orbitra is stopping. The deployment goes on when it is back.");
-                return;
+                return true;
             }
             Err(Stop::Lost(error)) => Err(error),
         };
         if let Err(error) = ended {
             // Nothing is written any more; the next round looks at the row again.
             tracing::error!(deployment = %id, %error, "the deployment was lost");
-            return;
+            return false;
         }
         self.ended(&row, &owner).await;
+        true
     }
 
     /// Closes the log and tells everybody who watches.

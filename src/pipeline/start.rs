@@ -62,6 +62,7 @@ impl Job {
         let creating = self.pipeline.create_new(spec);
         let id = self.unless_canceled(creating).await?;
         self.deployment.container_id = Some(id.0.clone());
+        self.failpoint("container.created").await?;
         let (deployment, container) = (self.deployment.id.clone(), id.0.clone());
         self.pipeline
             .db
@@ -72,6 +73,7 @@ impl Job {
         self.say(format!("Starting the container, PORT={port}"));
         let starting = self.pipeline.start_one(id.clone());
         self.unless_canceled(starting).await?;
+        self.failpoint("container.started").await?;
         self.pipeline.capture(
             &self.deployment.id,
             &id,

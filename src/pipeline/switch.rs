@@ -3,6 +3,7 @@
 use super::job::Job;
 use super::stop::Stop;
 use crate::db::{self, DbError};
+use crate::failpoint;
 use crate::model::build_plan::BuildPlan;
 use crate::model::deployment::{Deployment, Target};
 use crate::model::event::{self, Event};
@@ -16,6 +17,7 @@ impl Job {
         self.stop_if_canceled()?;
         let previous = self.point(plan).await?;
         self.state = State::Ready;
+        failpoint::pass("switch.after_commit").await;
         self.pipeline.publish().await;
         let (id, hosts) = (&self.deployment.id, &self.pipeline.hosts);
         let url = hosts.url_of(&self.deployment.hostname);
@@ -71,6 +73,7 @@ impl Job {
                 let random = crate::crypto::random::bytes();
                 let event = Event::of_project(random, "deployment.succeeded", &project, data, now);
                 db::events::append(c, &event)?;
+                before_commit()?;
                 Ok(previous)
             })
             .await;
@@ -80,6 +83,12 @@ impl Job {
             Err(other) => Err(Stop::Lost(other)),
         }
     }
+}
+
+/// The last moment at which nothing has been switched.
+pub(super) fn before_commit() -> Result<(), DbError> {
+    let injected = failpoint::now("switch.before_commit");
+    injected.map_err(|injected| DbError::Unwritable(injected.to_string()))
 }
 
 /// The first deployment that works says where a project's code is, unless somebody has said so already.

@@ -8,6 +8,7 @@ use super::probe;
 use super::stop::Stop;
 use crate::db;
 use crate::docker::ContainerId;
+use crate::failpoint;
 use crate::model::deployment::{Deployment, RunState};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::ids::DeploymentId;
@@ -84,9 +85,11 @@ impl Pipeline {
         deployment: &Deployment,
         project: &Project,
     ) -> Result<(), Stop> {
+        failpoint::pass("wake.start").await;
         let container = self.container_of(deployment, project).await?;
         let starting = self.engine.start(&container).await;
         starting.map_err(|error| Stop::engine("starting", &error))?;
+        failpoint::pass("wake.started").await;
         self.capture(&deployment.id, &container, false, None, None);
         self.note_woken(&deployment.id);
         let address = self.listening_address(deployment, &container).await?;

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Pipeline;
+use super::{Pipeline, deadline};
 use crate::db::{self, DbError};
 use crate::model::deployment::Deployment;
 use crate::model::ids::{DeploymentId, ProjectId};
@@ -67,12 +67,26 @@ impl Pipeline {
             // In a task of its own: whatever happens there, the entry goes and the next round looks again.
             let inner = pipeline.clone();
             let run = tokio::spawn(async move { inner.deploy(deployment, project, token).await });
-            if let Err(error) = run.await {
-                tracing::error!(deployment = %id, %error, "the deployment's task ended badly");
+            match run.await {
+                Ok(true) => {}
+                // What could not be written now is not tried again in the same breath.
+                Ok(false) => pipeline.pause().await,
+                Err(error) => {
+                    tracing::error!(deployment = %id, %error, "the deployment's task ended badly");
+                }
             }
             pipeline.state.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
             pipeline.signal.wake();
         });
+    }
+
+    /// Waits a little before something is begun again that could not be written down.
+    pub(super) async fn pause(&self) {
+        let stopping = self.tasks.stopping();
+        tokio::select! {
+            () = tokio::time::sleep(deadline::AGAIN) => {}
+            () = stopping.cancelled() => {}
+        }
     }
 
     /// Ends a deployment that nothing runs for.
