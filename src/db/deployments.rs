@@ -148,6 +148,18 @@ pub fn servable(connection: &Connection) -> Result<Vec<Deployment>, DbError> {
     )
 }
 
+/// The deployment that serves from this container, or is thought to.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn running_in(connection: &Connection, container: &str) -> Result<Option<Deployment>, DbError> {
+    let sql = format!(
+        "{SELECT} WHERE d.container_id = ?1 AND d.run_state = 'running' AND d.state IN ('ready', 'crashed')
+            AND p.deleted_at IS NULL AND d.deleted_at IS NULL"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row([container], read).optional()?)
+}
+
 /// Whether a deployment exists and is not finished, whatever its project is: the pipeline's own view.
 ///
 /// # Errors

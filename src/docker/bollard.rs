@@ -7,6 +7,7 @@ mod build;
 mod container;
 mod endpoint;
 mod errors;
+mod events;
 mod network;
 mod owned;
 mod progress;
@@ -233,6 +234,10 @@ impl ContainerEngine for Bollard {
 
     async fn owned(&self) -> Result<Owned, EngineError> {
         owned::list(&self.client()?, &self.instance).await
+    }
+
+    fn events(&self) -> BoxStream<'static, Result<ContainerId, EngineError>> {
+        events::stream(self.client(), &self.instance)
     }
 
     fn output(

@@ -200,6 +200,10 @@ pub trait ContainerEngine: Send + Sync {
     /// All containers, networks and images of this instance, by label. Foreign objects never appear.
     async fn owned(&self) -> Result<Owned, EngineError>;
 
+    /// Names the containers of this instance that start, stop, pause or go, as it happens. The stream ends when the
+    /// engine does; what happened before and in between is not told.
+    fn events(&self) -> BoxStream<'static, Result<ContainerId, EngineError>>;
+
     /// Output of a container from its first byte (or its last `tail` lines); follows while it runs when `follow`.
     fn output(
         &self,

@@ -15,6 +15,7 @@ mod deadline;
 mod detect;
 mod healthy;
 mod job;
+mod listen;
 mod pause;
 mod precompress;
 mod probe;
@@ -158,6 +159,8 @@ impl Pipeline {
             let pipeline = pipeline.clone();
             async move { pipeline.wake_wanted() }
         });
+        let pipeline = self.clone();
+        self.tasks.spawn(async move { pipeline.listen().await });
         let pipeline = self.clone();
         self.tasks.periodic(Signal::default(), Duration::from_secs(15), move || {
             let (pipeline, recovered) = (pipeline.clone(), recovered.clone());

@@ -49,7 +49,7 @@ impl Pipeline {
         }
     }
 
-    async fn reconcile_one(&self, deployment: &Deployment) -> Result<(), DbError> {
+    pub(super) async fn reconcile_one(&self, deployment: &Deployment) -> Result<(), DbError> {
         let Some(container) = deployment.container_id.clone().map(ContainerId) else {
             return Ok(());
         };

@@ -19,7 +19,7 @@ use orbitra::docker::{
     ContainerSpec, ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, NetworkError,
     NetworkSpec, OutputChunk, Owned, OwnedObject, Owner, PullError, PullSpec,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use self::behaviour::Behaviour;
@@ -36,6 +36,8 @@ struct Inner {
     /// Whether a request for `/slow` has come.
     thinking: Arc<AtomicBool>,
     next: AtomicU32,
+    /// What happens to containers, and to which.
+    changes: broadcast::Sender<(&'static str, String)>,
 }
 
 #[derive(Default)]
@@ -83,6 +85,7 @@ impl Engine {
             down: AtomicBool::default(),
             thinking: Arc::default(),
             next: AtomicU32::default(),
+            changes: broadcast::channel(1024).0,
         }))
     }
 
@@ -134,6 +137,23 @@ impl Engine {
         let container = things.containers.get_mut(&format!("orbitra-{deployment}")).unwrap();
         container.process.take().unwrap().cancel();
         container.exit_code = Some(137);
+        let name = container.spec.name.clone();
+        drop(things);
+        self.tell("die", &name);
+    }
+
+    fn tell(&self, action: &'static str, container: &str) {
+        let _ = self.0.changes.send((action, container.to_owned()));
+    }
+
+    /// What happens to containers from now on, as (action, container).
+    pub fn changes(&self) -> BoxStream<'static, (&'static str, String)> {
+        let changes = self.0.changes.subscribe();
+        stream::unfold(changes, |mut changes| async move {
+            let change = changes.recv().await.ok()?;
+            Some((change, changes))
+        })
+        .boxed()
     }
 
     /// Whether a request for `/slow` has come.
@@ -381,6 +401,8 @@ impl ContainerEngine for Engine {
         let (stop, behaviour) = (CancellationToken::new(), container.behaviour.clone());
         container.process = Some(stop.clone());
         let thinking = self.0.thinking.clone();
+        drop(things);
+        self.tell("start", &id.0);
         self.0.runtime.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -401,18 +423,27 @@ impl ContainerEngine for Engine {
 
     async fn stop(&self, id: &ContainerId, _grace: Duration) -> Result<(), EngineError> {
         self.answers()?;
-        if let Some(container) = self.0.things.lock().unwrap().containers.get_mut(&id.0)
-            && let Some(process) = container.process.take()
-        {
+        let ended = {
+            let mut things = self.0.things.lock().unwrap();
+            let container = things.containers.get_mut(&id.0);
+            container.and_then(|container| {
+                let process = container.process.take()?;
+                container.exit_code = Some(0);
+                Some(process)
+            })
+        };
+        if let Some(process) = ended {
             process.cancel();
-            container.exit_code = Some(0);
+            self.tell("die", &id.0);
         }
         Ok(())
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<(), EngineError> {
         self.stop(id, Duration::ZERO).await?;
-        self.0.things.lock().unwrap().containers.remove(&id.0);
+        if self.0.things.lock().unwrap().containers.remove(&id.0).is_some() {
+            self.tell("destroy", &id.0);
+        }
         Ok(())
     }
 
@@ -431,6 +462,13 @@ impl ContainerEngine for Engine {
             networks: networks.collect(),
             images: images.collect(),
         })
+    }
+
+    fn events(&self) -> BoxStream<'static, Result<ContainerId, EngineError>> {
+        match self.answers() {
+            Ok(()) => self.changes().map(|(_, container)| Ok(ContainerId(container))).boxed(),
+            Err(error) => stream::once(std::future::ready(Err(error))).boxed(),
+        }
     }
 
     fn output(

@@ -1,0 +1,70 @@
+//! Hears from the engine that a container started, stopped or is gone, and looks at it. What is not heard is found
+//! by the look every 15 s.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use super::Pipeline;
+use crate::db;
+use crate::docker::{ContainerId, EngineError};
+
+/// How long is gathered before anything is looked at: the engine starts a container that failed by itself.
+const GATHER: Duration = Duration::from_millis(500);
+
+impl Pipeline {
+    /// Listens until the process stops. An engine that was away is asked for everything when it is back.
+    pub(super) async fn listen(&self) {
+        let stopping = self.tasks.stopping();
+        tokio::select! {
+            () = stopping.cancelled() => {}
+            () = self.hear() => {}
+        }
+    }
+
+    async fn hear(&self) {
+        loop {
+            let mut events = self.engine.events();
+            while let Some(Ok(first)) = events.next().await {
+                let mut heard = HashSet::from([first]);
+                let more = async {
+                    while let Some(Ok(container)) = events.next().await {
+                        heard.insert(container);
+                    }
+                };
+                let _ = tokio::time::timeout(GATHER, more).await;
+                for container in heard {
+                    self.look_at(&container).await;
+                }
+            }
+            self.until_it_answers().await;
+            self.reconcile().await;
+        }
+    }
+
+    async fn until_it_answers(&self) {
+        let mut told = false;
+        loop {
+            self.pause().await;
+            let Err(error) = self.engine.info().await else { return };
+            if !told && matches!(error, EngineError::Unreachable(_)) {
+                told = true;
+                tracing::warn!(%error, "the engine is away; what runs, runs on");
+            }
+        }
+    }
+
+    async fn look_at(&self, container: &ContainerId) {
+        let wanted = container.0.clone();
+        let serves = self.db.read(move |c| db::deployments::running_in(c, &wanted)).await;
+        let looked = match serves {
+            Ok(Some(deployment)) => self.reconcile_one(&deployment).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = looked {
+            tracing::error!(container = container.0, %error, "it could not be looked after");
+        }
+    }
+}
