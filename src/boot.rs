@@ -206,6 +206,7 @@ impl Orbitra {
                 data: config.data.clone(),
             },
             drain: config.drain,
+            idle: pipeline::Idle { pause_after: config.sleep_after, stop_after: config.stop_after },
             signal: app.pipeline.clone(),
             tasks: tasks.clone(),
             state: RunningState::new(config.build_concurrency),

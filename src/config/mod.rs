@@ -58,6 +58,12 @@ pub struct Config {
     /// Most bytes of one project's runtime log.
     pub log_bytes: u64,
     pub drain: std::time::Duration,
+    /// How long nobody asks for a deployment until it is paused.
+    pub sleep_after: std::time::Duration,
+    /// How long until it is stopped; not more than `sleep_after` stops it instead of pausing it.
+    pub stop_after: std::time::Duration,
+    /// How long hashed files of a replaced deployment are served; zero is never.
+    pub keep_assets: std::time::Duration,
     pub rates: RateLimits,
     pub access_log: bool,
     pub log: String,
@@ -207,9 +213,10 @@ impl Config {
             git_size_limit: size * 1024 * 1024,
             log_age: std::time::Duration::from_secs(log_days.saturating_mul(24 * 3600)),
             log_bytes: log_size.saturating_mul(1024 * 1024),
-            drain: std::time::Duration::from_secs(
-                get("drain_seconds").parse("a number of seconds")?,
-            ),
+            drain: parse_seconds(&get("drain_seconds"))?,
+            sleep_after: parse_seconds(&get("sleep_after"))?,
+            stop_after: parse_seconds(&get("stop_after"))?,
+            keep_assets: parse_seconds(&get("keep_assets"))?,
             rates: rates::read(&get("rate_free"), &get("rate_professional"), &get("rate_window"))?,
             access_log: get("access_log").parse("true or false")?,
             log: get("log").value,
@@ -229,6 +236,12 @@ fn parse_listen(setting: &Setting) -> Result<SocketAddr, ConfigError> {
     let text = setting.value.trim();
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| setting.error("an address with a port, such as 0.0.0.0:8080"))
+}
+
+/// Up to a hundred years: what is added to the time of day must stay a time.
+fn parse_seconds(setting: &Setting) -> Result<std::time::Duration, ConfigError> {
+    let seconds: u32 = setting.parse("a number of seconds")?;
+    Ok(std::time::Duration::from_secs(u64::from(seconds)))
 }
 
 fn parse_pool(setting: &Setting) -> Result<(Ipv4Addr, u8), ConfigError> {
@@ -292,6 +305,9 @@ mod tests {
             ("ORBITRA_RATE_FREE", "0"),
             ("ORBITRA_RATE_PROFESSIONAL", "2147483647"),
             ("ORBITRA_RATE_WINDOW", "86401"),
+            ("ORBITRA_SLEEP_AFTER", "5m"),
+            ("ORBITRA_STOP_AFTER", "-1"),
+            ("ORBITRA_KEEP_ASSETS", "99999999999999999999"),
         ] {
             let error = load(&[(name, value)]).expect_err(name);
             assert!(error.0.contains(name), "{error}");

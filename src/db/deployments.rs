@@ -134,15 +134,16 @@ pub fn of_project(
     )
 }
 
-/// Ready or crashed deployments: what may serve.
+/// Deployments that have a process now, running or paused, in the order they were accepted.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn servable(connection: &Connection) -> Result<Vec<Deployment>, DbError> {
+pub fn awake(connection: &Connection) -> Result<Vec<Deployment>, DbError> {
     collect(
         connection,
         &format!(
-            "{SELECT} WHERE d.state IN ('ready', 'crashed') AND p.deleted_at IS NULL AND d.deleted_at IS NULL ORDER BY d.seq"
+            "{SELECT} WHERE d.run_state IN ('running', 'paused') AND d.state IN ('ready', 'crashed')
+                AND p.deleted_at IS NULL AND d.deleted_at IS NULL ORDER BY d.seq"
         ),
         &[],
     )
@@ -154,7 +155,7 @@ pub fn servable(connection: &Connection) -> Result<Vec<Deployment>, DbError> {
 /// The database cannot be read.
 pub fn running_in(connection: &Connection, container: &str) -> Result<Option<Deployment>, DbError> {
     let sql = format!(
-        "{SELECT} WHERE d.container_id = ?1 AND d.run_state = 'running' AND d.state IN ('ready', 'crashed')
+        "{SELECT} WHERE d.container_id = ?1 AND d.run_state IN ('running', 'paused') AND d.state IN ('ready', 'crashed')
             AND p.deleted_at IS NULL AND d.deleted_at IS NULL"
     );
     Ok(connection.prepare_cached(&sql)?.query_row([container], read).optional()?)

@@ -32,7 +32,9 @@ impl From<rusqlite::Error> for DbError {
             rusqlite::Error::QueryReturnedNoRows => Self::NotFound,
             rusqlite::Error::SqliteFailure(inner, message) => match inner.code {
                 ErrorCode::ConstraintViolation
-                    if inner.extended_code == 2067 || inner.extended_code == 1555 =>
+                    // Unique, primary key, and a trigger of ours that says `taken`.
+                    if matches!(inner.extended_code, 2067 | 1555)
+                        || message.as_ref().is_some_and(|text| text.starts_with("taken: ")) =>
                 {
                     let text = message.as_deref().unwrap_or_default();
                     Self::Unique(text.rsplit(": ").next().unwrap_or_default().to_owned())

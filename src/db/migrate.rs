@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0010_sources.sql"),
     include_str!("../../migrations/0011_waiting.sql"),
     include_str!("../../migrations/0012_uploads.sql"),
+    include_str!("../../migrations/0013_sleep.sql"),
 ];
 
 /// Brings the schema up to date.

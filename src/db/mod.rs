@@ -27,6 +27,7 @@ pub mod releases;
 pub mod removals;
 pub mod routes;
 pub mod sessions;
+pub mod sleep;
 pub mod source_credentials;
 pub mod transitions;
 pub mod uploads;

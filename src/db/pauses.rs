@@ -32,7 +32,7 @@ pub fn resume(connection: &Connection, id: &ProjectId, now: Timestamp) -> Result
     )?)
 }
 
-/// Deployments of paused projects that run.
+/// Deployments of paused projects that have a process.
 ///
 /// # Errors
 /// The database cannot be read.
@@ -40,11 +40,11 @@ pub fn running(connection: &Connection) -> Result<Vec<DeploymentId>, DbError> {
     ids(
         connection,
         "SELECT d.id FROM deployments d JOIN projects p ON p.id = d.project_id
-         WHERE d.run_state = 'running' AND d.state IN ('ready', 'crashed') AND p.paused_at IS NOT NULL",
+         WHERE d.run_state IN ('running', 'paused') AND d.state IN ('ready', 'crashed') AND p.paused_at IS NOT NULL",
     )
 }
 
-/// Live deployments that sleep though nobody has paused them.
+/// Live deployments that sleep though nobody has paused them and their project does not want it.
 ///
 /// # Errors
 /// The database cannot be read.
@@ -52,7 +52,8 @@ pub fn asleep(connection: &Connection) -> Result<Vec<DeploymentId>, DbError> {
     ids(
         connection,
         "SELECT d.id FROM projects p JOIN deployments d ON d.id = p.live_deployment_id
-         WHERE d.run_state = 'stopped' AND d.state = 'ready' AND p.paused_at IS NULL AND p.deleted_at IS NULL",
+         WHERE d.run_state IN ('stopped', 'paused') AND d.state = 'ready' AND p.paused_at IS NULL AND p.deleted_at IS NULL
+            AND NOT coalesce(json_extract(p.runtime, '$.sleep.live'), 0)",
     )
 }
 

@@ -224,6 +224,14 @@ impl ContainerEngine for Bollard {
         container::inspect(&self.client()?, &id.0).await
     }
 
+    async fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {
+        container::pause(&self.client()?, &id.0).await
+    }
+
+    async fn unpause(&self, id: &ContainerId) -> Result<bool, EngineError> {
+        container::unpause(&self.client()?, &id.0).await
+    }
+
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError> {
         container::stop(&self.client()?, &id.0, grace).await
     }

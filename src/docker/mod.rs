@@ -191,7 +191,15 @@ pub trait ContainerEngine: Send + Sync {
     /// What is true of it now; `None` when there is no such container.
     async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerState>, EngineError>;
 
-    /// SIGTERM, then after `grace` SIGKILL; not running or absent is success.
+    /// Takes all time from its processes; they keep their memory, and connections to them are accepted and wait. Already
+    /// paused is success, not running is not.
+    async fn pause(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Lets a paused one go on. Answers whether it was paused; not paused, not running or absent is `false`.
+    async fn unpause(&self, id: &ContainerId) -> Result<bool, EngineError>;
+
+    /// SIGTERM, then after `grace` SIGKILL; not running or absent is success. A paused one goes on first, so that it can
+    /// end itself.
     async fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError>;
 
     /// Removes it by force with its anonymous volumes; absent is success.

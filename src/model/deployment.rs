@@ -60,8 +60,10 @@ CancelReason {
     User = "user", NewerCommit = "newer_commit", ProjectDeleted = "project_deleted", Shutdown = "shutdown",
 });
 words!(
-    /// Whether a ready deployment has a running container.
-    RunState { None = "none", Running = "running", Stopped = "stopped", Files = "files" });
+/// Whether a ready deployment has a running container. A paused one has its memory and gets no time.
+RunState {
+    None = "none", Running = "running", Paused = "paused", Stopped = "stopped", Files = "files",
+});
 
 /// A commit of a Git repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,6 +13,7 @@ mod clone;
 mod credential;
 mod deadline;
 mod detect;
+mod doze;
 mod healthy;
 mod job;
 mod listen;
@@ -40,6 +41,7 @@ mod wake;
 mod worker;
 
 pub use admission::Room;
+pub use doze::Idle;
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -59,6 +61,7 @@ use crate::events::Bus;
 use crate::git::SourceFetcher;
 use crate::logs::LogStore;
 use crate::model::ids::{DeploymentId, ProjectId};
+use crate::model::timestamp::Timestamp;
 use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::task::{Signal, Tasks};
@@ -92,6 +95,7 @@ pub struct Parts {
     pub build_cpu_millis: u32,
     pub room: Room,
     pub drain: Duration,
+    pub idle: Idle,
     /// Woken when there is something to do.
     pub signal: Signal,
     pub tasks: Tasks,
@@ -106,8 +110,10 @@ pub struct RunningState {
     slots: Arc<Semaphore>,
     /// Starting and stopping one deployment's container happens one at a time.
     locks: Mutex<HashMap<DeploymentId, Arc<tokio::sync::Mutex<()>>>>,
-    /// For how many looks nobody has asked for a deployment.
-    idle: Mutex<HashMap<DeploymentId, u32>>,
+    /// When somebody last needed a deployment that may sleep.
+    used: Mutex<HashMap<DeploymentId, Timestamp>>,
+    /// Looks since a crashed deployment was last tried again.
+    tried: Mutex<HashMap<DeploymentId, u32>>,
     /// Deployments that a request has woken.
     woken: Mutex<HashSet<DeploymentId>>,
     /// Containers whose output is being copied.
@@ -125,7 +131,8 @@ impl RunningState {
             running: Mutex::default(),
             slots: Arc::new(Semaphore::new(builds)),
             locks: Mutex::default(),
-            idle: Mutex::default(),
+            used: Mutex::default(),
+            tried: Mutex::default(),
             woken: Mutex::default(),
             captured: Mutex::default(),
             releasing: Mutex::default(),
@@ -168,6 +175,11 @@ impl Pipeline {
                 recovered.get_or_init(|| pipeline.remove_leftovers()).await;
                 pipeline.reconcile().await;
             }
+        });
+        let pipeline = self.clone();
+        self.tasks.periodic(Signal::default(), self.idle.interval(), move || {
+            let pipeline = pipeline.clone();
+            async move { pipeline.doze().await }
         });
     }
 

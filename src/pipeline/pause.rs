@@ -1,4 +1,5 @@
-//! What a pause means for containers: those of a paused project rest, the live ones of all others run.
+//! What a pause means for containers: those of a paused project rest, the live ones of all others run or
+//! sleep as their project wants.
 
 use super::Pipeline;
 use crate::db::{self, DbError};

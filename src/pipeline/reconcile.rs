@@ -1,5 +1,5 @@
-//! Looks whether what should run does: containers that stopped, came back or moved, and deployments
-//! that nobody asks for any more.
+//! Looks whether what should run does: containers that stopped, came back, moved or are not paused as
+//! they should be.
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
@@ -13,36 +13,37 @@ use crate::model::ids::DeploymentId;
 use crate::model::log_line::LogLevel;
 use crate::model::transition::{State, Step};
 
-/// Looks without a request (15 s apart) after which a deployment that is not live goes to sleep.
-const IDLE_LOOKS: u32 = 20;
+/// Looks (15 s apart) after which a crashed live deployment is tried again.
+const RETRY_LOOKS: u32 = 20;
 
 impl Pipeline {
-    /// One look at every deployment that may serve.
+    /// One look at every deployment that has a process.
     pub(super) async fn reconcile(&self) {
-        let servable = match self.db.read(db::deployments::servable).await {
-            Ok(servable) => servable,
+        let found = self.db.read(|c| -> Result<_, DbError> {
+            Ok((db::deployments::awake(c)?, db::sleep::crashed(c)?))
+        });
+        let (awake, crashed) = match found.await {
+            Ok(found) => found,
             Err(error) => {
                 tracing::error!(%error, "deployments could not be read");
                 return;
             }
         };
+        if awake.is_empty() && crashed.is_empty() {
+            return;
+        }
         // One question instead of one for every deployment: an engine that hangs answers each only after its deadline.
         if let Err(error) = self.engine.info().await {
             tracing::warn!(%error, "the engine does not answer; what runs, runs on");
             return;
         }
-        for deployment in servable {
-            if deployment.run_state != RunState::Running {
-                // A crashed one is tried again, soon and then now and then: what it missed may be back.
-                if deployment.state == State::Crashed
-                    && deployment.is_live
-                    && !deployment.project_paused
-                    && self.is_due(&deployment.id)
-                {
-                    self.routes.want(&deployment.id);
-                }
-                continue;
+        // A crashed one is tried again, soon and then now and then: what it missed may be back.
+        for id in crashed {
+            if self.is_due(&id) {
+                self.routes.want(&id);
             }
+        }
+        for deployment in awake {
             if let Err(error) = self.reconcile_one(&deployment).await {
                 tracing::error!(deployment = %deployment.id, %error, "it could not be looked after");
             }
@@ -61,24 +62,53 @@ impl Pipeline {
                 return Ok(());
             }
         };
-        match state {
-            Some(state) if state.running => self.still_runs(deployment, &container, state).await,
-            // Stopped, or removed behind our back: it sleeps. A live one is woken at once and not by its next visitor.
-            _ => {
-                let lock = self.lock_of(&deployment.id);
-                let _turn = lock.lock().await;
-                // Somebody may have started it while this one waited.
-                let again = self.engine.inspect(&container).await.ok().flatten();
-                if again.is_some_and(|state| state.running) {
-                    return Ok(());
-                }
-                self.sleeps(deployment, &container).await?;
-                if deployment.is_live && !deployment.project_paused {
-                    self.routes.want(&deployment.id);
-                }
-                Ok(())
+        let running = state.filter(|state| state.running);
+        match (running, deployment.run_state) {
+            (Some(state), RunState::Running) if !state.paused => {
+                self.still_runs(deployment, &container, state).await
             }
+            (Some(state), RunState::Paused) if state.paused => Ok(()),
+            _ => self.put_right(&deployment.id, &container).await,
         }
+    }
+
+    /// Engine and database say different things of a container. Looked at once more, because somebody may have started,
+    /// paused or stopped it while this one waited for its lock.
+    async fn put_right(&self, id: &DeploymentId, container: &ContainerId) -> Result<(), DbError> {
+        let lock = self.lock_of(id);
+        let _turn = lock.lock().await;
+        let wanted = id.clone();
+        let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await?;
+        let same = found.filter(|now| now.container_id.as_deref() == Some(&container.0));
+        let Some(deployment) = same else { return Ok(()) };
+        let Ok(state) = self.engine.inspect(container).await else { return Ok(()) };
+        let running = state.filter(|state| state.running);
+        match (running, deployment.run_state) {
+            (Some(state), RunState::Running) if state.paused => {
+                // Somebody else paused it, or we did and were cut off before we wrote it down.
+                if let Err(error) = self.engine.unpause(container).await {
+                    tracing::warn!(deployment = %id, %error, "the container could not go on");
+                }
+            }
+            // It finishes its requests.
+            (Some(_), RunState::Paused) if self.draining().contains(&container.0) => {}
+            (Some(state), RunState::Paused) if !state.paused => {
+                self.come_to_rest(id, container).await;
+            }
+            // Stopped, or removed behind our back: it sleeps. A live one is woken at once and not by its next visitor.
+            (None, RunState::Running) => {
+                self.sleeps(&deployment, container).await?;
+                let message = "It has stopped. The next request starts it again.";
+                self.tell(&deployment, LogLevel::Warn, message.to_owned()).await;
+                if deployment.is_live && !deployment.project_paused {
+                    self.routes.want(id);
+                }
+            }
+            // What the engine lost with its memory is only asleep more deeply.
+            (None, RunState::Paused) => self.sleeps(&deployment, container).await?,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// It runs: is it where we think, has it recovered, does anybody use it?
@@ -110,11 +140,11 @@ impl Pipeline {
         if !captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&container.0) {
             self.capture(&deployment.id, container, false, None, None);
         }
-        // One that was live and is not any more was cut off before it could be stopped.
+        // One that was live and is not any more was cut off before it could rest.
         let left_over = deployment.live_at.is_some()
             && !deployment.is_live
             && !self.is_in(&self.state.woken, &deployment.id);
-        if !deployment.is_live && (left_over || self.is_idle(&deployment.id)) {
+        if left_over {
             self.retire(&deployment.id).await;
         }
         Ok(())
@@ -133,8 +163,6 @@ impl Pipeline {
             })
             .await?;
         self.publish().await;
-        let message = "It has stopped. The next request starts it again.";
-        self.tell(deployment, LogLevel::Warn, message.to_owned()).await;
         Ok(())
     }
 
@@ -192,26 +220,13 @@ impl Pipeline {
 
     /// Whether a crashed deployment is to be tried again: at the first look, then every so many.
     fn is_due(&self, id: &DeploymentId) -> bool {
-        let mut looks = self.state.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = looks.entry(id.clone()).or_insert(IDLE_LOOKS);
+        let mut looks = self.state.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = looks.entry(id.clone()).or_insert(RETRY_LOOKS);
         *count += 1;
-        let due = *count > IDLE_LOOKS;
+        let due = *count > RETRY_LOOKS;
         if due {
             *count = 0;
         }
         due
-    }
-
-    /// Whether nobody has asked for it in the last looks.
-    fn is_idle(&self, id: &DeploymentId) -> bool {
-        let used = self.publisher.upstream(id).is_some_and(|upstream| upstream.take_used());
-        let mut idle = self.state.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let looks = idle.entry(id.clone()).or_insert(0);
-        *looks = if used { 0 } else { *looks + 1 };
-        let sleepy = *looks >= IDLE_LOOKS;
-        if sleepy {
-            idle.remove(id);
-        }
-        sleepy
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Pipeline;
-use super::retire::STOP_GRACE;
 use crate::db::{self, DbError};
 use crate::docker::ContainerId;
 use crate::model::deployment::{Deployment, RunState};
@@ -87,7 +86,7 @@ impl Pipeline {
             {
                 // Nothing waits for the grace it is given.
                 let (pipeline, id) = (self.clone(), deployment.clone());
-                self.tasks.spawn(async move { pipeline.stop_retired(&id).await });
+                self.tasks.spawn(async move { pipeline.settle(&id).await });
             }
         }
         for image in owned.images {
@@ -119,20 +118,19 @@ impl Pipeline {
         }
     }
 
-    /// Stops a container that was still finishing its requests when the process was cut off: the
-    /// database has called it stopped since the switch, so nothing else would look at it.
-    pub(super) async fn stop_retired(&self, id: &DeploymentId) {
+    /// Brings a container to rest that was still finishing its requests when the process was cut off: the database has
+    /// called it paused or stopped since the switch.
+    pub(super) async fn settle(&self, id: &DeploymentId) {
         let lock = self.lock_of(id);
         let _turn = lock.lock().await;
         let wanted = id.clone();
         let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
         let Ok(Some(deployment)) = found else { return };
-        let Some(container) = deployment.container_id.map(ContainerId) else { return };
-        if deployment.run_state == RunState::Stopped && !deployment.is_live {
-            tracing::info!(deployment = %id, "stopping a container that was replaced");
-            if let Err(error) = self.engine.stop(&container, STOP_GRACE).await {
-                tracing::warn!(deployment = %id, %error, "the container could not be stopped");
-            }
+        let rests = matches!(deployment.run_state, RunState::Paused | RunState::Stopped);
+        let container = deployment.container_id.map(ContainerId).filter(|_| rests);
+        let Some(container) = container.filter(|_| !deployment.is_live) else { return };
+        if !self.draining().contains(&container.0) {
+            self.come_to_rest(id, &container).await;
         }
     }
 }

@@ -360,7 +360,7 @@ impl Run {
         self.pipeline.forget_woken(id);
         if self.deployment.live_at.is_some() {
             self.pipeline.retire(id).await;
-            self.pipeline.stop_retired(id).await;
+            self.pipeline.settle(id).await;
         }
     }
 }

@@ -1,15 +1,17 @@
-//! The old deployment after a switch, or one that is paused: no new requests, finish the old ones,
-//! stop. Its container, image and URL stay.
+//! The old deployment after a switch, or one that is paused by its owner: no new requests, finish the
+//! old ones, rest. Its container, image and URL stay.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Pipeline;
-use crate::db;
+use crate::db::{self, DbError};
 use crate::docker::ContainerId;
 use crate::failpoint;
-use crate::model::deployment::RunState;
+use crate::model::deployment::{Deployment, RunState};
 use crate::model::ids::DeploymentId;
+use crate::model::project::Strategy;
 use crate::model::transition::State;
 use crate::routing::upstream::Upstream;
 
@@ -17,33 +19,33 @@ use crate::routing::upstream::Upstream;
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(10);
 
 impl Pipeline {
-    /// Stops a ready deployment that nobody points at or whose project is paused. Safe to repeat; a live
-    /// one, and one that is about to be, is left alone.
+    /// Takes the traffic from a ready deployment that nobody points at or whose project is paused. The first is paused, so
+    /// that the way back is short, and stopped when nobody has gone it for a while; the second is stopped. Safe to repeat;
+    /// a live one, and one that is about to be, is left alone.
     pub(super) async fn retire(&self, id: &DeploymentId) {
         let lock = self.lock_of(id);
         let turn = lock.lock().await;
         // Before the row changes: whoever publishes next forgets an upstream that has no row.
         let upstream = self.publisher.upstream(id);
-        let wanted = id.clone();
-        let stopped = self
-            .db
-            .write(move |c| -> Result<_, db::DbError> {
-                let Some(deployment) = db::deployments::find_any(c, &wanted)? else {
-                    return Ok(None);
-                };
-                let used = (deployment.is_live || db::releases::is_wanted(c, &wanted)?)
-                    && !deployment.project_paused;
-                let runs = matches!(deployment.state, State::Ready | State::Crashed)
-                    && deployment.run_state == RunState::Running
-                    && !used;
-                let Some(container) = deployment.container_id.filter(|_| runs) else {
-                    return Ok(None);
-                };
-                db::transitions::record_run(c, &wanted, RunState::Stopped, Some(&container), None)?;
-                Ok(Some(ContainerId(container)))
-            })
-            .await;
-        let container = match stopped {
+        let (wanted, pauses) = (id.clone(), self.idle.pauses());
+        let resting = self.db.write(move |c| -> Result<_, DbError> {
+            let Some(deployment) = db::deployments::find_any(c, &wanted)? else { return Ok(None) };
+            let rest = if pauses { rest_of(c, &deployment)? } else { RunState::Stopped };
+            let used = (deployment.is_live || db::releases::is_wanted(c, &wanted)?)
+                && !deployment.project_paused;
+            let has_process = match deployment.run_state {
+                RunState::Running => true,
+                RunState::Paused => rest == RunState::Stopped,
+                _ => false,
+            };
+            let runs = matches!(deployment.state, State::Ready | State::Crashed) && has_process;
+            let Some(container) = deployment.container_id.filter(|_| runs && !used) else {
+                return Ok(None);
+            };
+            db::transitions::record_run(c, &wanted, rest, Some(&container), None)?;
+            Ok(Some(ContainerId(container)))
+        });
+        let container = match resting.await {
             Ok(Some(container)) => container,
             Ok(None) => return,
             Err(error) => {
@@ -53,6 +55,8 @@ impl Pipeline {
         };
         failpoint::pass("drain.start").await;
         self.forget_woken(id);
+        // Until now it was of use.
+        self.note_used(id, self.clock.now());
         self.publish().await;
         let last = {
             let draining = self.begin_draining(&container);
@@ -63,18 +67,31 @@ impl Pipeline {
         };
         failpoint::pass("drain.done").await;
         let _turn = lock.lock().await;
-        if !self.end_draining(&last) {
-            return;
+        if self.end_draining(&last) {
+            self.come_to_rest(id, &container).await;
         }
+    }
+
+    /// Makes the engine do what the database says of a deployment that rests. Whoever calls holds its lock.
+    pub(super) async fn come_to_rest(&self, id: &DeploymentId, container: &ContainerId) {
         let wanted = id.clone();
-        let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
-        let taken_back = matches!(&found, Ok(Some(now)) if now.run_state == RunState::Running
-            && now.container_id.as_deref() == Some(&container.0));
-        if taken_back {
-            return;
-        }
-        if let Err(error) = self.engine.stop(&container, STOP_GRACE).await {
-            tracing::warn!(deployment = %id, %error, "the container could not be stopped");
+        let found = match self.db.read(move |c| db::deployments::find_any(c, &wanted)).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(deployment = %id, %error, "it could not be read how it is to rest");
+                return;
+            }
+        };
+        let same = found.filter(|now| now.container_id.as_deref() == Some(&container.0));
+        let rest = same.map_or(RunState::Stopped, |now| now.run_state);
+        let rested = match rest {
+            // Somebody took it back.
+            RunState::Running => return,
+            RunState::Paused => self.engine.pause(container).await,
+            _ => self.engine.stop(container, STOP_GRACE).await,
+        };
+        if let Err(error) = rested {
+            tracing::warn!(deployment = %id, %error, "the container could not be brought to rest");
         }
     }
 
@@ -85,6 +102,12 @@ impl Pipeline {
         if tokio::time::timeout(self.drain, upstream.drained()).await.is_err() {
             upstream.cut();
         }
+    }
+
+    /// Containers that finish their requests.
+    pub(super) fn draining(&self) -> HashSet<String> {
+        let all = self.state.draining.lock().unwrap_or_else(PoisonError::into_inner);
+        all.keys().cloned().collect()
     }
 
     fn begin_draining(&self, container: &ContainerId) -> String {
@@ -105,4 +128,14 @@ impl Pipeline {
         }
         left == 0
     }
+}
+
+/// How a deployment rests that is not needed: what must not run twice, what does not work and what its owner paused
+/// keeps no process.
+fn rest_of(connection: &db::Connection, deployment: &Deployment) -> Result<RunState, DbError> {
+    let project = db::projects::find_any(connection, &deployment.project_id)?;
+    let rolling =
+        project.is_some_and(|(project, _)| project.runtime.release.strategy == Strategy::Rolling);
+    let keeps = rolling && deployment.state == State::Ready && !deployment.project_paused;
+    Ok(if keeps { RunState::Paused } else { RunState::Stopped })
 }

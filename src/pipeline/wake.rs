@@ -1,4 +1,4 @@
-//! A request came for a deployment that sleeps: start it, once, and let the requests on.
+//! A request came for a deployment that sleeps: let it go on or start it, once, and let the requests on.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,6 +18,8 @@ use crate::model::transition::{State, Step};
 
 /// How long a woken application may take until it accepts connections.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How long one that was paused may take to accept a connection; the kernel does it for it.
+const ACCEPTS: Duration = Duration::from_secs(1);
 /// Pause between looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -34,7 +36,8 @@ impl Pipeline {
         }
     }
 
-    /// Starts a stopped deployment's container and routes to it. Safe to repeat. A live one that does not come up has crashed.
+    /// Lets a paused deployment go on or starts a stopped one, and routes to it. Safe to repeat. A live one that does not
+    /// come up has crashed.
     pub(super) async fn wake(&self, id: &DeploymentId) -> Result<(), Stop> {
         let lock = self.lock_of(id);
         let _turn = lock.lock().await;
@@ -49,7 +52,7 @@ impl Pipeline {
             .await?;
         let Some((deployment, project)) = found else { return Ok(()) };
         let may_wake = matches!(deployment.state, State::Ready | State::Crashed)
-            && deployment.run_state == RunState::Stopped
+            && matches!(deployment.run_state, RunState::Stopped | RunState::Paused)
             && !deployment.project_paused;
         if !may_wake {
             self.publish().await;
@@ -74,6 +77,12 @@ impl Pipeline {
             Err(Stop::Failed(failure)) => {
                 let message = format!("It could not be woken: {}", failure.message);
                 self.tell(&deployment, LogLevel::Error, message).await;
+                // What was begun does not stay half awake, where nobody would look after it.
+                if let Some(container) =
+                    deployment.container_id.clone().filter(|_| !deployment.is_live)
+                {
+                    self.come_to_rest(id, &ContainerId(container)).await;
+                }
             }
             Err(_) => {}
         }
@@ -86,12 +95,26 @@ impl Pipeline {
         project: &Project,
     ) -> Result<(), Stop> {
         failpoint::pass("wake.start").await;
+        let paused = deployment.run_state == RunState::Paused;
+        if paused && self.go_on(deployment).await? {
+            return Ok(());
+        }
         let container = self.container_of(deployment, project).await?;
+        if paused {
+            // The engine has lost it. Should the start fail, nothing may take it for something that can go on.
+            let (id, name) = (deployment.id.clone(), container.0.clone());
+            let (stopped, name) = (RunState::Stopped, Some(name));
+            let record = move |c: &db::Connection| {
+                db::transitions::record_run(c, &id, stopped, name.as_deref(), None)
+            };
+            self.db.write(record).await?;
+        }
         let starting = self.engine.start(&container).await;
         starting.map_err(|error| Stop::engine("starting", &error))?;
         failpoint::pass("wake.started").await;
         self.capture(&deployment.id, &container, false, None, None);
         self.note_woken(&deployment.id);
+        self.note_used(&deployment.id, self.clock.now());
         let address = self.listening_address(deployment, &container).await?;
         // A container that was made again from its image is new to the engine.
         let supervised = self.engine.supervise(&container).await;
@@ -104,6 +127,30 @@ impl Pipeline {
             })
             .await?;
         Ok(())
+    }
+
+    /// Lets a paused container go on where it was. `false` when it cannot: the engine has lost it, or it was started again
+    /// and may be anywhere.
+    async fn go_on(&self, deployment: &Deployment) -> Result<bool, Stop> {
+        let container = deployment.container_id.clone().map(ContainerId);
+        let address = deployment.address.as_ref().and_then(|text| text.parse().ok());
+        let (Some(container), Some(address)) = (container, address) else { return Ok(false) };
+        let went_on = self.engine.unpause(&container).await;
+        let went_on = went_on.map_err(|error| Stop::engine("starting", &error))?;
+        if !went_on || !probe::accepts(address, ACCEPTS).await {
+            return Ok(false);
+        }
+        self.note_woken(&deployment.id);
+        self.note_used(&deployment.id, self.clock.now());
+        let id = deployment.id.clone();
+        let name = container.0.clone();
+        self.db
+            .write(move |c| {
+                db::transitions::record_run(c, &id, RunState::Running, Some(&name), None)
+            })
+            .await?;
+        self.capture(&deployment.id, &container, false, None, None);
+        Ok(true)
     }
 
     /// The container that is there, or a new one from the recorded image.

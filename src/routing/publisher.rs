@@ -151,7 +151,9 @@ impl Publisher {
     fn without_container(&self, deployment: &DeploymentRoute) -> Route {
         match (deployment.state, deployment.run_state) {
             (State::Ready, RunState::Files) => Route::Static(self.site(deployment)),
-            (State::Ready, RunState::Stopped) => Route::Asleep(deployment.id.clone()),
+            (State::Ready, RunState::Stopped | RunState::Paused) => {
+                Route::Asleep(deployment.id.clone())
+            }
             (State::Ready, _) => Route::Notice(Notice::Stopped),
             (State::Failed | State::Crashed, _) => Route::Notice(Notice::Failed),
             (State::Canceled, _) => Route::Notice(Notice::Stopped),

@@ -103,6 +103,13 @@ impl Upstream {
         self.empty.notify_waiters();
     }
 
+    /// Retires it unless somebody uses it or has used it since the last look. Answers whether it is retired.
+    pub fn retire_unused(&self) -> bool {
+        let unused = !self.used.load(Ordering::Relaxed)
+            && self.state.compare_exchange(0, RETIRED, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        unused || self.is_retired()
+    }
+
     /// Completes when the upstream is retired and no guard is left. Never completes before
     /// `retire` is called. Any number of callers may wait.
     pub async fn drained(&self) {

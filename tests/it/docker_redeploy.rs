@@ -30,10 +30,10 @@ async fn a_changed_commit_goes_live_without_a_failed_request() {
     repository.commit("server.js", &apps::answering("two"));
     let second = api.deploy_live(&project, &repository).await;
     let first_id = text(&first, "id");
-    // Load goes on until the old container has drained and stopped.
-    until("the old container stops", async || {
-        let running = &orbitra.container_of(&first_id)["State"]["Running"];
-        (running == false).then_some(())
+    // Load goes on until the old container has drained and takes no more time.
+    until("the old container is paused", async || {
+        let paused = &orbitra.container_of(&first_id)["State"]["Paused"];
+        (paused == true).then_some(())
     })
     .await;
     until("many visitors see the second", async || {

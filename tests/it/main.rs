@@ -18,6 +18,7 @@ mod docker_python;
 mod docker_redeploy;
 mod docker_release;
 mod docker_secrets;
+mod docker_sleep;
 mod docker_sources_image;
 mod docker_websocket;
 mod pages;

@@ -17,6 +17,7 @@ mod restart;
 mod room;
 mod runtime_logs;
 mod serving;
+mod sleep;
 mod sources;
 
 use std::sync::Arc;
@@ -37,6 +38,9 @@ use crate::support::api_client::{Answer, Api, host_of, text, try_visit};
 use crate::support::engine::Engine;
 use crate::support::git_server::{GitServer, Repository};
 use crate::support::until::until;
+
+/// Nothing is paused; what is not needed stops at once.
+const NO_PAUSE: &[(&str, &str)] = &[("ORBITRA_STOP_AFTER", "0")];
 
 const DOCKERFILE: &str = "FROM scratch\nCOPY app.json ./\n";
 
@@ -116,6 +120,27 @@ impl Whole {
             Ok((row.get(0)?, serde_json::from_str(&data).unwrap()))
         };
         statement.query_map([], read).unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Writes into a project's settings at a JSON path.
+    fn set_runtime(&self, project: &str, path: &str, value: &Value) {
+        let changed = self.change_rows(
+            "UPDATE projects SET runtime = json_set(runtime, ?2, json(?3)), revision = revision + 1 WHERE id = ?1",
+            [project, path, &value.to_string()],
+        );
+        assert_eq!(changed, 1);
+    }
+
+    /// Writes down that a deployment has a process in this state, as one that was cut off left it.
+    fn set_run_state(&self, id: &str, run_state: &str) {
+        let sql = "UPDATE deployments SET run_state = ?2 WHERE id = ?1";
+        assert_eq!(self.change_rows(sql, [id, run_state]), 1);
+    }
+
+    fn change_rows<const N: usize>(&self, sql: &str, values: [&str; N]) -> usize {
+        let database = rusqlite::Connection::open(self.data.path().join("orbitra.db")).unwrap();
+        database.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        database.execute(sql, rusqlite::params_from_iter(values)).unwrap()
     }
 
     /// Starts the program on the data that is there.

@@ -162,8 +162,28 @@ fn state(answer: ContainerInspectResponse) -> ContainerState {
     }
 }
 
+/// Freezes it.
+pub async fn pause(client: &Docker, id: &str) -> Result<(), EngineError> {
+    match within(CALL, "pause container", client.pause_container(checked(id)?)).await {
+        Err(EngineError::Refused(text)) if text.contains("already paused") => Ok(()),
+        result => result,
+    }
+}
+
+/// Lets it go on.
+pub async fn unpause(client: &Docker, id: &str) -> Result<bool, EngineError> {
+    let call = client.unpause_container(checked(id)?);
+    match found(within(CALL, "unpause container", call).await) {
+        Ok(unpaused) => Ok(unpaused.is_some()),
+        Err(EngineError::Refused(text)) if text.contains("is not paused") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// SIGTERM, then SIGKILL after `grace`.
 pub async fn stop(client: &Docker, id: &str, grace: Duration) -> Result<(), EngineError> {
+    // A frozen process never gets the first of the two.
+    unpause(client, id).await?;
     let options = StopContainerOptions {
         t: Some(i32::try_from(grace.as_secs()).unwrap_or(i32::MAX)),
         ..StopContainerOptions::default()

@@ -61,3 +61,15 @@ async fn cut_wakes_the_guards() {
     guard.cut().await;
     assert!(upstream.is_cut() && upstream.is_retired());
 }
+
+#[test]
+fn only_an_unused_upstream_is_retired_for_that() {
+    let used = upstream();
+    drop(used.acquire().unwrap());
+    assert!(!used.retire_unused(), "somebody has just been here");
+    assert!(used.take_used());
+    let guard = used.acquire().unwrap();
+    assert!(used.take_used() && !used.retire_unused(), "somebody is here");
+    drop(guard);
+    assert!(used.retire_unused() && used.is_retired() && used.retire_unused());
+}

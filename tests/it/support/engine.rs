@@ -19,7 +19,7 @@ use orbitra::docker::{
     ContainerSpec, ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, NetworkError,
     NetworkSpec, OutputChunk, Owned, OwnedObject, Owner, PullError, PullSpec,
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::behaviour::Behaviour;
@@ -74,6 +74,16 @@ struct Container {
     starts: u32,
     exit_code: Option<i64>,
     process: Option<CancellationToken>,
+    /// Whether it accepts connections and answers none.
+    paused: watch::Sender<bool>,
+    /// How often it was paused.
+    pauses: u32,
+}
+
+impl Container {
+    fn runs(&self) -> bool {
+        self.process.is_some() && !*self.paused.borrow()
+    }
 }
 
 impl Engine {
@@ -94,10 +104,10 @@ impl Engine {
         self.0.down.store(down, Ordering::SeqCst);
     }
 
-    /// How many containers, running containers, images and networks there are.
+    /// How many containers, running containers (paused ones are not), images and networks there are.
     pub fn count(&self) -> (usize, usize, usize, usize) {
         let things = self.0.things.lock().unwrap();
-        let running = things.containers.values().filter(|one| one.process.is_some()).count();
+        let running = things.containers.values().filter(|one| one.runs()).count();
         (things.containers.len(), running, things.images.len(), things.networks.len())
     }
 
@@ -105,6 +115,26 @@ impl Engine {
     pub fn starts(&self, deployment: &str) -> Option<u32> {
         let things = self.0.things.lock().unwrap();
         things.containers.get(&format!("orbitra-{deployment}")).map(|one| one.starts)
+    }
+
+    /// Whether a deployment's container is paused, and how often it was.
+    pub fn pauses(&self, deployment: &str) -> (bool, u32) {
+        let things = self.0.things.lock().unwrap();
+        let container = &things.containers[&format!("orbitra-{deployment}")];
+        (container.process.is_some() && *container.paused.borrow(), container.pauses)
+    }
+
+    /// Whether a deployment has a container with a process, paused or not.
+    pub fn has_process(&self, deployment: &str) -> bool {
+        let things = self.0.things.lock().unwrap();
+        let container = things.containers.get(&format!("orbitra-{deployment}"));
+        container.is_some_and(|one| one.process.is_some())
+    }
+
+    /// Pauses or unpauses a deployment's container behind Orbitra's back.
+    pub fn set_paused(&self, deployment: &str, paused: bool) {
+        let things = self.0.things.lock().unwrap();
+        things.containers[&format!("orbitra-{deployment}")].paused.send_replace(paused);
     }
 
     /// What the running containers of a deployment find in a variable.
@@ -352,6 +382,8 @@ impl ContainerEngine for Engine {
             starts: 0,
             exit_code: None,
             process: None,
+            paused: watch::Sender::new(false),
+            pauses: 0,
         });
         Ok(ContainerId(name))
     }
@@ -371,8 +403,14 @@ impl ContainerEngine for Engine {
         let missing = || EngineError::NotFound(format!("No such container: {}", id.0));
         let container = containers.get_mut(&id.0).ok_or_else(missing)?;
         if container.process.is_some() {
-            return Ok(());
+            return if container.runs() {
+                Ok(())
+            } else {
+                let message = "cannot start a paused container, try unpause instead";
+                Err(EngineError::Refused(message.to_owned()))
+            };
         }
+        container.paused.send_replace(false);
         container.starts += 1;
         // A command of its own instead of the application.
         let once = container.spec.entrypoint.is_some();
@@ -401,12 +439,13 @@ impl ContainerEngine for Engine {
         let (stop, behaviour) = (CancellationToken::new(), container.behaviour.clone());
         container.process = Some(stop.clone());
         let thinking = self.0.thinking.clone();
+        let paused = container.paused.subscribe();
         drop(things);
         self.tell("start", &id.0);
         self.0.runtime.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = behaviour::serve(address, behaviour, thinking) => {}
+                () = behaviour::serve(address, behaviour, thinking, paused) => {}
             }
         });
         Ok(())
@@ -421,6 +460,35 @@ impl ContainerEngine for Engine {
         Ok(self.0.things.lock().unwrap().containers.get(&id.0).map(state))
     }
 
+    async fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.answers()?;
+        let mut things = self.0.things.lock().unwrap();
+        let missing = || EngineError::NotFound(format!("No such container: {}", id.0));
+        let container = things.containers.get_mut(&id.0).ok_or_else(missing)?;
+        if container.process.is_none() {
+            return Err(EngineError::Refused(format!("Container {} is not running", id.0)));
+        }
+        if !container.paused.send_replace(true) {
+            container.pauses += 1;
+        }
+        drop(things);
+        self.tell("pause", &id.0);
+        Ok(())
+    }
+
+    async fn unpause(&self, id: &ContainerId) -> Result<bool, EngineError> {
+        self.answers()?;
+        let went_on = {
+            let things = self.0.things.lock().unwrap();
+            let container = things.containers.get(&id.0).filter(|one| one.process.is_some());
+            container.is_some_and(|container| container.paused.send_replace(false))
+        };
+        if went_on {
+            self.tell("unpause", &id.0);
+        }
+        Ok(went_on)
+    }
+
     async fn stop(&self, id: &ContainerId, _grace: Duration) -> Result<(), EngineError> {
         self.answers()?;
         let ended = {
@@ -428,6 +496,7 @@ impl ContainerEngine for Engine {
             let container = things.containers.get_mut(&id.0);
             container.and_then(|container| {
                 let process = container.process.take()?;
+                container.paused.send_replace(false);
                 container.exit_code = Some(0);
                 Some(process)
             })
@@ -496,7 +565,7 @@ fn state(container: &Container) -> ContainerState {
         owner: Some(container.spec.owner.clone()),
         restarts: 0,
         running,
-        paused: false,
+        paused: running && *container.paused.borrow(),
         address: running.then_some(container.address),
         exit_code: container.exit_code.filter(|_| !running),
         out_of_memory: container.spec.entrypoint.is_some()

@@ -10,7 +10,7 @@ use orbitra::model::failure::FailureCode;
 use orbitra::model::problems::Problems;
 use serde_json::{Value, json};
 
-use super::{Whole, change};
+use super::{NO_PAUSE, Whole, change};
 use crate::support::api_client::{host_of, text};
 use crate::support::git_server::Repository;
 use crate::support::load::Load;
@@ -51,7 +51,7 @@ async fn two(whole: &Whole, first: Value) -> (String, Repository, String, String
 
 #[tokio::test]
 async fn a_rollback_starts_the_last_one_and_loses_no_request() {
-    let whole = Whole::start().await;
+    let whole = Whole::start_with(NO_PAUSE).await;
     let (project, _, one, two) = two(&whole, json!({"body": "one"})).await;
     let load = Load::start(whole.api.port, "shop.localhost", 200);
     let wanted = rollback(&whole, &project, None).await.unwrap();
@@ -77,7 +77,7 @@ async fn a_rollback_starts_the_last_one_and_loses_no_request() {
 
 #[tokio::test]
 async fn a_rollback_to_what_does_not_start_leaves_everything_as_it_was() {
-    let whole = Whole::start().await;
+    let whole = Whole::start_with(NO_PAUSE).await;
     let (project, _, one, two) = two(&whole, json!({"body": "one"})).await;
     whole.engine.set_exit(&one, Some(3));
     let load = Load::start(whole.api.port, "shop.localhost", 200);
@@ -155,7 +155,7 @@ async fn a_staged_deployment_is_promoted() {
 
 #[tokio::test]
 async fn a_release_that_was_cut_off_is_finished_at_the_start() {
-    let mut whole = Whole::start().await;
+    let mut whole = Whole::start_with(NO_PAUSE).await;
     let (project, _, one, _) = two(&whole, json!({"body": "one", "delay": 700})).await;
     rollback(&whole, &project, None).await.unwrap();
     until("it is being started", async || (whole.engine.starts(&one) == Some(2)).then_some(()))
@@ -171,7 +171,7 @@ async fn a_release_that_was_cut_off_is_finished_at_the_start() {
 
 #[tokio::test]
 async fn a_newer_wish_replaces_an_older_one() {
-    let whole = Whole::start().await;
+    let whole = Whole::start_with(NO_PAUSE).await;
     let (project, repository, one, two) = two(&whole, json!({"body": "one", "delay": 700})).await;
     change(&repository, &json!({"body": "three"}));
     whole.api.deploy_live(&project, &repository).await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Whole, change};
+use super::{NO_PAUSE, Whole, change};
 use crate::support::api_client::text;
 use crate::support::until::until;
 
@@ -27,7 +27,7 @@ async fn a_deployment_that_is_not_promoted_is_staged() {
 
 #[tokio::test]
 async fn a_superseded_deployment_sleeps_and_is_woken_once_by_many_requests() {
-    let whole = Whole::start().await;
+    let whole = Whole::start_with(NO_PAUSE).await;
     let repository = whole.repository(&json!({"body": "old", "delay": 200}));
     let project = whole.project("shop").await;
     let old = text(&whole.api.deploy_live(&project, &repository).await, "id");

@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use orbitra::docker::BuildError;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// How a commit behaves, from its `app.json`.
 #[derive(Clone, Debug, Deserialize)]
@@ -120,7 +121,12 @@ pub fn site(behaviour: &Behaviour) -> Vec<u8> {
 }
 
 /// The process of a container.
-pub async fn serve(address: SocketAddr, behaviour: Behaviour, thinking: Arc<AtomicBool>) {
+pub async fn serve(
+    address: SocketAddr,
+    behaviour: Behaviour,
+    thinking: Arc<AtomicBool>,
+    paused: watch::Receiver<bool>,
+) {
     tokio::time::sleep(Duration::from_millis(behaviour.delay)).await;
     if behaviour.deaf {
         return std::future::pending().await;
@@ -137,9 +143,12 @@ pub async fn serve(address: SocketAddr, behaviour: Behaviour, thinking: Arc<Atom
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
+        let paused = paused.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
+            let mut paused = paused.clone();
             async move {
+                let _ = paused.wait_for(|paused| !paused).await;
                 if request.uri().path() == "/slow" {
                     thinking.store(true, Ordering::SeqCst);
                     tokio::time::sleep(Duration::from_millis(behaviour.think)).await;
