@@ -5,11 +5,20 @@
 #
 #   cargo build --release
 #   ./bench/builds.sh [path of the orbitra binary]
+#   PART=burn ./bench/builds.sh          only the second part, in about two and a half minutes
 set -euo pipefail
+
+part=${PART:-all}
 
 # shellcheck source=bench/instance.sh
 . "$(dirname "${BASH_SOURCE[0]}")/instance.sh"
-need_images node:22-bookworm-slim python:3.13-slim-trixie debian:bookworm-slim
+images=(node:22-bookworm-slim debian:bookworm-slim)
+names=(node-pnpm)
+if [ "$part" = all ]; then
+  images+=(python:3.13-slim-trixie)
+  names+=(flask static-site vite)
+fi
+need_images "${images[@]}"
 # What a build may use: it is burnt to the last byte, and half of a large machine would take long to fill.
 export ORBITRA_BUILD_MEMORY=${ORBITRA_BUILD_MEMORY:-1024}
 start
@@ -63,30 +72,35 @@ print(round((time.time() - started) * 1000))'
   "$docker" rm -f "$container" >/dev/null
 }
 
-# In rounds, so that a slow minute of the machine does not meet one of them only.
-names=(node-pnpm flask static-site vite)
 for name in "${names[@]}"; do
   cp -r "$here/examples/$name" "$work/$name"
   repository "$name"
   project "$name"
   live "$(deploy "$name")" >/dev/null
-  own_build "$name" >/dev/null
-  own_start "$name" >/dev/null
 done
-echo "redeploy with one changed file, ms (from the POST to live; own: build command and start by hand):"
-for _ in $(seq "$runs"); do
+
+# In rounds, so that a slow minute of the machine does not meet one of them only.
+redeploys() {
   for name in "${names[@]}"; do
-    commit "$work/$name"
-    push "$name"
-    whole=$(live "$(deploy "$name")")
-    commit "$work/$name"
-    build=$(own_build "$name")
-    start=$(own_start "$name")
-    echo "  $name: $whole, own build $build, own start $start, over $((whole - build - start))"
-    echo $((whole - build - start)) >>"$work/$name.over"
+    own_build "$name" >/dev/null
+    own_start "$name" >/dev/null
   done
-done
-for name in "${names[@]}"; do echo "  median of $name: $(median <"$work/$name.over") over"; done
+  echo "redeploy with one changed file, ms (from the POST to live; own: build command and start by hand):"
+  for _ in $(seq "$runs"); do
+    for name in "${names[@]}"; do
+      commit "$work/$name"
+      push "$name"
+      whole=$(live "$(deploy "$name")")
+      commit "$work/$name"
+      build=$(own_build "$name")
+      start=$(own_start "$name")
+      echo "  $name: $whole, own build $build, own start $start, over $((whole - build - start))"
+      echo $((whole - build - start)) >>"$work/$name.over"
+    done
+  done
+  for name in "${names[@]}"; do echo "  median of $name: $(median <"$work/$name.over") over"; done
+}
+if [ "$part" = all ]; then redeploys; fi
 
 # 99th percentile in ms of requests to a project for some seconds, 50 a second, each on time.
 p99() {
@@ -122,9 +136,14 @@ DOCKERFILE
 repository burn
 project burn
 burning() { curl -fsS "$api/deployments/$1/logs?limit=100" -H "$auth" | grep '"message":"[^"]*burning"' >/dev/null; }
+# Idle and burning in turns, and each burning beside the mean of the idle ones around it: what the machine does meanwhile
+# meets both.
+rounds=${RUNS:-5}
+seconds=8
+p99 node-pnpm 2 >/dev/null
 echo "p99 of a running application, ms:"
-for _ in $(seq "$runs"); do
-  idle=$(p99 node-pnpm 10)
+before=$(p99 node-pnpm "$seconds")
+for _ in $(seq "$rounds"); do
   commit "$work/burn"
   push burn
   id=$(deploy burn)
@@ -133,11 +152,15 @@ for _ in $(seq "$runs"); do
     sleep 0.1
   done
   burning "$id" || refuse "The build does not burn."
-  sleep 2
-  busy=$(p99 node-pnpm 10)
+  sleep 1
+  busy=$(p99 node-pnpm "$seconds")
   curl -fsS -o /dev/null -X POST "$api/deployments/$id/cancel" -H "$auth" -H "$json" -d '{}'
-  echo "  idle $idle   while a build burns $busy   ratio $(awk -v b="$busy" -v i="$idle" 'BEGIN { printf "%.2f", b / i }')" | tee -a "$work/ratios"
   curl -fsS -o /dev/null "$api/deployments/$id?wait=60" -H "$auth"
-  sleep 2
+  sleep 1
+  after=$(p99 node-pnpm "$seconds")
+  awk -v a="$before" -v b="$busy" -v c="$after" \
+    'BEGIN { printf "  idle %.2f   while a build burns %.2f   idle %.2f   ratio %.2f\n", a, b, c, 2 * b / (a + c) }' |
+    tee -a "$work/ratios"
+  before=$after
 done
 echo "  median ratio $(awk '{ print $NF }' "$work/ratios" | median)"

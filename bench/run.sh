@@ -36,6 +36,8 @@ field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])
 port=$(free_port)
 export ORBITRA_DATA=$work/data ORBITRA_LISTEN=127.0.0.1:$port
 export ORBITRA_EGRESS_ALLOW=127.0.0.1/32 ORBITRA_EGRESS_ALLOW_HTTP=true ORBITRA_LOG=warn
+# A replaced container is stopped at once and not paused.
+export ORBITRA_STOP_AFTER=0
 api=http://127.0.0.1:$port/api/v1
 
 # Starts the server and prints how many milliseconds passed until /health answered.

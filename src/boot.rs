@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, DataDir, DataDirError};
@@ -83,6 +85,8 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
         egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
         pipeline: Signal::default(),
         routes: Signal::default(),
+        sweep: Signal::default(),
+        measured: watch::Sender::default(),
         traffic: OnceLock::new(),
         stopping: tasks.stopping(),
     });
@@ -163,7 +167,8 @@ impl Orbitra {
         let _ = app.traffic.set(routes.traffic().clone());
         let sites = data.path("sites");
         let base = config.hosts.base_domain().to_owned();
-        let publisher = Publisher::new(app.db.clone(), routes.clone(), sites.clone(), base);
+        let (table, keep) = (routes.clone(), config.keep_assets);
+        let publisher = Publisher::new(app.db.clone(), table, sites.clone(), base, keep);
         // Before the first connection is accepted: what served before the restart serves at once.
         publisher.publish().await?;
         app.load_rate_windows().await?;
@@ -203,11 +208,15 @@ impl Orbitra {
             room: pipeline::Room {
                 memory: config.build_memory_free,
                 disk: config.disk_floor,
+                budget: config.disk_budget,
+                preview_age: config.preview_age.map(|age| age.as_millis() as u64),
                 data: config.data.clone(),
             },
             drain: config.drain,
             idle: pipeline::Idle { pause_after: config.sleep_after, stop_after: config.stop_after },
             signal: app.pipeline.clone(),
+            sweep: app.sweep.clone(),
+            measured: app.measured.clone(),
             tasks: tasks.clone(),
             state: RunningState::new(config.build_concurrency),
         });
@@ -267,6 +276,7 @@ fn start_tasks(app: &App, publisher: &Publisher, tasks: &Tasks) {
             app.forget_old_keys().await;
             app.forget_old_lines().await;
             app.forget_old_uploads().await;
+            app.forget_old_removals().await;
             if let Err(error) = app.db.write(move |c| db::sessions::delete_expired(c, now)).await {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }

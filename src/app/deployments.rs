@@ -175,6 +175,7 @@ impl App {
             container_id: None,
             address: None,
             run_state: RunState::None,
+            alone: false,
             failure: None,
             cancel_reason: None,
             cancel_requested: false,
@@ -195,6 +196,7 @@ impl App {
             release: None,
             project_paused: false,
             waiting: None,
+            branch_label: None,
         }
     }
 

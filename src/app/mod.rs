@@ -22,6 +22,7 @@ mod env_change;
 pub mod env_preview;
 pub mod env_read;
 pub mod events;
+pub mod gc;
 pub mod key_changes;
 pub mod login;
 pub mod overview;
@@ -31,6 +32,7 @@ pub mod project_tokens;
 pub mod projects;
 pub mod promote;
 pub mod rates;
+pub mod receipts;
 pub mod redeploy;
 pub mod registries;
 mod room;
@@ -48,7 +50,7 @@ pub mod welcome;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use error::AppError;
@@ -62,6 +64,7 @@ use crate::docker::ContainerEngine;
 use crate::egress::Policy;
 use crate::events::Bus;
 use crate::logs::LogStore;
+use crate::model::disk::Measure;
 use crate::model::timestamp::Timestamp;
 use crate::routing::traffic::Traffic;
 use crate::task::Signal;
@@ -94,6 +97,10 @@ pub struct Parts {
     pub pipeline: Signal,
     /// Wakes the publisher of routes.
     pub routes: Signal,
+    /// Wakes the sweep, which makes room on the disk.
+    pub sweep: Signal,
+    /// What the last sweep found on the disk; `None` until there was one.
+    pub measured: watch::Sender<Option<Arc<Measure>>>,
     /// What the data plane has done; set when the process serves.
     pub traffic: OnceLock<Traffic>,
     /// Canceled when the process stops: streams and waits end, so that clients connect again.

@@ -13,7 +13,7 @@ use crate::model::audit;
 use crate::model::deployment::RunState;
 use crate::model::event;
 use crate::model::project::Project;
-use crate::model::release::ReleaseKind;
+use crate::model::release::{ReleaseKind, Variables};
 
 impl App {
     /// Pauses a project: nothing of it serves or wakes. Builds under way are finished and end staged;
@@ -113,7 +113,14 @@ impl App {
                     _ => None,
                 };
                 if let Some(live) = live.filter(|live| live.run_state != RunState::Files) {
-                    db::releases::request(c, &id, &live.id, ReleaseKind::Restart, now)?;
+                    db::releases::request(
+                        c,
+                        &id,
+                        &live.id,
+                        ReleaseKind::Restart,
+                        Variables::Current,
+                        now,
+                    )?;
                     // The event follows when the new container has taken over.
                     let deed = Deed::to_project("project.restarted", &project, json!(null));
                     journal::write(c, &actor, Deed { data: None, ..deed }, now)?;

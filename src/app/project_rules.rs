@@ -10,7 +10,9 @@ use crate::model::branch::check_branch;
 use crate::model::catalogue::{FRAMEWORKS, REGIONS, is_framework, is_region};
 use crate::model::hostname::{NameProblem, check_project_name, suggest_project_name};
 use crate::model::problems::Problems;
-use crate::model::project::{Project, normal_path, parse_expected_status, valid_health_path};
+use crate::model::project::{
+    Project, Strategy, normal_path, parse_expected_status, valid_health_path,
+};
 
 /// Settings to change (or, of a new project, to set). `None` leaves a field as it is; of a field that
 /// can be empty, `Some(None)` empties it.
@@ -40,6 +42,12 @@ pub struct ProjectPatch {
     pub health_interval: Option<i64>,
     pub health_timeout: Option<i64>,
     pub health_grace: Option<i64>,
+    pub strategy: Option<String>,
+    pub drain_seconds: Option<Option<i64>>,
+    pub stop_seconds: Option<i64>,
+    pub watch_seconds: Option<i64>,
+    pub sleep_live: Option<bool>,
+    pub sleep_crawlers: Option<bool>,
     pub auto_deploy: Option<bool>,
     pub preview_deployments: Option<bool>,
     pub keep_images: Option<i64>,
@@ -196,6 +204,27 @@ pub fn apply(
     number(&mut health.timeout_seconds, seconds, patch.health_timeout, 1, 60, problems);
     let seconds = "runtime.healthcheck.grace_seconds";
     number(&mut health.grace_seconds, seconds, patch.health_grace, 1, 3600, problems);
+    let release = &mut runtime.release;
+    if let Some(name) = &patch.strategy {
+        match Strategy::parse(name) {
+            Some(strategy) => release.strategy = strategy,
+            None => {
+                let known = Strategy::ALL.map(Strategy::as_str);
+                problems.unknown_value("runtime.release.strategy", known);
+            }
+        }
+    }
+    if let Some(seconds) = patch.drain_seconds {
+        let mut value = 0u32;
+        number(&mut value, "runtime.release.drain_seconds", seconds, 0, 3600, problems);
+        release.drain_seconds = seconds.map(|_| value);
+    }
+    let seconds = "runtime.release.stop_seconds";
+    number(&mut release.stop_seconds, seconds, patch.stop_seconds, 1, 300, problems);
+    let seconds = "runtime.release.watch_seconds";
+    number(&mut release.watch_seconds, seconds, patch.watch_seconds, 0, 3600, problems);
+    set(&mut runtime.sleep.live, patch.sleep_live.as_ref());
+    set(&mut runtime.sleep.crawlers, patch.sleep_crawlers.as_ref());
     set(&mut project.auto_deploy, patch.auto_deploy.as_ref());
     set(&mut project.preview_deployments, patch.preview_deployments.as_ref());
     number(&mut project.keep_images, "keep_images", patch.keep_images, 1, 100, problems);

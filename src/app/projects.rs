@@ -65,6 +65,7 @@ impl App {
             live_crashed: false,
             pending_redeploy: false,
             paused_at: None,
+            release_paused_at: None,
             network_index: 0,
             created_at: now,
             updated_at: now,
@@ -207,6 +208,7 @@ impl App {
                 "updated_at": current.updated_at, "team_id": current.team_id,
                 "url": self.hosts.url_of(&host), "domains": [host], "pending_redeploy": current.pending_redeploy,
                 "live_deployment_id": current.live_deployment_id, "latest_deployment_id": current.latest_deployment_id,
+                "release_paused_at": current.release_paused_at,
             });
             if patch.region.as_ref().is_some_and(|region| *region != current.region) {
                 problems.invalid(

@@ -12,10 +12,11 @@ use crate::db::{self, Connection};
 use crate::events::Change;
 use crate::model::actor::Actor;
 use crate::model::deployment::{Deployment, Status};
+use crate::model::event;
 use crate::model::ids::DeploymentId;
 use crate::model::problems::Problems;
 use crate::model::project::Project;
-use crate::model::release::ReleaseKind;
+use crate::model::release::{ReleaseKind, Variables};
 
 /// What a rollback goes back to. A field that was sent with a wrong type is `None` and stands in the problems.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct RollbackTo {
     pub deployment: Option<String>,
     /// Whether pushes are deployed from now on; as before when `None`.
     pub auto_deploy: Option<bool>,
+    /// Which variables it comes back with.
+    pub variables: Variables,
 }
 
 /// The conflict of whatever a paused project does not do.
@@ -41,7 +44,8 @@ fn refused(deployment: &Deployment) -> AppError {
 }
 
 impl App {
-    /// Wants a staged or superseded deployment to get the traffic; the live one is left as it is.
+    /// Wants a staged or superseded deployment to get the traffic. The live one stays as it is; when releases are paused
+    /// since a rollback, they go on.
     ///
     /// # Errors
     /// A conflict `deployment_not_promotable`, `image_removed` or `project_paused`, or no such deployment.
@@ -62,7 +66,19 @@ impl App {
                 terms.check(current.revision)?;
                 let project = project_again(c, &current)?;
                 match current.status() {
+                    Status::Live if project.release_paused_at.is_none() => {
+                        terms.settle(&app, c, &current)?;
+                        return Ok(current);
+                    }
+                    // What serves is meant to stay: from now on newer ones follow it by themselves again.
                     Status::Live => {
+                        db::projects::pause_release(c, &project.id, None)?;
+                        let after = project_again(c, &current)?;
+                        let data = event::project_changed(&after, &["release_paused_at"]);
+                        let changes = json!({ "release_paused_at": { "from": project.release_paused_at, "to": null } });
+                        let deed = journal::Deed::to_project("project.updated", &after, data);
+                        journal::write(c, &actor, deed.changing(changes), now)?;
+                        let current = deployment_again(c, &id)?;
                         terms.settle(&app, c, &current)?;
                         return Ok(current);
                     }
@@ -70,7 +86,7 @@ impl App {
                     Status::Staged | Status::Superseded => {}
                     _ => return Err(refused(&current)),
                 }
-                db::releases::request(c, &project.id, &id, ReleaseKind::Promote, now)?;
+                db::releases::request(c, &project.id, &id, ReleaseKind::Promote, Variables::Own, now)?;
                 let deed = deed("deployment.promoted", &current, &project, Value::Null);
                 let deed = journal::Deed { data: None, ..deed };
                 journal::write(c, &actor, deed.changing(moves(&project, &id)), now)?;
@@ -139,7 +155,8 @@ impl App {
                     let changed = Project { auto_deploy, updated_at, ..project.clone() };
                     db::projects::update(c, &changed)?;
                 }
-                db::releases::request(c, &project.id, &target.id, ReleaseKind::Rollback, now)?;
+                let kind = ReleaseKind::Rollback;
+                db::releases::request(c, &project.id, &target.id, kind, to.variables, now)?;
                 let deed = deed("deployment.rolled_back", &target, &project, Value::Null);
                 let deed = journal::Deed { data: None, ..deed };
                 journal::write(c, &actor, deed.changing(changes), now)?;

@@ -1,5 +1,6 @@
 //! The server itself, for instance admins.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::may::{Action, require_instance_admin, require_scope};
@@ -7,6 +8,7 @@ use super::{App, AppError};
 use crate::config::machine::Machine;
 use crate::db;
 use crate::model::actor::Actor;
+use crate::model::disk::Measure;
 use crate::model::transition::State;
 use crate::routing::traffic::Traffic;
 
@@ -25,6 +27,10 @@ pub struct SystemState {
     pub database_bytes: u64,
     /// What is written and not yet in the database file.
     pub wal_bytes: u64,
+    /// What the last sweep found on the disk; `None` until there was one.
+    pub disk: Option<Arc<Measure>>,
+    /// Bytes left on the fullest disk that builds need.
+    pub free_bytes: Option<u64>,
     /// Deployments that are under way.
     pub building: usize,
     pub queued: usize,
@@ -52,14 +58,26 @@ impl App {
             (Machine::look(&data), size("orbitra.db"), size("orbitra.db-wal"))
         });
         let unfinished = self.db.read(db::deployments::unfinished);
-        let (looked, unfinished, engine) = tokio::join!(looked, unfinished, self.engine_state());
+        let (looked, unfinished, engine, free_bytes) =
+            tokio::join!(looked, unfinished, self.engine_state(), self.free_disk());
         let (machine, database_bytes, wal_bytes) =
             looked.map_err(|error| AppError::Internal(error.to_string()))?;
         let unfinished = unfinished?;
         let queued = unfinished.iter().filter(|one| one.state == State::Queued).count();
         let building = unfinished.len() - queued;
         let traffic = self.traffic.get().cloned();
-        Ok(SystemState { machine, engine, traffic, database_bytes, wal_bytes, building, queued })
+        let disk = self.last_measure();
+        Ok(SystemState {
+            machine,
+            engine,
+            traffic,
+            database_bytes,
+            wal_bytes,
+            disk,
+            free_bytes,
+            building,
+            queued,
+        })
     }
 
     async fn engine_state(&self) -> Option<EngineState> {

@@ -33,6 +33,8 @@ fn app() -> (App, tempfile::TempDir) {
         egress: Policy::parse::<&str>(&[], false).expect("a policy"),
         pipeline: Signal::default(),
         routes: Signal::default(),
+        sweep: Signal::default(),
+        measured: Default::default(),
         traffic: std::sync::OnceLock::new(),
         stopping: tokio_util::sync::CancellationToken::default(),
     });

@@ -115,7 +115,7 @@ fn is_official(frontend: &str) -> bool {
 }
 
 /// Instructions with their continuation lines joined and comments left out.
-fn instructions(text: &str) -> Vec<String> {
+pub(super) fn instructions(text: &str) -> Vec<String> {
     let backtick = text.lines().take(5).any(|line| {
         let line: String = line.to_ascii_lowercase().split_whitespace().collect();
         line == "#escape=`"

@@ -20,6 +20,7 @@ mod php;
 mod pins;
 mod procfile;
 pub mod python;
+pub mod remote_files;
 mod requirement;
 mod ruby;
 mod runtime;

@@ -10,7 +10,7 @@ use super::{DetectError, Overrides, directory, pins};
 use crate::git::SourceTree;
 use crate::model::build_plan::RepositorySettings;
 use crate::model::catalogue;
-use crate::model::project::valid_health_path;
+use crate::model::project::{Strategy, valid_health_path};
 use crate::model::suggest::nearest;
 
 const FILE: &str = "orbitra.toml";
@@ -20,7 +20,7 @@ const LONGEST_PATTERN: usize = 500;
 
 const TOP: &[&str] = &["framework", "build", "runtime", "versions"];
 const BUILD: &[&str] = &["install_command", "command", "output_dir", "dockerfile", "watch"];
-const RUNTIME: &[&str] = &["start_command", "release_command", "port", "healthcheck"];
+const RUNTIME: &[&str] = &["start_command", "release_command", "port", "healthcheck", "strategy"];
 
 /// Names that are used elsewhere, and what is meant by them here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -128,6 +128,11 @@ impl FromFile {
                     return Err(bad(&name, "must be a path such as \"/healthz\""));
                 }
                 self.repository.health_path = Some(path.to_owned());
+            }
+            "strategy" => {
+                let strategy = value.as_str().and_then(Strategy::parse);
+                let problem = "must be \"rolling\" or \"single\"";
+                self.repository.strategy = Some(strategy.ok_or_else(|| bad(&name, problem))?);
             }
             other => return Err(unknown("runtime", other, RUNTIME)),
         }
@@ -253,6 +258,7 @@ mod tests {
             RepositorySettings {
                 port: Some(8000),
                 health_path: own("/healthz"),
+                strategy: Some(Strategy::Single),
                 watch: vec!["apps/shop/**".into(), "packages/**".into(), "!**/*.md".into()],
             }
         );
@@ -332,6 +338,10 @@ mod tests {
             (
                 "runtime.healthcheck = 'http://x/'",
                 "is wrong: `runtime.healthcheck` must be a path such as \"/healthz\".",
+            ),
+            (
+                "runtime.strategy = 'Single'",
+                "is wrong: `runtime.strategy` must be \"rolling\" or \"single\".",
             ),
             (
                 "versions.python = 3.12",

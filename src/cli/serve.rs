@@ -38,7 +38,11 @@ async fn serve(config: Config) -> Result<(), CliError> {
     tracing::info!("stopping: running requests finish first; applications run on");
     tokio::select! {
         () = orbitra.stop() => tracing::info!("stopped"),
-        () = wait(&mut terminate, &mut interrupt) => tracing::warn!("stopped at once"),
+        () = wait(&mut terminate, &mut interrupt) => {
+            tracing::warn!("stopped at once");
+            // Whoever asks twice does not wait for threads that finish their requests.
+            std::process::exit(1);
+        }
     }
     Ok(())
 }

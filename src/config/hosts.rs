@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{ConfigError, Setting};
+use crate::model::hostname;
 
 /// Which names are whose, and how URLs to them are written.
 #[derive(Clone, Debug)]
@@ -109,6 +110,11 @@ impl Hosts {
             Some(port) => format!("{}://{host}:{port}", self.scheme),
             None => format!("{}://{host}", self.scheme),
         }
+    }
+
+    /// The URL of a branch, by its label.
+    pub fn url_of_branch(&self, label: &str) -> String {
+        self.url_of(&hostname::of_branch(label, &self.base_domain))
     }
 
     /// The URL of dashboard and API, without a slash at the end.

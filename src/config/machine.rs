@@ -19,27 +19,37 @@ pub struct Machine {
 impl Machine {
     /// Looks at the machine, with the file system `data` is on. Reads files, so it may take a moment.
     pub fn look(data: &Path) -> Self {
-        let disk = rustix::fs::statvfs(data).ok();
-        let bytes = |blocks: u64, size: u64| blocks.saturating_mul(size);
+        let disk = disk(data);
         Self {
             os: std::env::consts::OS,
             arch: std::env::consts::ARCH,
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: memory("MemTotal"),
             memory_available_bytes: memory("MemAvailable"),
-            disk_bytes: disk.as_ref().map(|disk| bytes(disk.f_blocks, disk.f_frsize)),
-            disk_available_bytes: disk.as_ref().map(|disk| bytes(disk.f_bavail, disk.f_frsize)),
+            disk_bytes: disk.map(|disk| disk.bytes),
+            disk_available_bytes: disk.map(|disk| disk.available),
         }
     }
 }
 
+/// A file system.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk {
+    pub bytes: u64,
+    /// What is left for Orbitra's own account.
+    pub available: u64,
+}
+
+/// The file system that a path is on; `None` when there is no such path.
+pub fn disk(path: &Path) -> Option<Disk> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    Some(Disk { bytes: bytes(disk.f_blocks), available: bytes(disk.f_bavail) })
+}
+
 /// Bytes that are left for Orbitra's own account on the fullest file system of these paths; `None` when none is known.
 pub fn least_free_disk(paths: impl Iterator<Item = PathBuf>) -> Option<u64> {
-    let free = |path: PathBuf| {
-        let disk = rustix::fs::statvfs(&path).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-    };
-    paths.filter_map(free).min()
+    paths.filter_map(|path| disk(&path)).map(|disk| disk.available).min()
 }
 
 /// Bytes in a line of the kernel's memory table.

@@ -51,6 +51,10 @@ pub struct Config {
     pub build_memory_free: u64,
     /// Bytes of disk that must be free before a build begins.
     pub disk_floor: u64,
+    /// Bytes that everything kept may take together; 0 is a share of the engine's disk.
+    pub disk_budget: u64,
+    /// How long a preview is kept; `None` is for ever.
+    pub preview_age: Option<std::time::Duration>,
     /// Bytes.
     pub git_size_limit: u64,
     /// How long runtime logs are kept.
@@ -180,6 +184,8 @@ impl Config {
         let memory: u64 = get("build_memory").parse("a number of MiB")?;
         let memory_free: u64 = get("build_memory_free").parse("a number of MiB")?;
         let disk_floor: u64 = get("disk_floor").parse("a number of MiB")?;
+        let disk_budget: u64 = get("disk_budget").parse("a number of MiB")?;
+        let preview_days: u64 = get("preview_days").parse("a number of days")?;
         let size: u64 = get("git_size_limit").parse("a number of MiB")?;
         let log_days: u64 = get("log_days").parse("a number of days")?;
         let log_size: u64 = get("log_size").parse("a number of MiB")?;
@@ -210,6 +216,10 @@ impl Config {
                 some => some.saturating_mul(1024 * 1024),
             },
             disk_floor: disk_floor.saturating_mul(1024 * 1024),
+            disk_budget: disk_budget.saturating_mul(1024 * 1024),
+            preview_age: (preview_days > 0).then(|| {
+                std::time::Duration::from_secs(preview_days.min(36_500).saturating_mul(24 * 3600))
+            }),
             git_size_limit: size * 1024 * 1024,
             log_age: std::time::Duration::from_secs(log_days.saturating_mul(24 * 3600)),
             log_bytes: log_size.saturating_mul(1024 * 1024),

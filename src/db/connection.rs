@@ -23,8 +23,8 @@ const READERS: usize = 4;
 
 /// What a write hands back: called with the outcome of the commit.
 type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
-/// One write: runs in a savepoint and says whether to keep it.
-type Job = Box<dyn FnOnce(&Connection) -> (bool, Reply) + Send>;
+/// One write: runs in a savepoint and says whether to keep it. Without a transaction to run in it only says who waits.
+type Job = Box<dyn FnOnce(Option<&Connection>) -> (bool, Reply) + Send>;
 
 /// The database. Clones share the same connections.
 #[derive(Clone)]
@@ -118,6 +118,13 @@ impl Db {
     {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
+            let Some(connection) = connection else {
+                let reply: Reply = Box::new(move |committed| {
+                    let reason = committed.err().unwrap_or_default();
+                    let _ = answer.send(Err(E::from(DbError::Unwritable(reason))));
+                });
+                return (false, reply);
+            };
             let result = work(connection);
             let keep = result.is_ok();
             let reply: Reply = Box::new(move |committed| {
@@ -180,21 +187,27 @@ fn run_writer(
 ) {
     while let Ok(first) = jobs.recv() {
         let mut replies = Vec::new();
+        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+            let (_, reply) = first(None);
+            reply(Err(error.to_string()));
+            continue;
+        }
         let committed = (|| {
-            connection.execute_batch("BEGIN IMMEDIATE")?;
             let waiting = std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1));
             for job in waiting {
                 connection.execute_batch("SAVEPOINT one")?;
-                let outcome =
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(connection)));
+                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    job(Some(connection))
+                }));
                 let keep = matches!(outcome, Ok((true, _)));
+                // First of all: on a full disk SQLite has ended the transaction, and what follows fails.
+                if let Ok((_, reply)) = outcome {
+                    replies.push(reply);
+                }
                 if !keep {
                     connection.execute_batch("ROLLBACK TO one")?;
                 }
                 connection.execute_batch("RELEASE one")?;
-                if let Ok((_, reply)) = outcome {
-                    replies.push(reply);
-                }
             }
             if let Err(injected) = failpoint::now("db.before_commit") {
                 return Err(rusqlite::Error::InvalidPath(injected.to_string().into()));

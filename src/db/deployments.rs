@@ -19,7 +19,8 @@ const SELECT: &str = "SELECT d.id, d.project_id, d.seq, d.state, d.target, d.tri
     (SELECT json_group_array(e.key) FROM deployment_env e WHERE e.deployment_id = d.id), d.source_deployment_id,
     (SELECT r.phase FROM releases r WHERE r.deployment_id = d.id ORDER BY r.seq LIMIT 1), p.paused_at IS NOT NULL,
     CASE WHEN d.state = 'queued' THEN d.waiting END,
-    d.upload_id, d.image_reference, d.image_pin
+    d.upload_id, d.image_reference, d.image_pin,
+    (SELECT b.label FROM branch_hosts b WHERE b.project_id = d.project_id AND b.branch = d.branch), d.alone
     FROM deployments d JOIN projects p ON p.id = d.project_id";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -72,6 +73,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         upload_id: super::read::optional(row, 38, UploadId::parse)?,
         image_reference: row.get(39)?,
         image_pin: row.get(40)?,
+        branch_label: row.get(41)?,
+        alone: row.get(42)?,
     })
 }
 
@@ -134,6 +137,30 @@ pub fn of_project(
     )
 }
 
+/// Every deployment with its state, also what is being deleted.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn all_states(connection: &Connection) -> Result<Vec<(DeploymentId, State)>, DbError> {
+    let mut statement = connection.prepare_cached("SELECT id, state FROM deployments")?;
+    let read = |row: &Row<'_>| {
+        Ok((
+            super::read::id(row, 0, DeploymentId::parse)?,
+            super::read::word(row, 1, State::parse)?,
+        ))
+    };
+    Ok(statement.query_map([], read)?.collect::<Result<_, _>>()?)
+}
+
+/// The deployment a project points at.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn live(connection: &Connection, project: &ProjectId) -> Result<Option<Deployment>, DbError> {
+    let sql = format!("{SELECT} WHERE p.id = ?1 AND d.id = p.live_deployment_id");
+    Ok(connection.prepare_cached(&sql)?.query_row([project.as_str()], read).optional()?)
+}
+
 /// Deployments that have a process now, running or paused, in the order they were accepted.
 ///
 /// # Errors
@@ -168,6 +195,21 @@ pub fn running_in(connection: &Connection, container: &str) -> Result<Option<Dep
 pub fn find_any(connection: &Connection, id: &DeploymentId) -> Result<Option<Deployment>, DbError> {
     let sql = format!("{SELECT} WHERE d.id = ?1");
     Ok(connection.prepare_cached(&sql)?.query_row([id.as_str()], read).optional()?)
+}
+
+/// The deployment that cleared its project's cache last, up to this one.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn last_clearing(
+    connection: &Connection,
+    deployment: &Deployment,
+) -> Result<Option<DeploymentId>, DbError> {
+    let sql = "SELECT id FROM deployments WHERE project_id = ?1 AND clear_cache AND seq <= ?2
+        ORDER BY seq DESC LIMIT 1";
+    let given = params![deployment.project_id.as_str(), deployment.seq];
+    let found = connection.prepare_cached(sql)?.query_row(given, |row| row.get::<_, String>(0));
+    Ok(found.optional()?.and_then(|id| DeploymentId::parse(&id)))
 }
 
 /// How many wait before this one.

@@ -18,6 +18,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0011_waiting.sql"),
     include_str!("../../migrations/0012_uploads.sql"),
     include_str!("../../migrations/0013_sleep.sql"),
+    include_str!("../../migrations/0014_switch.sql"),
+    include_str!("../../migrations/0015_receipts.sql"),
+    include_str!("../../migrations/0016_retention.sql"),
 ];
 
 /// Brings the schema up to date.

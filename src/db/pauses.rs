@@ -53,7 +53,8 @@ pub fn asleep(connection: &Connection) -> Result<Vec<DeploymentId>, DbError> {
         connection,
         "SELECT d.id FROM projects p JOIN deployments d ON d.id = p.live_deployment_id
          WHERE d.run_state IN ('stopped', 'paused') AND d.state = 'ready' AND p.paused_at IS NULL AND p.deleted_at IS NULL
-            AND NOT coalesce(json_extract(p.runtime, '$.sleep.live'), 0)",
+            AND NOT coalesce(json_extract(p.runtime, '$.sleep.live'), 0)
+            AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.project_id = p.id)",
     )
 }
 

@@ -16,7 +16,7 @@ const SELECT: &str = "SELECT p.id, p.team_id, p.name, p.region, p.framework, p.d
     coalesce((SELECT d.state = 'crashed' FROM deployments d WHERE d.id = p.live_deployment_id), 0),
     p.network_index, p.created_at, p.updated_at, p.revision, p.paused_at,
     coalesce((SELECT d.env_revision < CASE d.target WHEN 'preview' THEN p.preview_env_revision ELSE p.env_revision END
-        FROM deployments d WHERE d.id = p.live_deployment_id), 0)
+        FROM deployments d WHERE d.id = p.live_deployment_id), 0), p.release_paused_at
     FROM projects p";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Project> {
@@ -42,6 +42,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Project> {
         revision: row.get(18)?,
         paused_at: row.get::<_, Option<i64>>(19)?.map(Timestamp),
         pending_redeploy: row.get(20)?,
+        release_paused_at: row.get::<_, Option<i64>>(21)?.map(Timestamp),
     })
 }
 
@@ -216,6 +217,22 @@ pub fn point_at(
     )?)
 }
 
+/// From this moment on new deployments wait until somebody promotes one, or (`None`) do not wait any more.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn pause_release(
+    connection: &Connection,
+    project: &ProjectId,
+    since: Option<Timestamp>,
+) -> Result<(), DbError> {
+    connection.execute(
+        "UPDATE projects SET release_paused_at = ?2, revision = revision + 1 WHERE id = ?1 AND release_paused_at IS NOT ?2",
+        params![project.as_str(), since.map(|since| since.0)],
+    )?;
+    Ok(())
+}
+
 /// Marks a project as deleted: nobody sees it any more, its name is free at once.
 ///
 /// # Errors
@@ -226,6 +243,7 @@ pub fn mark_deleted(
     now: Timestamp,
 ) -> Result<(), DbError> {
     super::releases::drop_of_project(connection, id)?;
+    super::branch_hosts::drop_of_project(connection, id)?;
     exactly_one(connection.execute(
         "UPDATE projects SET deleted_at = ?2, live_deployment_id = NULL WHERE id = ?1 AND deleted_at IS NULL",
         params![id.as_str(), now.0],

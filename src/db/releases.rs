@@ -6,10 +6,10 @@ use super::DbError;
 use super::error::exactly_one;
 use crate::model::deployment::Phase;
 use crate::model::ids::{DeploymentId, ProjectId};
-use crate::model::release::{Release, ReleaseKind};
+use crate::model::release::{Release, ReleaseKind, ReturnReason, Variables};
 use crate::model::timestamp::Timestamp;
 
-const SELECT: &str = "SELECT seq, project_id, deployment_id, kind, phase, attempts FROM releases";
+const SELECT: &str = "SELECT seq, project_id, deployment_id, kind, phase, attempts, variables, from_id FROM releases";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Release> {
     Ok(Release {
@@ -19,6 +19,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Release> {
         kind: super::read::word(row, 3, ReleaseKind::parse)?,
         phase: super::read::word(row, 4, Phase::parse)?,
         attempts: row.get(5)?,
+        variables: super::read::word(row, 6, Variables::parse)?,
+        from: super::read::optional(row, 7, DeploymentId::parse)?,
     })
 }
 
@@ -39,6 +41,7 @@ pub fn request(
     project: &ProjectId,
     deployment: &DeploymentId,
     kind: ReleaseKind,
+    variables: Variables,
     now: Timestamp,
 ) -> Result<(), DbError> {
     let older = connection
@@ -49,21 +52,52 @@ pub fn request(
         )
         .optional()?;
     if let Some(older) = older {
-        if kind != ReleaseKind::Restart && older.deployment_id == *deployment {
+        let same = older.deployment_id == *deployment && older.variables == variables;
+        if kind != ReleaseKind::Restart && same {
             return Ok(());
         }
         take(connection, older.seq)?;
     }
     connection.execute(
-        "INSERT INTO releases (project_id, lane, kind, deployment_id, phase, requested_at)
-         VALUES (?1, ?2, ?3, ?4, 'starting', ?5)",
-        params![project.as_str(), kind.lane(), kind.as_str(), deployment.as_str(), now.0],
+        "INSERT INTO releases (project_id, lane, kind, deployment_id, phase, requested_at, variables)
+         VALUES (?1, ?2, ?3, ?4, 'starting', ?5, ?6)",
+        params![
+            project.as_str(), kind.lane(), kind.as_str(), deployment.as_str(), now.0, variables.as_str(),
+        ],
     )?;
     connection.execute(
         "UPDATE deployments SET failure = NULL WHERE id = ?1 AND state IN ('ready', 'crashed')",
         [deployment.as_str()],
     )?;
     touch(connection, deployment)
+}
+
+/// Writes down that the traffic goes back by itself, from a deployment that fails. Whatever somebody wants counts more.
+///
+/// # Errors
+/// `Stale` when another switch is wanted.
+pub fn request_return(
+    connection: &Connection,
+    project: &ProjectId,
+    from: &DeploymentId,
+    to: &DeploymentId,
+    reason: ReturnReason,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let kind = ReleaseKind::Return(reason);
+    let wanted: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM releases WHERE project_id = ?1 AND lane = ?2)",
+        [project.as_str(), kind.lane()],
+        |row| row.get(0),
+    )?;
+    if wanted {
+        return Err(DbError::Stale);
+    }
+    request(connection, project, to, kind, Variables::Own, now)?;
+    exactly_one(connection.execute(
+        "UPDATE releases SET from_id = ?3 WHERE project_id = ?1 AND lane = ?2",
+        params![project.as_str(), kind.lane(), from.as_str()],
+    )?)
 }
 
 /// Every wish, the oldest first, a project's switch before its restart.

@@ -20,6 +20,7 @@ pub fn mark(
     deployment: &Deployment,
     now: Timestamp,
 ) -> Result<(), DbError> {
+    super::branch_hosts::leave(connection, &deployment.id)?;
     exactly_one(connection.execute(
         "UPDATE deployments SET deleted_at = ?2, revision = revision + 1 WHERE id = ?1 AND deleted_at IS NULL",
         params![deployment.id.as_str(), now.0],

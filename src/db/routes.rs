@@ -1,10 +1,13 @@
 //! What the proxy needs to know, derived in one query.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 
 use super::DbError;
 use crate::model::deployment::{RunState, Target};
 use crate::model::ids::{DeploymentId, ProjectId};
+use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
 
 /// A deployment as the proxy sees it.
@@ -20,6 +23,8 @@ pub struct DeploymentRoute {
     pub container_id: Option<String>,
     pub is_live: bool,
     pub paused: bool,
+    /// It may not run beside another deployment, and has none of the traffic: nothing wakes it.
+    pub rests: bool,
     /// Its files answer a path without a file with `index.html`.
     pub fallback: bool,
 }
@@ -33,6 +38,16 @@ pub struct ProjectRoute {
     /// State of the newest deployment, for the page of a project that has never been live.
     pub latest: Option<State>,
     pub paused: bool,
+    /// Crawlers and monitors wake what sleeps.
+    pub crawlers: bool,
+}
+
+/// A deployment whose traffic went to another one.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    pub id: DeploymentId,
+    pub project: ProjectId,
+    pub at: Timestamp,
 }
 
 /// Every deployment of every project.
@@ -43,7 +58,8 @@ pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbEr
     let mut statement = connection.prepare_cached(
         "SELECT d.id, d.project_id, d.hostname, d.state, d.target, d.run_state, d.address, p.live_deployment_id IS d.id,
             p.paused_at IS NOT NULL, d.container_id,
-            d.run_state = 'files' AND coalesce(json_extract(d.plan, '$.output.fallback'), 0)
+            d.run_state = 'files' AND coalesce(json_extract(d.plan, '$.output.fallback'), 0),
+            d.alone AND p.live_deployment_id IS NOT d.id
          FROM deployments d JOIN projects p ON p.id = d.project_id WHERE p.deleted_at IS NULL AND d.deleted_at IS NULL",
     )?;
     let rows = statement
@@ -60,6 +76,7 @@ pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbEr
                 paused: row.get(8)?,
                 container_id: row.get(9)?,
                 fallback: row.get(10)?,
+                rests: row.get(11)?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -74,7 +91,7 @@ pub fn projects(connection: &Connection) -> Result<Vec<ProjectRoute>, DbError> {
     let mut statement = connection.prepare_cached(
         "SELECT p.id, p.name, p.live_deployment_id,
             (SELECT d.state FROM deployments d WHERE d.project_id = p.id AND d.deleted_at IS NULL ORDER BY d.seq DESC LIMIT 1),
-            p.paused_at IS NOT NULL
+            p.paused_at IS NOT NULL, coalesce(json_extract(p.runtime, '$.sleep.crawlers'), 0)
          FROM projects p WHERE p.deleted_at IS NULL",
     )?;
     let rows = statement
@@ -85,6 +102,34 @@ pub fn projects(connection: &Connection) -> Result<Vec<ProjectRoute>, DbError> {
                 live: super::read::optional(row, 2, DeploymentId::parse)?,
                 latest: super::read::optional(row, 3, State::parse)?,
                 paused: row.get(4)?,
+                crawlers: row.get(5)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(rows)
+}
+
+/// Deployments that lost their traffic within this time and can answer without being woken, the last one first.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn replaced(connection: &Connection, within: Duration) -> Result<Vec<Replaced>, DbError> {
+    if within.is_zero() {
+        return Ok(Vec::new());
+    }
+    let seconds = i64::try_from(within.as_secs()).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(
+        "SELECT d.id, d.project_id, d.superseded_at FROM deployments d
+         WHERE d.superseded_at > (unixepoch() - ?1) * 1000 AND d.run_state IN ('files', 'running')
+            AND d.state = 'ready' AND d.deleted_at IS NULL
+         ORDER BY d.superseded_at DESC",
+    )?;
+    let rows = statement
+        .query_map([seconds], |row| {
+            Ok(Replaced {
+                id: super::read::id(row, 0, DeploymentId::parse)?,
+                project: super::read::id(row, 1, ProjectId::parse)?,
+                at: Timestamp(row.get(2)?),
             })
         })?
         .collect::<Result<_, _>>()?;

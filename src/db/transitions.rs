@@ -212,10 +212,47 @@ pub fn record_run(
     container: Option<&str>,
     address: Option<&str>,
 ) -> Result<(), DbError> {
+    if let (RunState::Running, Some(address)) = (run_state, address) {
+        leave_address(connection, id, address)?;
+    }
     exactly_one(connection.execute(
         "UPDATE deployments SET run_state = ?2, container_id = ?3, address = coalesce(?4, address), revision = revision + 1 WHERE id = ?1",
         params![id.as_str(), run_state.as_str(), container, address],
     )?)
+}
+
+/// Whoever was thought to be at this address is not there any more: the engine has given it to another container.
+/// Answers whether anybody was.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn leave_address(
+    connection: &Connection,
+    id: &DeploymentId,
+    address: &str,
+) -> Result<bool, DbError> {
+    let ip = address.rsplit_once(':').map_or(address, |(ip, _)| ip);
+    // Ports differ between deployments, and an address without its port ends with the colon.
+    let left = connection.execute(
+        "UPDATE deployments SET run_state = 'stopped', revision = revision + 1
+         WHERE run_state IN ('running', 'paused') AND id <> ?1 AND substr(address, 1, length(?2)) = ?2",
+        params![id.as_str(), format!("{ip}:")],
+    )?;
+    Ok(left > 0)
+}
+
+/// Whether it may not run beside another deployment of its project.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn record_alone(
+    connection: &Connection,
+    id: &DeploymentId,
+    alone: bool,
+) -> Result<(), DbError> {
+    connection
+        .execute("UPDATE deployments SET alone = ?2 WHERE id = ?1", params![id.as_str(), alone])?;
+    Ok(())
 }
 
 /// It got production traffic for the first time.
@@ -312,5 +349,6 @@ pub fn remove(
     from: State,
     now: Timestamp,
 ) -> Result<(), DbError> {
+    super::branch_hosts::leave(connection, id)?;
     step(connection, id, from, Step::Remove, now).map(|_| ())
 }

@@ -13,6 +13,7 @@ mod owned;
 mod progress;
 mod pull;
 mod session;
+mod usage;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,9 +29,10 @@ use tokio_util::sync::CancellationToken;
 use self::endpoint::Endpoint;
 use super::{
     BuildError, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, ContainerId, ContainerSpec,
-    ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, NetworkError, NetworkSpec,
-    OutputChunk, Owned, PullError, PullSpec,
+    ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, ImageUse, NetworkError,
+    NetworkSpec, OutputChunk, Owned, PullError, PullSpec,
 };
+use crate::model::build_cache::Record;
 
 /// How long an ordinary call may take.
 const CALL: Duration = Duration::from_secs(30);
@@ -45,6 +47,8 @@ pub struct Bollard {
     instance: String,
     /// Where the engine keeps its images, once it was asked.
     storage: OnceCell<Option<PathBuf>>,
+    /// What images are made of, which never changes.
+    layers: usage::KnownLayers,
     /// Older engines accept two networks of one name; one maker at a time never makes them.
     making_network: Mutex<()>,
 }
@@ -61,6 +65,7 @@ impl Bollard {
             endpoint: Endpoint::parse(docker_host)?,
             instance,
             storage: OnceCell::new(),
+            layers: usage::KnownLayers::default(),
             making_network: Mutex::new(()),
         })
     }
@@ -184,6 +189,12 @@ impl ContainerEngine for Bollard {
         Ok(Some(ImageInfo {
             id: image.id.unwrap_or_default(),
             size_bytes: image.size.and_then(|size| size.try_into().ok()).unwrap_or(0),
+            digests: image
+                .repo_digests
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|name| digest(name))
+                .collect(),
             exposed_ports,
         }))
     }
@@ -240,6 +251,18 @@ impl ContainerEngine for Bollard {
         container::remove(&self.client()?, &id.0).await
     }
 
+    async fn images(&self) -> Result<Vec<ImageUse>, EngineError> {
+        usage::images(&self.client()?, &self.instance, &self.layers).await
+    }
+
+    async fn build_cache(&self) -> Result<Vec<Record>, EngineError> {
+        usage::build_cache(&self.endpoint).await
+    }
+
+    async fn remove_cache(&self, id: &str) -> Result<u64, EngineError> {
+        usage::remove_cache(&self.client()?, id).await
+    }
+
     async fn owned(&self) -> Result<Owned, EngineError> {
         owned::list(&self.client()?, &self.instance).await
     }
@@ -256,4 +279,9 @@ impl ContainerEngine for Bollard {
     ) -> BoxStream<'static, Result<OutputChunk, EngineError>> {
         container::output(self.client(), &id.0, tail, follow)
     }
+}
+
+/// The digest of `node@sha256:…`.
+fn digest(reference: &str) -> Option<String> {
+    reference.split_once('@').map(|(_, digest)| digest.to_owned())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::Owner;
+use crate::model::network::Network;
 
 /// A build to run.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct BuildSpec {
     /// The whole build's deadline.
     pub timeout: Duration,
     pub limits: BuildLimits,
+    /// Private networks that the build's steps may reach; they reach none beside these.
+    pub open_networks: Vec<Network>,
 }
 
 /// What all steps of one build together may use. `None` is no limit.

@@ -1,35 +1,51 @@
-//! Holds the steps of one build in a control group of its own.
+//! Holds the steps of one build: in a control group of its own, and away from this machine's networks.
 //!
 //! The engine's build request hands no limits on: BuildKit runs every step of every build side by side in groups
 //! without any. So each build gives its steps an entry of `/etc/hosts` that no other has, and as soon as a step of
-//! it appears its processes are moved into the build's own group. The entry's address is no part of what BuildKit
-//! looks its cache up by.
+//! it appears its network is closed and its processes are moved into the build's own group. The entry's address is no
+//! part of what BuildKit looks its cache up by.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{self, Read};
-use std::net::Ipv4Addr;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
+
 use super::build::BuildLimits;
+use super::build_bundle::{self, Bundle};
+use super::build_fence::{self, Closed};
 use super::cgroup::{self, Group};
+use super::{build_network, build_steps};
+use crate::model::network::Network;
 
 /// Name of the entry. The same for every build, because the name is part of what the cache is looked up by.
 pub const HOST: &str = "orbitra-build";
-/// Pause between two looks; how long a step may run before it is held.
-const PAUSE: Duration = Duration::from_millis(10);
+/// Pause between two looks. The engine takes several times as long from a step's group to its program.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Before whatever else wants the processor: a look that comes late is a step that ran unheld.
+const PRIORITY: i32 = -20;
 /// Looks between two searches for where the engine keeps the groups of steps.
-const SEARCH: u32 = 100;
-/// Directories looked into in one search.
-const SEARCHED: usize = 2000;
+const SEARCH: u32 = 500;
 /// How often processes that are being started meanwhile are looked for in one look.
 const ROUNDS: usize = 50;
 /// Bytes of a hosts file that are read.
 const HOSTS_BYTES: u64 = 16 * 1024;
+
+/// How a build's steps are held.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// What the entry of this build's steps points at.
+    pub marker: Ipv4Addr,
+    pub limits: BuildLimits,
+    /// Private networks that steps may reach.
+    pub open: Vec<Network>,
+    /// Directory the engine keeps everything in; without it no step's network can be closed.
+    pub storage: Option<PathBuf>,
+}
 
 /// The guard of one build. Dropping it kills what is left of the build's steps.
 pub struct BuildGuard {
@@ -39,33 +55,34 @@ pub struct BuildGuard {
 struct Shared {
     root: PathBuf,
     group: Group,
-    marker: Ipv4Addr,
+    hold: Hold,
+    own: Vec<IpAddr>,
     stop: AtomicBool,
     adopted: AtomicUsize,
+    late: AtomicUsize,
+    /// Why a step's network could not be closed.
+    open: Mutex<Option<String>>,
 }
 
 impl BuildGuard {
-    /// Begins to watch for steps that carry `marker`. The group is named after the instance, which has one process at a
-    /// time, and `number`.
+    /// Begins to watch for steps. The group is named after the instance, which has one process at a time, and `number`.
     ///
     /// # Errors
     /// Orbitra cannot make control groups here.
-    pub fn begin(
-        instance: &str,
-        number: u64,
-        marker: Ipv4Addr,
-        limits: BuildLimits,
-    ) -> io::Result<Self> {
+    pub fn begin(instance: &str, number: u64, hold: Hold) -> io::Result<Self> {
         let root = PathBuf::from(cgroup::ROOT);
         let (prefix, own) = (format!("{instance}-"), format!("{}-", std::process::id()));
         cgroup::sweep(&root, &prefix, &own);
-        let group = Group::create(&root, &format!("{prefix}{own}{number}"), limits)?;
+        let group = Group::create(&root, &format!("{prefix}{own}{number}"), hold.limits)?;
         let shared = Arc::new(Shared {
             root,
             group,
-            marker,
+            hold,
+            own: build_network::own_addresses(),
             stop: AtomicBool::new(false),
             adopted: AtomicUsize::new(0),
+            late: AtomicUsize::new(0),
+            open: Mutex::default(),
         });
         let watching = shared.clone();
         std::thread::Builder::new()
@@ -88,6 +105,16 @@ impl BuildGuard {
     pub fn refused_processes(&self) -> u64 {
         self.shared.group.refused_processes()
     }
+
+    /// How many steps were ended because they ran before their network was closed.
+    pub fn late(&self) -> usize {
+        self.shared.late.load(Ordering::SeqCst)
+    }
+
+    /// Why a step reaches this machine's networks, if one does. Said once.
+    pub fn take_open(&self) -> Option<String> {
+        self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 impl Drop for BuildGuard {
@@ -98,39 +125,39 @@ impl Drop for BuildGuard {
 }
 
 /// What is known of a step's group.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 enum Step {
-    Ours,
+    /// With whether its network was dealt with.
+    Ours(Arc<AtomicBool>),
     Foreign,
 }
 
 impl Shared {
-    fn watch(&self) {
+    fn watch(self: Arc<Self>) {
+        // Of this thread and of those it starts. Where it is not allowed, no limit can be set either.
+        let _ = setpriority_process(None, PRIORITY);
         let mut known: HashMap<PathBuf, Step> = HashMap::new();
         let (mut parents, mut looks) = (Vec::new(), 0_u32);
         while !self.stop.load(Ordering::SeqCst) {
             if looks.is_multiple_of(SEARCH) || parents.is_empty() {
-                parents = step_parents(&self.root);
+                parents = build_steps::parents(&self.root);
             }
             looks = looks.wrapping_add(1);
             let mut seen = Vec::new();
             for parent in &parents {
-                for directory in steps(parent) {
+                for directory in build_steps::groups(parent) {
                     seen.push(directory.clone());
                     let step = match known.get(&directory) {
-                        Some(step) => *step,
+                        Some(step) => step.clone(),
                         None => match self.recognise(&directory) {
                             Some(step) => {
-                                if step == Step::Ours {
-                                    self.adopted.fetch_add(1, Ordering::SeqCst);
-                                }
-                                known.insert(directory.clone(), step);
+                                known.insert(directory.clone(), step.clone());
                                 step
                             }
                             None => continue,
                         },
                     };
-                    if step == Step::Ours {
+                    if matches!(&step, Step::Ours(closed) if closed.load(Ordering::SeqCst)) {
                         self.adopt_all(&directory);
                     }
                 }
@@ -140,22 +167,63 @@ impl Shared {
         }
     }
 
-    /// Whose step it is; `None` while it is being set up.
-    fn recognise(&self, directory: &Path) -> Option<Step> {
+    /// Whose step it is; `None` while it is being set up. The network of one of ours is being closed from then on.
+    fn recognise(self: &Arc<Self>, directory: &Path) -> Option<Step> {
+        let name = build_steps::name(directory)?;
+        let bundle = self.hold.storage.as_deref().and_then(|at| Bundle::read(at, name));
+        let ours = match &bundle {
+            Some(bundle) => bundle.has_entry(HOST, self.hold.marker),
+            None => self.is_ours_by_its_files(directory)?,
+        };
+        if !ours {
+            return Some(Step::Foreign);
+        }
+        self.adopted.fetch_add(1, Ordering::SeqCst);
+        let closed = Arc::new(AtomicBool::new(false));
+        match bundle {
+            Some(bundle) => self.close(directory, &bundle, closed.clone()),
+            None => self.stays_open(&closed, "the engine's description of it is not here"),
+        }
+        Some(Step::Ours(closed))
+    }
+
+    /// Whether a step whose description is not to be had is one of ours; `None` while it is being set up.
+    fn is_ours_by_its_files(&self, directory: &Path) -> Option<bool> {
         let pid = cgroup::processes(directory).into_iter().next()?;
-        let root = format!("/proc/{pid}/root");
-        let (theirs, ours) = (fs::metadata(&root).ok()?, fs::metadata("/").ok()?);
-        if (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()) {
+        if !build_fence::runs_program(pid) {
             // The engine's own program that becomes the step.
             return None;
         }
-        let hosts = hosts(&Path::new(&root).join("etc/hosts")).unwrap_or_default();
-        let entry = |line: &str| {
-            let mut words = line.split_ascii_whitespace();
-            words.next().and_then(|word| word.parse().ok()) == Some(self.marker)
-                && words.any(|word| word == HOST)
-        };
-        Some(if hosts.lines().any(entry) { Step::Ours } else { Step::Foreign })
+        let path = PathBuf::from(format!("/proc/{pid}/root/etc/hosts"));
+        let hosts = build_bundle::small_file(&path, HOSTS_BYTES).unwrap_or_default();
+        Some(build_bundle::names(&hosts, HOST, self.hold.marker))
+    }
+
+    /// Closes the network of a step, in a thread that ends in the step's namespace.
+    fn close(self: &Arc<Self>, directory: &Path, bundle: &Bundle, closed: Arc<AtomicBool>) {
+        let rules = build_network::rules(&self.hold.open, &bundle.resolvers(), &self.own);
+        let (shared, directory, done) = (self.clone(), directory.to_owned(), closed.clone());
+        let thread = std::thread::Builder::new().name("build-fence".to_owned());
+        let begun = thread.spawn(move || {
+            match build_fence::close(&directory, &rules, || shared.adopt_all(&directory)) {
+                Ok(Closed::InTime) => {}
+                Ok(Closed::Late) => {
+                    shared.late.fetch_add(1, Ordering::SeqCst);
+                    shared.group.kill();
+                }
+                Err(error) => shared.stays_open(&done, &error.to_string()),
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        if let Err(error) = begun {
+            self.stays_open(&closed, &error.to_string());
+        }
+    }
+
+    fn stays_open(&self, closed: &AtomicBool, reason: &str) {
+        closed.store(true, Ordering::SeqCst);
+        tracing::warn!(reason, "the network of a build's step could not be closed");
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
     }
 
     fn adopt_all(&self, directory: &Path) {
@@ -172,93 +240,11 @@ impl Shared {
     }
 }
 
-/// Reads a file that the build might have put in the place of the engine's: no link, no pipe, not much of it.
-fn hosts(path: &Path) -> io::Result<String> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).unwrap_or(0);
-    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let mut bytes = Vec::new();
-    if file.metadata()?.is_file() {
-        file.take(HOSTS_BYTES).read_to_end(&mut bytes)?;
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// The directories in which BuildKit makes a group for each step: `<parent>/buildkit/<step>`, or with systemd as the
-/// engine's driver `system.slice:docker:<step>` somewhere near the top.
-fn step_parents(root: &Path) -> Vec<PathBuf> {
-    let top =
-        if root.join("cgroup.controllers").exists() { root.to_owned() } else { root.join("pids") };
-    let (mut found, mut looked) = (Vec::new(), 0);
-    let mut level = vec![top];
-    for _ in 0..4 {
-        let mut next = Vec::new();
-        for directory in level {
-            if looked >= SEARCHED {
-                return found;
-            }
-            looked += 1;
-            let below = directories(&directory);
-            let holds_steps = directory.file_name().is_some_and(|name| name == "buildkit")
-                || below.iter().any(|path| is_systemd_step(path));
-            if holds_steps {
-                found.push(directory);
-            } else {
-                next.extend(below);
-            }
-        }
-        level = next;
-    }
-    found
-}
-
-/// The groups of steps in such a directory.
-fn steps(parent: &Path) -> Vec<PathBuf> {
-    let mut found = directories(parent);
-    if parent.file_name().is_none_or(|name| name != "buildkit") {
-        found.retain(|path| is_systemd_step(path));
-    }
-    found
-}
-
-fn is_systemd_step(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.contains(".slice:docker:"))
-}
-
-fn directories(path: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(path) else { return Vec::new() };
-    entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
-
-    #[test]
-    fn steps_are_found_where_each_driver_makes_them() {
-        let root = tempfile::tempdir().unwrap();
-        for directory in ["pids/docker/buildkit/abc", "pids/docker/0123", "pids/system.slice/x"] {
-            fs::create_dir_all(root.path().join(directory)).unwrap();
-        }
-        let parents = step_parents(root.path());
-        assert_eq!(parents, [root.path().join("pids/docker/buildkit")]);
-        assert_eq!(steps(&parents[0]), [root.path().join("pids/docker/buildkit/abc")]);
-
-        let root = tempfile::tempdir().unwrap();
-        fs::write(root.path().join("cgroup.controllers"), "cpu memory pids").unwrap();
-        for directory in ["system.slice/system.slice:docker:abc", "system.slice/ssh.service"] {
-            fs::create_dir_all(root.path().join(directory)).unwrap();
-        }
-        let parents = step_parents(root.path());
-        assert_eq!(parents, [root.path().join("system.slice")]);
-        assert_eq!(steps(&parents[0]), [parents[0].join("system.slice:docker:abc")]);
-    }
 
     #[test]
     fn version_two_gets_its_limits_in_its_own_words() {
@@ -280,14 +266,5 @@ mod tests {
             .unwrap();
         fs::write(root.path().join("orbitra/b/pids.events"), "max 7\n").unwrap();
         assert_eq!((group.memory_kills(), group.refused_processes()), (1, 7));
-    }
-
-    #[test]
-    fn a_hosts_file_that_is_a_link_or_a_pipe_is_not_read() {
-        let directory = tempfile::tempdir().unwrap();
-        let link = directory.path().join("link");
-        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
-        assert!(hosts(&link).is_err());
-        assert_eq!(hosts(Path::new("/dev/zero")).unwrap(), "");
     }
 }

@@ -138,7 +138,7 @@ impl Group {
     }
 
     /// Kills every process of the group, again and again until none is left or some time has passed.
-    fn kill(&self) {
+    pub fn kill(&self) {
         let begin = Instant::now();
         // The one that a process is moved to last has them all.
         let Some(last) = self.all().last().map(|path| path.to_path_buf()) else { return };
@@ -147,12 +147,7 @@ impl Group {
             if left.is_empty() || begin.elapsed() > END {
                 return;
             }
-            for pid in left {
-                if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-                    // It may have ended by itself.
-                    let _ = kill_process(pid, Signal::KILL);
-                }
-            }
+            left.into_iter().for_each(kill);
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -189,6 +184,13 @@ pub fn sweep(root: &Path, prefix: &str, own: &str) {
 pub fn processes(directory: &Path) -> Vec<u32> {
     let text = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     text.lines().filter_map(|line| line.trim().parse().ok()).filter(|pid| *pid != 0).collect()
+}
+
+fn kill(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended by itself.
+        let _ = kill_process(pid, Signal::KILL);
+    }
 }
 
 /// The number after a word in a table of the kernel; 0 when it is not there.

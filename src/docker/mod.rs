@@ -5,13 +5,19 @@
 
 pub mod bollard;
 pub mod build;
+mod build_bundle;
 mod build_failure;
+mod build_fence;
 mod build_guard;
+mod build_network;
+mod build_steps;
 mod cgroup;
 pub mod error;
 pub mod labels;
 pub mod pull;
+mod route_rules;
 pub mod sockets;
+pub mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +36,9 @@ pub use build::{BuildEvent, BuildEvents, BuildLimits, BuildSpec, BuiltImage};
 pub use error::{BuildError, EngineError};
 pub use labels::Owner;
 pub use pull::{Credentials, ImageSource, PullError, PullSpec};
+pub use usage::ImageUse;
+
+use crate::model::build_cache::Record;
 
 /// The engine's own identifier of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -120,6 +129,8 @@ pub struct ImageInfo {
     /// Content address, `sha256:…`.
     pub id: String,
     pub size_bytes: u64,
+    /// Digests it has in registries it was pulled from, `sha256:…`; none for one that was made here.
+    pub digests: Vec<String>,
     /// Ports the image declares, TCP only.
     pub exposed_ports: Vec<u16>,
 }
@@ -204,6 +215,16 @@ pub trait ContainerEngine: Send + Sync {
 
     /// Removes it by force with its anonymous volumes; absent is success.
     async fn remove(&self, id: &ContainerId) -> Result<(), EngineError>;
+
+    /// Every image on the engine, also those of others, with the layers it is made of.
+    async fn images(&self) -> Result<Vec<ImageUse>, EngineError>;
+
+    /// Every record of the build cache, also those of others. The engine adds up, which may take a while.
+    async fn build_cache(&self) -> Result<Vec<Record>, EngineError>;
+
+    /// Removes one record of the build cache unless a build uses it or another record stands on it. Answers the bytes
+    /// that came free; none when it is not there.
+    async fn remove_cache(&self, id: &str) -> Result<u64, EngineError>;
 
     /// All containers, networks and images of this instance, by label. Foreign objects never appear.
     async fn owned(&self) -> Result<Owned, EngineError>;

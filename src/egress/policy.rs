@@ -116,6 +116,12 @@ impl Policy {
             || opened.suffixes.iter().any(|suffix| name.ends_with(suffix.as_str()))
     }
 
+    /// The networks and names the operator opened.
+    pub(super) fn opened(&self) -> (Vec<Network>, Vec<String>) {
+        let opened = self.0.load();
+        (opened.networks.clone(), opened.names.clone())
+    }
+
     fn opens(&self, host: &str) -> bool {
         match literal(host) {
             Some(address) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::error::EgressError;
 use super::policy::Policy;
+use crate::model::network::Network;
 
 /// How long a name may take to resolve.
 const RESOLVE: Duration = Duration::from_secs(10);
@@ -30,6 +31,19 @@ impl Policy {
         }
         if any { Ok(()) } else { Err(unknown()) }
     }
+
+    /// The networks the operator opened, and the addresses that the opened names have now. For programs that no
+    /// connection of Orbitra's serves, a name behind `*.` opens nothing.
+    pub async fn opened_networks(&self) -> Vec<Network> {
+        let (mut networks, names) = self.opened();
+        for name in names {
+            let found = tokio::net::lookup_host((name.as_str(), 0));
+            if let Ok(Ok(found)) = tokio::time::timeout(RESOLVE, found).await {
+                networks.extend(found.map(|address| Network::of(address.ip())));
+            }
+        }
+        networks
+    }
 }
 
 #[cfg(test)]
@@ -47,6 +61,9 @@ mod tests {
         assert_eq!(closed.check_reachable("8.8.8.8", 22).await, refused);
         assert_eq!(open.check_reachable("127.0.0.1", 22).await, Ok(()));
         assert_eq!(open.check_reachable("LocalHost", 5000).await, Ok(()));
+        let opened = open.opened_networks().await;
+        assert!(opened.contains(&Network::parse("127.0.0.1").unwrap()), "{opened:?}");
+        assert_eq!(closed.opened_networks().await, []);
         let unknown = open.check_reachable("no-such-name.example.invalid", 443).await;
         assert!(matches!(unknown, Err(EgressError::Dns(_))), "{unknown:?}");
     }

@@ -24,6 +24,8 @@ pub enum FetchError {
     TooLarge { limit_megabytes: u64 },
     #[error("Fetching took longer than {seconds} seconds.")]
     TimedOut { seconds: u64 },
+    #[error("No space is left on the server's disk. Free some and deploy again.")]
+    DiskFull,
     #[error("The fetch was canceled.")]
     Canceled,
     /// Everything else: name resolution, TLS, connection, a server that is not Git, a broken pack.

@@ -19,7 +19,10 @@ use super::opened::{Brought, Fault, Opened, Slot, blocking, disk};
 use super::pack::ShallowUpdate;
 use super::refs::Resolved;
 use super::transport::{Depth, Remote, Wanted};
-use super::{Access, FetchError, FetchRequest, FetchedCommit, Progress, SourceFetcher, submodules};
+use super::{
+    Access, FetchError, FetchRequest, FetchedCommit, KeptMirror, Progress, SourceFetcher, kept,
+    submodules,
+};
 use crate::egress::{Client, Policy};
 use crate::model::branch::check_branch;
 use crate::model::git_url::GitUrl;
@@ -168,6 +171,10 @@ impl LibGit {
         }
         .map_err(|fault| match fault {
             Fault::Final(error) => error,
+            // The library has no kind of its own for it.
+            Fault::Damaged(reason) if reason.contains("No space left on device") => {
+                FetchError::DiskFull
+            }
             Fault::Damaged(reason) => {
                 // The library's texts name files.
                 let reason = reason.replace(&*self.mirrors.to_string_lossy(), "…");
@@ -347,6 +354,34 @@ impl SourceFetcher for LibGit {
             () = cancel.cancelled() => Err(FetchError::Canceled),
             result = work => result.unwrap_or(Err(FetchError::TimedOut { seconds: request.timeout.as_secs() })),
         }
+    }
+
+    async fn mirrors(&self) -> Vec<KeptMirror> {
+        let mirrors = self.mirrors.clone();
+        spawn_blocking(move || kept::list(&mirrors)).await.unwrap_or_default()
+    }
+
+    async fn drop_mirror(&self, name: &str) -> bool {
+        let known = self.mirrors().await.into_iter().any(|mirror| mirror.name == name);
+        if !known {
+            return true;
+        }
+        let path = self.mirrors.join(name);
+        let key = path.to_string_lossy().into_owned();
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.entry(key).or_default().clone()
+        };
+        let Ok(lock) = Arc::clone(&slot.lock).try_lock_owned() else { return false };
+        if slot.is_read() {
+            return false;
+        }
+        spawn_blocking(move || {
+            let _lock = lock;
+            kept::remove(&path)
+        })
+        .await
+        .unwrap_or(false)
     }
 
     async fn forget(&self, owner: &str) -> bool {

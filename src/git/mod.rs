@@ -12,6 +12,7 @@ pub mod folder;
 mod gitmodules;
 mod http_line;
 mod joined;
+mod kept;
 mod known_hosts;
 mod lfs;
 mod lfs_server;
@@ -41,6 +42,7 @@ mod tests;
 mod transport;
 mod tree;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,6 +86,16 @@ pub struct FetchedCommit {
     pub tree: Arc<dyn SourceTree>,
 }
 
+/// A kept copy of a repository.
+#[derive(Clone, Debug)]
+pub struct KeptMirror {
+    pub name: String,
+    /// When a build last asked for it.
+    pub used_at: Timestamp,
+    /// Where its files are; some may not be there.
+    pub paths: Vec<PathBuf>,
+}
+
 /// A line of progress while fetching, such as `Receiving objects: 40 % (12/30), 1.2 MB`.
 pub type Progress = Arc<dyn Fn(String) + Send + Sync>;
 
@@ -98,6 +110,13 @@ pub trait SourceFetcher: Send + Sync {
         progress: Progress,
         cancel: CancellationToken,
     ) -> Result<FetchedCommit, FetchError>;
+
+    /// The copies of repositories that are kept.
+    async fn mirrors(&self) -> Vec<KeptMirror>;
+
+    /// Removes one of [`SourceFetcher::mirrors`] by its name. Answers whether nothing is left; one that is being read
+    /// stays.
+    async fn drop_mirror(&self, name: &str) -> bool;
 
     /// Removes what was kept of private repositories fetched for this owner. Answers whether nothing is left.
     async fn forget(&self, owner: &str) -> bool;

@@ -22,6 +22,13 @@ pub(super) struct Slot {
     readers: Arc<AtomicUsize>,
 }
 
+impl Slot {
+    /// Whether a tree reads the mirror now.
+    pub fn is_read(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) > 0
+    }
+}
+
 /// A mirror that only the holder of its lock changes. Blocking work keeps a clone, so that the lock outlives a fetch
 /// that was given up while its pack was being indexed.
 #[derive(Clone)]
@@ -68,8 +75,9 @@ impl Opened {
         limits: Limits,
     ) -> Result<Self, FetchError> {
         blocking(move || {
-            let may_renew = slot.readers.load(Ordering::Relaxed) == 0;
+            let may_renew = !slot.is_read();
             let mirror = Mirror::open(&path, &url, may_renew).map_err(disk)?;
+            super::kept::touch(&path);
             let store = ObjectStore::open(&mirror.objects()).map_err(|error| {
                 FetchError::Failed(format!("The mirror could not be opened: {error}."))
             })?;
@@ -145,5 +153,8 @@ pub(super) async fn blocking<T: Send + 'static>(
 
 /// A fault of this machine's disk, told without a path.
 pub(super) fn disk(error: std::io::Error) -> FetchError {
+    if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+        return FetchError::DiskFull;
+    }
     FetchError::Failed(format!("The mirror could not be written: {}.", error.kind()))
 }

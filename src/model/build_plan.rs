@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::project::Strategy;
+
 /// [`Version::source`] of a version that an earlier deployment of the project resolved.
 pub const PINNED: &str = "pinned by an earlier deployment";
 
@@ -46,6 +48,8 @@ pub struct RepositorySettings {
     pub port: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
     /// Patterns of paths; a push that changes none of them deploys nothing. Empty watches everything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watch: Vec<String>,

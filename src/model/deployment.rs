@@ -116,12 +116,16 @@ pub struct Deployment {
     pub environment_keys: Vec<String>,
     /// Its own host name.
     pub hostname: String,
+    /// The label of its branch's own host name, once a deployment of that branch was ready.
+    pub branch_label: Option<String>,
     /// Image id, once built or pulled.
     pub image: Option<String>,
     pub container_id: Option<String>,
     /// `address:port` the proxy sends requests to.
     pub address: Option<String>,
     pub run_state: RunState,
+    /// Whether it may not run beside another deployment of its project.
+    pub alone: bool,
     pub failure: Option<Failure>,
     pub cancel_reason: Option<CancelReason>,
     /// Set when somebody asked to cancel it; the pipeline acts on it.

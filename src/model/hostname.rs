@@ -87,6 +87,39 @@ pub fn of_deployment(name: &str, deployment: &DeploymentId, base_domain: &str) -
     format!("{name}-dep{}.{base_domain}", &body[..body.len().min(8)])
 }
 
+/// Longest label of a host name.
+const LABEL: usize = 63;
+
+/// `my-app-git-feature`: answers with the newest ready deployment of a branch. Without `hash` there is only one for a
+/// branch that can be a label as it is, in a label that is short enough; with it there is always one.
+pub fn branch_label(name: &str, branch: &str, hash: Option<&str>) -> Option<String> {
+    let mut slug = String::new();
+    for c in branch.chars().map(|c| c.to_ascii_lowercase()) {
+        if c.is_ascii_lowercase() || c.is_ascii_digit() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() > LABEL {
+            break;
+        }
+    }
+    let Some(hash) = hash else {
+        let label = format!("{name}-git-{slug}");
+        return (slug == branch && !slug.ends_with('-') && label.len() <= LABEL).then_some(label);
+    };
+    let room = LABEL.saturating_sub(name.len() + "-git-".len() + "-".len() + hash.len());
+    slug.truncate(room);
+    let slug = slug.trim_end_matches('-');
+    let dash = if slug.is_empty() { "" } else { "-" };
+    Some(format!("{name}-git-{slug}{dash}{hash}"))
+}
+
+/// The host name of a branch's label.
+pub fn of_branch(label: &str, base_domain: &str) -> String {
+    format!("{label}.{base_domain}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +169,31 @@ mod tests {
         assert_eq!(suggest_project_name("  2nd_try!! ").as_deref(), Some("nd-try"));
         assert_eq!(suggest_project_name("api").as_deref(), Some("my-api"));
         assert_eq!(suggest_project_name("日本"), None);
+    }
+
+    #[test]
+    fn a_branch_is_named_by_itself_or_by_a_hash() {
+        let label = |branch: &str, hash| branch_label("my-app", branch, hash);
+        for plain in ["main", "fix-12", "2"] {
+            assert_eq!(label(plain, None), Some(format!("my-app-git-{plain}")), "{plain}");
+        }
+        let long = "x".repeat(53);
+        for other in ["feature/login", "Main", "a--b", "a-", "ümlaut", "日本", &long] {
+            assert_eq!(label(other, None), None, "{other}");
+        }
+        let hashed = |branch: &str| label(branch, Some("0a1b2c3d")).unwrap_or_default();
+        assert_eq!(hashed("feature/login"), "my-app-git-feature-login-0a1b2c3d");
+        assert_eq!(hashed("日本"), "my-app-git-0a1b2c3d");
+        assert_eq!(hashed("a/-/b"), "my-app-git-a-b-0a1b2c3d");
+        for branch in [&long, &"a/".repeat(120), &"é".repeat(80)] {
+            let (short, long) =
+                (hashed(branch), branch_label(&"n".repeat(40), branch, Some("0a1b2c3d")));
+            for label in [short, long.unwrap_or_default()] {
+                assert!(label.len() <= LABEL && label.ends_with("0a1b2c3d"), "{label}");
+                assert!(!label.contains("--") && label.is_ascii(), "{label}");
+            }
+        }
+        assert_eq!(hashed(&"x".repeat(90)).len(), LABEL);
     }
 
     #[test]

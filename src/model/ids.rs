@@ -79,6 +79,9 @@ id!(
     /// An archive somebody sent, to deploy it.
     UploadId, "upl");
 id!(
+    /// Something that was removed to make room.
+    RemovalId, "rem");
+id!(
     /// Credentials for a registry of images.
     RegistryId, "reg");
 id!(

@@ -31,6 +31,22 @@ impl Network {
         }
     }
 
+    /// A network of one address.
+    pub fn of(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// The address it was written with; the part behind the prefix counts for nothing.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many of the first bits all its addresses have in common.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether an address lies inside. An IPv4 address written as IPv6 counts as IPv4.
     pub fn contains(&self, other: IpAddr) -> bool {
         match (self.address, other.to_canonical()) {

@@ -202,6 +202,7 @@ impl RuntimeSettings {
         if let Some(path) = &repository.health_path {
             self.healthcheck.path.clone_from(path);
         }
+        self.release.strategy = repository.strategy.unwrap_or(self.release.strategy);
     }
 }
 
@@ -256,6 +257,8 @@ pub struct Project {
     pub pending_redeploy: bool,
     /// Since when its owner has it paused.
     pub paused_at: Option<Timestamp>,
+    /// Since when new deployments wait until somebody promotes one, because the traffic went back.
+    pub release_paused_at: Option<Timestamp>,
     /// Which subnet of the pool its network uses.
     pub network_index: u32,
     pub created_at: Timestamp,

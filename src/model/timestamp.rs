@@ -53,6 +53,29 @@ impl serde::Serialize for Timestamp {
     }
 }
 
+/// A moment within stored JSON: whole milliseconds, so that nothing of it is lost.
+pub mod millis {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    /// Writes the number.
+    ///
+    /// # Errors
+    /// The serializer's own.
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(at.0)
+    }
+
+    /// Reads the number.
+    ///
+    /// # Errors
+    /// It is no whole number.
+    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,10 @@ const MB: u64 = 1024 * 1024;
 pub struct Room {
     pub memory: u64,
     pub disk: u64,
+    /// What everything that is kept may take together; 0 is a share of the engine's disk.
+    pub budget: u64,
+    /// Milliseconds that a preview is kept; `None` is for ever.
+    pub preview_age: Option<u64>,
     /// The data directory; the engine's own is asked for.
     pub data: PathBuf,
 }
@@ -46,6 +50,8 @@ impl Job {
                 let phase = self.state.as_str();
                 return Err(Failure::new(FailureCode::OutOfMemory, phase, message).into());
             }
+            // What is only kept warm makes room first.
+            self.pipeline.give_memory_back().await;
             if !told {
                 told = true;
                 self.warn(lack.clone());
@@ -63,17 +69,16 @@ impl Job {
         Ok(())
     }
 
+    /// What may go goes first.
     async fn disk_has_room(&self) -> Result<(), Stop> {
-        let engine = self.pipeline.engine.storage().await;
-        let room = self.pipeline.room.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            lack_of_disk(room.disk, [Some(room.data), engine].into_iter().flatten())
-        });
-        match looked.await {
-            Ok(Some(lack)) => {
+        if self.pipeline.find_room().await {
+            return Ok(());
+        }
+        match lack_of_disk(self.pipeline.room.disk, self.pipeline.free_disk().await) {
+            Some(lack) => {
                 Err(Failure::new(FailureCode::DiskFull, self.state.as_str(), lack).into())
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
@@ -100,9 +105,9 @@ fn lack_of_memory(needed: u64, free: Option<u64>) -> Option<String> {
     ))
 }
 
-/// Why no build can begin: the fullest of these disks has less than `floor` bytes left.
-fn lack_of_disk(floor: u64, places: impl Iterator<Item = PathBuf>) -> Option<String> {
-    let free = machine::least_free_disk(places)?;
+/// Why no build can begin: less than `floor` bytes are left.
+fn lack_of_disk(floor: u64, free: Option<u64>) -> Option<String> {
+    let free = free?;
     (free < floor).then(|| {
         format!(
             "The server's disk is too full to build: {} MB are free, {} MB are needed (ORBITRA_DISK_FLOOR). Remove old \
@@ -125,12 +130,9 @@ mod tests {
             lack_of_memory(900 * MB, Some(640 * MB)).as_deref(),
             Some("Waiting for memory: a build needs 900 MB, 640 MB are free.")
         );
-        let here = || [PathBuf::from("/"), PathBuf::from("/there/is/no/such/place")].into_iter();
-        assert_eq!(lack_of_disk(0, here()), None);
-        assert!(lack_of_disk(u64::MAX, here()).unwrap().contains("ORBITRA_DISK_FLOOR"));
-        assert_eq!(
-            lack_of_disk(u64::MAX, [PathBuf::from("/there/is/no/such/place")].into_iter()),
-            None
-        );
+        assert_eq!(lack_of_disk(5 * MB, Some(5 * MB)), None);
+        assert_eq!(lack_of_disk(5 * MB, None), None);
+        let lack = lack_of_disk(5 * MB, Some(4 * MB)).unwrap();
+        assert!(lack.contains("4 MB are free, 5 MB are needed (ORBITRA_DISK_FLOOR)"), "{lack}");
     }
 }

@@ -11,11 +11,14 @@ use super::build_variables;
 use super::job::Job;
 use super::stop::Stop;
 use crate::builder::image::VARIABLES_ARGUMENT;
+use crate::builder::remote_files::{self, RemoteHost};
 use crate::builder::{GENERATED_DOCKERFILE, arguments, cache_mounts};
 use crate::db;
 use crate::docker::{BuildError, BuildLimits, BuildSpec, BuiltImage};
 use crate::git::FetchedCommit;
 use crate::git::context::context_stream;
+use crate::model::diagnosis::Output;
+use crate::model::diagnosis::build::{self as diagnosis, Step};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::transition::State;
 
@@ -46,7 +49,7 @@ impl Job {
 
     /// Runs the build to its end: an image, or its files as a tar into `files`.
     pub(super) async fn run_build(
-        &self,
+        &mut self,
         source: &FetchedCommit,
         dockerfile: &str,
         path: Option<&str>,
@@ -55,7 +58,8 @@ impl Job {
         let tree = self.root(source).await?;
         // Written under its own name: what was planned is what is built, whatever .dockerignore says.
         let name = path.unwrap_or(GENERATED_DOCKERFILE);
-        let spec = self.build_spec(dockerfile, name, path.is_some())?;
+        self.check_remote_files(dockerfile, name).await?;
+        let spec = self.build_spec(dockerfile, name, path.is_some()).await?;
         let written = vec![(name.to_owned(), dockerfile.as_bytes().to_vec())];
         let context = context_stream(tree, source.committed_at, written);
         let (events, received) = mpsc::channel(256);
@@ -69,13 +73,15 @@ impl Job {
                 engine.build(spec, stream, events, canceled).await.map(Some)
             }),
         };
-        let (built, ()) = tokio::select! {
+        let (built, notes) = tokio::select! {
             both = async { tokio::join!(build, self.write_build_log(received)) } => both,
             () = self.stopping() => {
                 cancel.cancel();
                 return Err(Stop::Interrupted);
             }
         };
+        self.gathered.build = notes;
+        self.note_base_images().await;
         let pointers = context.lfs_pointers.load(Ordering::Relaxed);
         if pointers > 0 {
             self.warn(match pointers {
@@ -91,7 +97,29 @@ impl Job {
         Ok(built)
     }
 
-    fn build_spec(&self, dockerfile: &str, name: &str, own: bool) -> Result<BuildSpec, Stop> {
+    /// What the project's cache mounts are kept under: its own name, and a new one since the cache was cleared.
+    async fn cache_namespace(&self) -> Result<String, Stop> {
+        let deployment = self.deployment.clone();
+        let clearing =
+            self.pipeline.db.read(move |c| db::deployments::last_clearing(c, &deployment)).await?;
+        let since = clearing.map(|id| format!("-{id}")).unwrap_or_default();
+        Ok(format!("orbitra-{}-{}{since}", self.pipeline.instance, self.project.id))
+    }
+
+    /// Refuses a Dockerfile that lets the engine fetch a file from where this server may not connect to.
+    async fn check_remote_files(&self, dockerfile: &str, name: &str) -> Result<(), Stop> {
+        let refused = |reason: String| {
+            let message = format!("`{name}` {reason}");
+            Stop::Failed(Failure::new(FailureCode::BuildFailed, PHASE, message))
+        };
+        for RemoteHost { host, port } in remote_files::hosts(dockerfile).map_err(refused)? {
+            let checked = self.pipeline.egress.check_reachable(&host, port).await;
+            checked.map_err(|error| refused(format!("adds a file from {host}: {error}.")))?;
+        }
+        Ok(())
+    }
+
+    async fn build_spec(&self, dockerfile: &str, name: &str, own: bool) -> Result<BuildSpec, Stop> {
         let invalid =
             |message| Stop::Failed(Failure::new(FailureCode::BuildFailed, PHASE, message));
         cache_mounts::check(dockerfile).map_err(|reason| invalid(format!("`{name}` {reason}")))?;
@@ -113,7 +141,7 @@ impl Job {
             dockerfile: name.to_owned(),
             arguments: given,
             secrets,
-            cache_namespace: format!("orbitra-{}-{}", self.pipeline.instance, self.project.id),
+            cache_namespace: self.cache_namespace().await?,
             no_cache: self.deployment.clear_cache,
             timeout: Duration::from_secs(u64::from(self.project.build.timeout_seconds)),
             limits: BuildLimits {
@@ -121,30 +149,49 @@ impl Job {
                 cpu_millis: Some(self.pipeline.build_cpu_millis),
                 pids: Some(PIDS),
             },
+            open_networks: self.pipeline.egress.opened_networks().await,
         })
     }
 
     /// What the end of a build means for the deployment.
     pub(super) fn build_stop(&self, error: BuildError) -> Stop {
-        let failure = |code, message: String| Stop::Failed(Failure::new(code, PHASE, message));
-        match error {
-            BuildError::Canceled => Stop::Canceled,
-            BuildError::Step { exit_code, message, .. } => Stop::Failed(
-                Failure::new(FailureCode::BuildFailed, PHASE, message).with_exit_code(exit_code),
-            ),
-            BuildError::ImageNotFound(message) => failure(FailureCode::ImageNotFound, message),
-            BuildError::Invalid(message) => failure(FailureCode::BuildFailed, message),
-            BuildError::OutOfMemory => failure(FailureCode::OutOfMemory, self.out_of_memory()),
+        let failure = |code, message: String| Failure::new(code, PHASE, message);
+        let lines = &self.gathered.build.failed;
+        let output = Output { lines, variables: &self.deployment.environment_keys };
+        let failure = match error {
+            BuildError::Canceled => return Stop::Canceled,
+            BuildError::Step { step, exit_code, message } => {
+                let facts = Step { name: &step, exit_code, message: &message, output };
+                let diagnosis = diagnosis::step(&facts);
+                let failure = failure(FailureCode::BuildFailed, message);
+                failure.with_exit_code(exit_code).explained(diagnosis)
+            }
+            BuildError::ImageNotFound(message) => {
+                let diagnosis = diagnosis::base_image(&message);
+                failure(FailureCode::ImageNotFound, message).explained(diagnosis)
+            }
+            BuildError::Invalid(message) => {
+                let diagnosis = diagnosis::invalid(&message);
+                failure(FailureCode::BuildFailed, message).explained(diagnosis)
+            }
+            BuildError::OutOfMemory => {
+                let limit = self.pipeline.build_memory.map(|bytes| bytes / 1024 / 1024);
+                failure(FailureCode::OutOfMemory, self.out_of_memory())
+                    .explained(diagnosis::out_of_memory(limit))
+            }
             BuildError::TimedOut(seconds) => failure(
                 FailureCode::BuildTimeout,
                 format!("The build ran longer than {seconds} seconds."),
-            ),
+            )
+            .explained(diagnosis::timed_out(lines.last().map(String::as_str))),
             BuildError::DiskFull => failure(
                 FailureCode::DiskFull,
                 "No space is left on the server's disk. Free some and deploy again.".to_owned(),
-            ),
+            )
+            .explained(crate::model::diagnosis::disk_full()),
             BuildError::Engine(error) => failure(FailureCode::EngineError, error.to_string()),
-        }
+        };
+        Stop::Failed(failure)
     }
 
     fn out_of_memory(&self) -> String {

@@ -22,6 +22,7 @@ impl Job {
             deployment: &self.deployment,
             redactor: &self.redactor,
             cancel: &self.cancel,
+            seen: &self.gathered.looks,
         };
         let (address, probe) = subject.healthy(container, started.port).await?;
         self.failpoint("health.first_ok").await?;

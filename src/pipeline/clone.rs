@@ -10,6 +10,7 @@ use super::stop::Stop;
 use crate::db;
 use crate::git::{FetchError, FetchRequest, FetchedCommit};
 use crate::model::deployment::Commit;
+use crate::model::diagnosis::clone::{self, Problem};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::log_line::{LogLevel, LogSource, LogStream, NewLine};
 use crate::model::transition::State;
@@ -36,8 +37,10 @@ impl Job {
         let phase = "cloning";
         // The policy may have changed since the request was accepted.
         let url = self.pipeline.egress.git_url(&self.deployment.git_url);
-        let url =
-            url.map_err(|error| Failure::new(FailureCode::CloneFailed, phase, error.message))?;
+        let url = url.map_err(|error| {
+            Failure::new(FailureCode::CloneFailed, phase, error.message)
+                .explained(clone::failed(Problem::AddressRefused))
+        })?;
         self.say(format!("Fetching {}", url.as_str()));
         let (log, clock) = (self.log.clone(), self.pipeline.clock.clone());
         let progress = Arc::new(move |message: String| {
@@ -64,7 +67,10 @@ impl Job {
         };
         let fetched = fetched.map_err(|error| match error {
             FetchError::Canceled => Stop::Canceled,
-            other => Stop::Failed(Failure::new(code_of(&other), phase, other.to_string())),
+            other => Stop::Failed(
+                Failure::new(code_of(&other), phase, other.to_string())
+                    .explained(clone::failed(problem(&other))),
+            ),
         })?;
         self.record_commit(&fetched).await?;
         let short = &fetched.sha[..fetched.sha.len().min(7)];
@@ -99,6 +105,26 @@ fn code_of(error: &FetchError) -> FailureCode {
         FetchError::BranchNotFound { .. } => FailureCode::BranchNotFound,
         FetchError::CommitNotFound(_) => FailureCode::CommitNotFound,
         FetchError::AuthFailed(_) => FailureCode::AuthFailed,
+        FetchError::DiskFull => FailureCode::DiskFull,
         _ => FailureCode::CloneFailed,
+    }
+}
+
+fn problem(error: &FetchError) -> Problem<'_> {
+    match error.cause() {
+        FetchError::BranchNotFound { default, .. } => {
+            Problem::NoBranch { default: default.as_deref() }
+        }
+        FetchError::CommitNotFound(_) => Problem::NoCommit,
+        FetchError::AuthFailed(_) => Problem::SignIn,
+        FetchError::AddressNotAllowed => Problem::AddressRefused,
+        FetchError::RedirectRefused => Problem::Redirect,
+        FetchError::TooLarge { .. } => Problem::TooLarge,
+        FetchError::TimedOut { .. } => Problem::TimedOut,
+        FetchError::DiskFull => Problem::Other("no space left on device"),
+        FetchError::Failed(text) => Problem::Other(text),
+        FetchError::Canceled | FetchError::Submodule { .. } | FetchError::LargeFile { .. } => {
+            Problem::Other("")
+        }
     }
 }

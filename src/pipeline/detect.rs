@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::job::Job;
 use super::stop::Stop;
-use crate::builder::{self, Overrides};
+use crate::builder::{self, DetectError, Overrides};
 use crate::db;
 use crate::git::{FetchedCommit, SourceTree};
 use crate::model::build_plan::BuildPlan;
+use crate::model::diagnosis::plan::{self, Refusal};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::project::normal_path;
 use crate::model::transition::State;
@@ -24,7 +25,7 @@ impl Job {
             builder::plan_within(tree.as_ref(), &request, &project)
         });
         let planned = planned.await.map_err(|error| detect_failed(error.to_string()))?;
-        let plan = planned.map_err(|error| detect_failed(error.to_string()))?;
+        let plan = planned.map_err(|error| no_plan(&error))?;
         self.project.runtime.apply(&plan.repository);
         self.say(&*plan.reason);
         for version in &plan.versions {
@@ -51,7 +52,7 @@ impl Job {
         let tree = source.tree.clone();
         let subtree = tokio::task::spawn_blocking(move || tree.subtree(&directory)).await;
         let subtree = subtree.map_err(|error| detect_failed(error.to_string()))?;
-        subtree.map_err(|error| detect_failed(error.to_string()))
+        subtree.map_err(|error| no_plan(&error.into()))
     }
 
     /// Versions the project was built with before. A deployment that clears the cache chooses anew.
@@ -100,4 +101,15 @@ impl Job {
 
 fn detect_failed(message: String) -> Stop {
     Stop::Failed(Failure::new(FailureCode::DetectFailed, PHASE, message))
+}
+
+fn no_plan(error: &DetectError) -> Stop {
+    let refusal = match error {
+        DetectError::Nothing(_) => Refusal::Nothing,
+        DetectError::Unsupported(_) => Refusal::Unsupported,
+        DetectError::Invalid(_) => Refusal::Invalid,
+        DetectError::Unreadable(_) => Refusal::Unreadable,
+    };
+    let failure = Failure::new(FailureCode::DetectFailed, PHASE, error.to_string());
+    Stop::Failed(failure.explained(plan::refused(refusal)))
 }

@@ -73,6 +73,16 @@ impl Pipeline {
         }
     }
 
+    /// Stops what is paused: somebody needs the memory more.
+    pub(super) async fn give_memory_back(&self) {
+        let Ok(sleepy) = self.db.read(db::sleep::sleepy).await else { return };
+        for one in sleepy.iter().filter(|one| one.run_state == RunState::Paused) {
+            if let Err(error) = self.fall_asleep(&one.id, RunState::Stopped).await {
+                tracing::error!(deployment = %one.id, %error, "it could not be stopped");
+            }
+        }
+    }
+
     /// Lets a deployment rest, unless somebody has come for it meanwhile.
     async fn fall_asleep(&self, id: &DeploymentId, rest: RunState) -> Result<(), DbError> {
         let lock = self.lock_of(id);

@@ -12,16 +12,20 @@ use super::stop::Stop;
 use crate::docker::{ContainerId, ContainerState, sockets};
 use crate::logs::Redactor;
 use crate::model::deployment::Deployment;
-use crate::model::failure::{Failure, FailureCode};
 use crate::model::project::{Healthcheck, Project, parse_expected_status};
+use crate::model::receipt::looks::{Look, NoAnswer};
 
-const PHASE: &str = "checking";
+pub(super) const PHASE: &str = "checking";
 /// Pause between looks while nothing listens yet; small, because it is added to every deployment.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause between looks.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// Lines of the application's output that a failure carries.
-const LAST_LINES: usize = 20;
+/// Good answers in a row that make an application healthy.
+pub(super) const IN_A_ROW: u32 = 3;
+/// Pause between good answers.
+const GOOD_PAUSE: Duration = Duration::from_millis(50);
+/// How long an application must have answered well.
+const LEAST_HEALTHY: Duration = Duration::from_millis(200);
 
 /// An application that is looked at.
 pub(super) struct Subject<'a> {
@@ -31,6 +35,8 @@ pub(super) struct Subject<'a> {
     /// Masks the deployment's secrets in what is told of its output.
     pub redactor: &'a Redactor,
     pub cancel: &'a CancellationToken,
+    /// Where what the looks see is noted.
+    pub seen: &'a super::receipt::Seen,
 }
 
 impl Subject<'_> {
@@ -44,7 +50,7 @@ impl Subject<'_> {
         let stopping = self.pipeline.tasks.stopping();
         let deadline = Instant::now() + Duration::from_secs(u64::from(health.grace_seconds));
         let mut pause = FIRST_PAUSE;
-        let mut seen = Seen::default();
+        let (mut seen, mut streak) = (Seen::default(), Streak::default());
         loop {
             if stopping.is_cancelled() {
                 return Err(Stop::Interrupted);
@@ -53,25 +59,34 @@ impl Subject<'_> {
                 return Err(Stop::Canceled);
             }
             let state = self.running(container).await?;
-            if let Some(ip) = state.address {
-                let looked = tokio::select! {
+            let looked = match state.address {
+                None => None,
+                Some(ip) => tokio::select! {
                     looked = self.look(&state, ip, told, &health, &mut seen) => looked,
                     () = self.cancel.cancelled() => return Err(Stop::Canceled),
                     () = stopping.cancelled() => return Err(Stop::Interrupted),
-                };
-                if let Some(address) = looked {
-                    return Ok((address, seen.probe));
+                },
+            };
+            let wait = match looked {
+                Some(address) if streak.grows(&state, address) => return Ok((address, seen.probe)),
+                Some(_) => GOOD_PAUSE,
+                None => {
+                    streak = Streak::default();
+                    pause
                 }
-            }
-            if Instant::now() >= deadline {
+            };
+            // A row of good answers may come to its end.
+            if Instant::now() >= deadline && looked.is_none() {
                 return Err(self.unhealthy(container, told, &health, &seen).await);
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(wait) => {}
                 () = self.cancel.cancelled() => return Err(Stop::Canceled),
                 () = stopping.cancelled() => return Err(Stop::Interrupted),
             }
-            pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            if looked.is_none() {
+                pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+            }
         }
     }
 
@@ -98,105 +113,38 @@ impl Subject<'_> {
             state.pid.and_then(|pid| sockets::listening_ports(pid).ok()).unwrap_or_default();
         let mut address = SocketAddr::new(ip, told);
         let timeout = Duration::from_secs(u64::from(health.timeout_seconds));
+        let began = Instant::now();
         if !probe::accepts(address, timeout).await {
             // The port is discovered: when exactly one other is open to the network, that is the one.
             match seen.open_ports().as_slice() {
                 [port] if self.project.runtime.port.is_none() => address.set_port(*port),
                 _ => {
+                    self.note(&Probe::Refused, began);
                     seen.probe = Some(Probe::Refused);
                     return None;
                 }
             }
         }
         let probe = probe::ask(address, &self.deployment.hostname, &health.path, timeout).await;
+        self.note(&probe, began);
         let healthy =
             matches!(&probe, Probe::Answered { status, .. } if accepts_status(health, *status));
         seen.probe = Some(probe);
+        seen.good += u32::from(healthy);
         healthy.then_some(address)
     }
 
-    /// The process ended.
-    async fn exited(&self, container: &ContainerId, state: Option<ContainerState>) -> Stop {
-        let code = state.as_ref().and_then(|state| state.exit_code);
-        let oom = state.as_ref().is_some_and(|state| state.out_of_memory);
-        let limit = self.project.runtime.memory_mb;
-        let mut message = match (oom, code) {
-            (true, _) => {
-                format!("The application was stopped: it used more than its {limit} MiB of memory.")
-            }
-            (false, Some(code)) => format!("The application stopped with exit code {code}."),
-            (false, None) => "The application's container is gone.".to_owned(),
+    /// Notes what a look saw.
+    fn note(&self, probe: &Probe, began: Instant) {
+        let (status, reason) = match probe {
+            Probe::Answered { status, .. } => (Some(*status), None),
+            Probe::Refused => (None, Some(NoAnswer::NotListening)),
+            Probe::TimedOut => (None, Some(NoAnswer::Timeout)),
+            Probe::NotHttp(_) => (None, Some(NoAnswer::NotHttp)),
         };
-        message.push_str(&self.last_output(container).await);
-        let kind = if oom { FailureCode::OutOfMemory } else { FailureCode::StartFailed };
-        Stop::Failed(Failure::new(kind, PHASE, message).with_exit_code(code))
-    }
-
-    /// The deadline passed.
-    async fn unhealthy(
-        &self,
-        container: &ContainerId,
-        told: u16,
-        health: &Healthcheck,
-        seen: &Seen,
-    ) -> Stop {
-        let seconds = health.grace_seconds;
-        let (code, mut message) = match &seen.probe {
-            None | Some(Probe::Refused) => {
-                (FailureCode::PortNotListening, seen.not_listening(told, seconds))
-            }
-            Some(Probe::TimedOut) => (
-                FailureCode::HealthcheckFailed,
-                format!("GET {} did not answer within {} s.", health.path, health.timeout_seconds),
-            ),
-            Some(Probe::NotHttp(error)) => (
-                FailureCode::HealthcheckFailed,
-                format!("What answers on port {told} does not speak HTTP ({error})."),
-            ),
-            Some(Probe::Answered { status, excerpt, .. }) => {
-                let body = if excerpt.is_empty() {
-                    String::new()
-                } else {
-                    format!(" Last body: {excerpt}")
-                };
-                let (path, expect) = (&health.path, &health.expect);
-                let message = format!(
-                    "GET {path} answered {status} for {seconds} s; expected is {expect}.{body}"
-                );
-                (FailureCode::HealthcheckFailed, message)
-            }
-        };
-        message.push_str(&self.last_output(container).await);
-        Stop::Failed(Failure::new(code, PHASE, message))
-    }
-
-    /// The last lines the application wrote, with secrets masked.
-    async fn last_output(&self, container: &ContainerId) -> String {
-        let lines = self.pipeline.last_lines(container, LAST_LINES).await;
-        if lines.is_empty() {
-            return " It wrote nothing.".to_owned();
-        }
-        let shown: Vec<_> =
-            lines.iter().rev().take(5).rev().map(|line| self.redactor.mask(line)).collect();
-        format!(" Last output:\n{}", shown.join("\n"))
-    }
-}
-
-impl Pipeline {
-    /// The last lines a container wrote.
-    async fn last_lines(&self, container: &ContainerId, count: usize) -> Vec<String> {
-        use futures_util::StreamExt;
-        let tail = u32::try_from(count).unwrap_or(u32::MAX);
-        let mut output = self.engine.output(container, Some(tail), false);
-        let mut assembler = crate::logs::LineAssembler::default();
-        let mut lines = Vec::new();
-        while let Some(Ok(chunk)) = output.next().await {
-            lines.extend(assembler.push(&chunk.bytes));
-        }
-        lines.extend(assembler.finish());
-        lines.retain(|line| !line.trim().is_empty());
-        lines.drain(..lines.len().saturating_sub(count));
-        lines
+        let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let at = self.pipeline.clock.now();
+        self.seen.note(Look { at, status, reason, duration_ms });
     }
 }
 
@@ -207,12 +155,36 @@ pub(super) fn accepts_status(health: &Healthcheck, status: u16) -> bool {
         || (health.path == "/" && health.expect == "200-399" && matches!(status, 401 | 403))
 }
 
+/// Good answers in a row of one process.
+#[derive(Default)]
+struct Streak {
+    count: u32,
+    began: Option<Instant>,
+    /// What answered: the process, how often it was started again, and where it listens.
+    who: Option<(Option<u32>, u32, SocketAddr)>,
+}
+
+impl Streak {
+    /// Counts a good answer; whether there were enough, for long enough.
+    fn grows(&mut self, state: &ContainerState, address: SocketAddr) -> bool {
+        let who = Some((state.pid, state.restarts, address));
+        if self.who != who {
+            *self = Self { who, ..Self::default() };
+        }
+        self.count += 1;
+        let began = *self.began.get_or_insert_with(Instant::now);
+        self.count >= IN_A_ROW && began.elapsed() >= LEAST_HEALTHY
+    }
+}
+
 /// What the looks met so far.
 #[derive(Default)]
-struct Seen {
-    probe: Option<Probe>,
+pub(super) struct Seen {
+    pub probe: Option<Probe>,
+    /// Good answers, in a row or not.
+    pub good: u32,
     /// Sockets the container's processes listen on.
-    listening: Vec<(IpAddr, u16)>,
+    pub listening: Vec<(IpAddr, u16)>,
 }
 
 impl Seen {
@@ -225,7 +197,7 @@ impl Seen {
         ports
     }
 
-    fn not_listening(&self, told: u16, seconds: u32) -> String {
+    pub fn not_listening(&self, told: u16, seconds: u32) -> String {
         let mut message = format!("Nothing listens on port {told} after {seconds} s.");
         let local = self.listening.iter().find(|(ip, port)| ip.is_loopback() && *port != 0);
         let open = self.open_ports();

@@ -3,6 +3,8 @@
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
+use super::held::Held;
+use super::receipt::Gathered;
 use super::stop::Stop;
 use crate::db;
 use crate::db::deployment_env::Snapshot;
@@ -32,6 +34,10 @@ pub struct Job {
     /// Masks this deployment's secrets.
     pub redactor: Redactor,
     pub cancel: CancellationToken,
+    /// What goes into its receipt.
+    pub(super) gathered: Gathered,
+    /// Requests wait for this one.
+    pub(super) held: Option<Held>,
 }
 
 impl Job {
@@ -67,6 +73,8 @@ impl Job {
             log,
             redactor,
             cancel,
+            gathered: Gathered::default(),
+            held: None,
         })
     }
 

@@ -9,20 +9,25 @@ mod build_log;
 mod build_variables;
 mod capture;
 mod check;
+mod claim;
 mod clone;
 mod credential;
 mod deadline;
 mod detect;
 mod doze;
+mod evict;
 mod healthy;
+mod held;
 mod job;
 mod listen;
+mod measure;
 mod pause;
 mod precompress;
 mod probe;
 mod publish_build;
 mod publish_files;
 mod pull;
+mod receipt;
 mod reconcile;
 mod recover;
 mod release;
@@ -35,9 +40,13 @@ mod runtime_log;
 mod source;
 mod start;
 mod stop;
+mod sweep;
 mod switch;
+mod tidy;
+mod unhealthy;
 mod unpack;
 mod wake;
+mod watch;
 mod worker;
 
 pub use admission::Room;
@@ -46,6 +55,7 @@ pub use doze::Idle;
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -60,11 +70,15 @@ use crate::docker::ContainerEngine;
 use crate::events::Bus;
 use crate::git::SourceFetcher;
 use crate::logs::LogStore;
+use crate::model::disk::Measure;
 use crate::model::ids::{DeploymentId, ProjectId};
 use crate::model::timestamp::Timestamp;
 use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::task::{Signal, Tasks};
+
+/// Longest time between two sweeps.
+const SWEEP: Duration = Duration::from_secs(600);
 
 /// What the pipeline needs. Clones share everything.
 #[derive(Clone)]
@@ -98,6 +112,10 @@ pub struct Parts {
     pub idle: Idle,
     /// Woken when there is something to do.
     pub signal: Signal,
+    /// Woken when there may be something to remove.
+    pub sweep: Signal,
+    /// What the last sweep found on the disk.
+    pub measured: tokio::sync::watch::Sender<Option<Arc<Measure>>>,
     pub tasks: Tasks,
     pub state: RunningState,
 }
@@ -122,6 +140,16 @@ pub struct RunningState {
     releasing: Mutex<HashMap<ProjectId, (i64, CancellationToken)>>,
     /// Containers that finish their requests, with how often they were told to.
     draining: Mutex<HashMap<String, u32>>,
+    /// Whether something could not be removed from the engine.
+    untidy: AtomicBool,
+    /// One sweep at a time.
+    sweeping: tokio::sync::Mutex<()>,
+    /// Requests of one project wait for one switch at a time.
+    holds: Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<()>>>>,
+    /// What was seen of the deployments that are watched.
+    observed: Mutex<HashMap<ProjectId, watch::Observed>>,
+    /// Looks at them so far.
+    looks: AtomicU32,
 }
 
 impl RunningState {
@@ -137,6 +165,11 @@ impl RunningState {
             captured: Mutex::default(),
             releasing: Mutex::default(),
             draining: Mutex::default(),
+            untidy: AtomicBool::default(),
+            sweeping: tokio::sync::Mutex::default(),
+            holds: Mutex::default(),
+            observed: Mutex::default(),
+            looks: AtomicU32::default(),
         }
     }
 }
@@ -169,11 +202,31 @@ impl Pipeline {
         let pipeline = self.clone();
         self.tasks.spawn(async move { pipeline.listen().await });
         let pipeline = self.clone();
+        self.tasks.periodic(Signal::default(), Duration::from_secs(5), move || {
+            let pipeline = pipeline.clone();
+            async move { pipeline.tidy().await }
+        });
+        let pipeline = self.clone();
+        self.tasks.periodic(Signal::default(), watch::LOOK, move || {
+            let pipeline = pipeline.clone();
+            async move { pipeline.watch().await }
+        });
+        let pipeline = self.clone();
+        let before = recovered.clone();
         self.tasks.periodic(Signal::default(), Duration::from_secs(15), move || {
             let (pipeline, recovered) = (pipeline.clone(), recovered.clone());
             async move {
                 recovered.get_or_init(|| pipeline.remove_leftovers()).await;
                 pipeline.reconcile().await;
+                pipeline.sweep_when_full().await;
+            }
+        });
+        let pipeline = self.clone();
+        self.tasks.periodic(self.sweep.clone(), SWEEP, move || {
+            let (pipeline, before) = (pipeline.clone(), before.clone());
+            async move {
+                before.get_or_init(|| pipeline.remove_leftovers()).await;
+                pipeline.sweep().await;
             }
         });
         let pipeline = self.clone();

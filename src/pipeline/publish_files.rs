@@ -12,6 +12,7 @@ use crate::git::extract::{self, ExtractLimits, Extracted};
 use crate::git::{Content, Entry, EntryKind, FetchedCommit, SourceTree, TreeError};
 use crate::model::deployment::RunState;
 use crate::model::failure::{Failure, FailureCode};
+use crate::model::receipt::FileFacts;
 use crate::model::site_rules::SiteRules;
 use crate::model::transition::State;
 
@@ -51,12 +52,14 @@ impl Job {
     }
 
     /// Remembers that the deployment is files, and says how many.
-    pub(super) async fn files_published(&self, extracted: Extracted) -> Result<(), Stop> {
+    pub(super) async fn files_published(&mut self, extracted: Extracted) -> Result<(), Stop> {
         self.prepare_site().await?;
         let (files, kilobytes) = (extracted.files, extracted.bytes.div_ceil(1024));
         self.say(format!(
             "{files} files, {kilobytes} KB. No container is needed: they are served directly."
         ));
+        self.gathered.files =
+            Some(FileFacts { count: files.try_into().unwrap_or(u64::MAX), bytes: extracted.bytes });
         let id = self.deployment.id.clone();
         self.pipeline
             .db

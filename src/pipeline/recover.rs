@@ -25,7 +25,9 @@ impl Pipeline {
                 let message =
                     "Orbitra stopped in the middle of this deployment several times. Deploy again.";
                 let failure = Failure::new(FailureCode::EngineError, from.as_str(), message);
-                if let Err(error) = self.fail(deployment, project, State::Queued, failure).await {
+                let receipt = self.receipt_of(deployment, project);
+                let failed = self.fail(deployment, project, State::Queued, failure, receipt);
+                if let Err(error) = failed.await {
                     tracing::error!(deployment = %deployment.id, %error, "it could not be failed");
                 }
                 self.ended(deployment, project).await;

@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use super::healthy::Subject;
+use super::held::{self, Held};
+use super::receipt::Seen;
 use super::start::port_of;
 use super::stop::Stop;
 use crate::db::deployment_env::{self, Snapshot};
@@ -36,6 +38,8 @@ pub(super) struct Run {
     pub drawn: Option<Snapshot>,
     redactor: Redactor,
     cancel: CancellationToken,
+    /// Requests wait for this one.
+    pub held: Option<Held>,
 }
 
 impl Pipeline {
@@ -162,14 +166,25 @@ impl Pipeline {
         if let Some(plan) = &deployment.plan {
             project.runtime.apply(&plan.repository);
         }
-        let drawn = match release.kind {
-            ReleaseKind::Restart => Some(self.draw_environment(&deployment).await?),
-            _ => None,
+        let drawn = match release.is_beside() {
+            true => Some(self.draw_environment(&deployment).await?),
+            false => None,
         };
         let environment = self.environment_with(&deployment, drawn.as_ref()).await?;
         let redactor = Redactor::new(environment.iter().map(|(_, value)| value.as_str()));
         let pipeline = self.clone();
-        Ok(Run { pipeline, release, deployment, project, environment, drawn, redactor, cancel })
+        let held = None;
+        Ok(Run {
+            pipeline,
+            release,
+            deployment,
+            project,
+            environment,
+            drawn,
+            redactor,
+            cancel,
+            held,
+        })
     }
 
     /// What the deployment would get from its project now. It is the deployment's own only when the container that
@@ -193,6 +208,9 @@ impl Run {
         match (self.release.kind, self.deployment.run_state) {
             (ReleaseKind::Restart, RunState::Files) => self.drop_wish().await,
             (ReleaseKind::Restart, _) => {
+                if self.deployment.alone {
+                    self.hold().await?;
+                }
                 let (container, port) = self.start_beside().await?;
                 let address = self.check(&container, port).await?;
                 self.enter(Phase::Switching).await?;
@@ -201,16 +219,46 @@ impl Run {
             (_, RunState::Files) => {
                 self.files_are_there().await?;
                 self.enter(Phase::Switching).await?;
-                self.switch().await
+                self.switch(None).await
+            }
+            _ if self.release.is_beside() => {
+                self.hold_if_needed().await?;
+                let (container, port) = self.start_beside().await?;
+                let address = self.check(&container, port).await?;
+                self.enter(Phase::Switching).await?;
+                self.switch(Some((container, address))).await
             }
             _ => {
+                self.hold_if_needed().await?;
+                if self.held.is_some() {
+                    let (container, port) = self.start_alone().await?;
+                    let address = self.check(&container, port).await?;
+                    self.enter(Phase::Switching).await?;
+                    return self.switch(Some((container, address))).await;
+                }
                 let container = self.awake().await?;
                 let port = self.pipeline.known_port(&self.deployment).unwrap_or(3000);
                 self.check(&container, port).await?;
                 self.enter(Phase::Switching).await?;
-                self.switch().await
+                self.switch(None).await
             }
         }
+    }
+
+    /// Stops what has the traffic when the two may not run side by side; its requests wait.
+    async fn hold_if_needed(&mut self) -> Result<(), Stop> {
+        let project = self.project.id.clone();
+        let live = self.pipeline.db.read(move |c| db::deployments::live(c, &project)).await?;
+        if held::is_exclusive(live.as_ref(), &self.deployment) {
+            self.hold().await?;
+        }
+        Ok(())
+    }
+
+    async fn hold(&mut self) -> Result<(), Stop> {
+        let (id, cancel) = (&self.deployment.id, &self.cancel);
+        self.held = self.pipeline.hold(&self.project, id, cancel).await?;
+        Ok(())
     }
 
     async fn enter(&mut self, phase: Phase) -> Result<(), Stop> {
@@ -260,6 +308,25 @@ impl Run {
         Ok(ContainerId(container))
     }
 
+    /// The deployment's own container, started while nothing else of its project runs. Until the switch the database calls
+    /// it stopped, so that a crash leaves nothing behind that serves.
+    async fn start_alone(&mut self) -> Result<(ContainerId, u16), Stop> {
+        let failed = |error| Stop::engine("starting", &error);
+        let (pipeline, id) = (self.pipeline.clone(), self.deployment.id.clone());
+        let lock = pipeline.lock_of(&id);
+        let _turn = lock.lock().await;
+        let container = pipeline.container_of(&self.deployment, &self.project).await?;
+        let (row, made) = (id.clone(), container.0.clone());
+        let recorded = pipeline.db.write(move |c| {
+            db::transitions::record_run(c, &row, RunState::Stopped, Some(&made), None)
+        });
+        recorded.await?;
+        pipeline.engine.start(&container).await.map_err(failed)?;
+        pipeline.capture(&id, &container, false, None, Some(self.redactor.clone()));
+        let (project, deployment) = (&self.project, &self.deployment);
+        Ok((container, pipeline.told_port(project, deployment, &self.environment, &[])))
+    }
+
     /// Name of the new container of a restart: known before it is made.
     pub(super) fn name_beside(&self) -> String {
         format!("orbitra-{}-{}", self.deployment.id, self.release.seq)
@@ -293,6 +360,7 @@ impl Run {
         spec.name = self.name_beside();
         let container = engine.create(spec).await.map_err(failed)?;
         engine.start(&container).await.map_err(failed)?;
+        pipeline.claim_address(&self.deployment.id, &container).await;
         pipeline.capture(&self.deployment.id, &container, true, None, Some(self.redactor.clone()));
         Ok((container, port))
     }
@@ -305,6 +373,7 @@ impl Run {
             deployment: &self.deployment,
             redactor: &self.redactor,
             cancel: &self.cancel,
+            seen: &Seen::default(),
         };
         let (address, _) = subject.healthy(container, told).await?;
         let supervised = self.pipeline.engine.supervise(container).await;
@@ -314,7 +383,7 @@ impl Run {
 
     /// Writes the failure down; what was begun is taken back.
     async fn fail(&mut self, mut failure: Failure) -> Result<(), DbError> {
-        failure.message = self.redactor.mask(&failure.message);
+        failure.each_text(|text| self.redactor.mask(text));
         let (seq, id) = (self.release.seq, self.deployment.id.clone());
         let now = self.pipeline.clock.now();
         let written = self.pipeline.db.write(move |c| -> Result<(), DbError> {
@@ -348,8 +417,15 @@ impl Run {
         written
     }
 
-    async fn take_back(&self) {
-        if self.release.kind == ReleaseKind::Restart {
+    async fn take_back(&mut self) {
+        self.clear().await;
+        if let Some(held) = self.held.take() {
+            self.pipeline.unhold(held).await;
+        }
+    }
+
+    async fn clear(&self) {
+        if self.release.is_beside() {
             let container = ContainerId(self.name_beside());
             if let Err(error) = self.pipeline.engine.remove(&container).await {
                 tracing::warn!(release = self.release.seq, %error, "a container could not be removed");
@@ -357,6 +433,9 @@ impl Run {
             return;
         }
         let id = &self.deployment.id;
+        if self.held.is_some() {
+            return self.pipeline.settle(id).await;
+        }
         self.pipeline.forget_woken(id);
         if self.deployment.live_at.is_some() {
             self.pipeline.retire(id).await;

@@ -1,16 +1,21 @@
 //! The plan's release command, such as migrations: run in the new image before anything of it serves.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use super::Pipeline;
+use super::build_log::keep;
+use super::unhealthy::LAST_LINES;
 use super::job::Job;
 use super::stop::Stop;
 use crate::docker::{ContainerId, ContainerSpec};
 use crate::logs::LineAssembler;
 use crate::model::build_plan::BuildPlan;
+use crate::model::diagnosis::Output;
+use crate::model::diagnosis::ended::{self, Ended};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::ids::DeploymentId;
 
@@ -59,8 +64,16 @@ impl Job {
         };
         let ended = self.run_to_the_end(spec).await;
         pipeline.remove_release_container(&self.deployment.id).await;
-        let (code, out_of_memory) = ended?;
-        let failed = |code, message: String| Failure::new(code, PHASE, message);
+        let (code, out_of_memory, lines) = ended?;
+        let diagnosis = ended::command(&Ended {
+            exit_code: code,
+            out_of_memory,
+            memory_mb: self.project.runtime.memory_mb,
+            output: Output { lines: &lines, variables: &self.deployment.environment_keys },
+        });
+        let failed = |code, message: String| {
+            Failure::new(code, PHASE, message).explained(diagnosis).with_output(lines)
+        };
         match code {
             Some(0) => {
                 self.say("The release command is done.");
@@ -86,8 +99,11 @@ impl Job {
         }
     }
 
-    /// Exit code, and whether it was killed for memory.
-    async fn run_to_the_end(&self, spec: ContainerSpec) -> Result<(Option<i64>, bool), Stop> {
+    /// Exit code, whether it was killed for memory, and the last lines it wrote.
+    async fn run_to_the_end(
+        &self,
+        spec: ContainerSpec,
+    ) -> Result<(Option<i64>, bool, Vec<String>), Stop> {
         let seconds = u64::from(self.project.build.timeout_seconds);
         let deadline = Instant::now() + Duration::from_secs(seconds);
         let stopping = self.pipeline.tasks.stopping();
@@ -95,12 +111,12 @@ impl Job {
             let engine = &self.pipeline.engine;
             let failed = |error| Stop::engine(PHASE, &error);
             let id = self.pipeline.start_new(spec).await?;
-            self.copy_release_output(&id).await;
+            let lines = self.copy_release_output(&id).await;
             loop {
                 match engine.inspect(&id).await.map_err(failed)? {
                     Some(state) if state.running => tokio::time::sleep(PAUSE).await,
-                    Some(state) => return Ok((state.exit_code, state.out_of_memory)),
-                    None => return Ok((None, false)),
+                    Some(state) => return Ok((state.exit_code, state.out_of_memory, lines)),
+                    None => return Ok((None, false, lines)),
                 }
             }
         };
@@ -117,18 +133,25 @@ impl Job {
         }
     }
 
-    /// Writes what the command says into the build log until it ends.
-    async fn copy_release_output(&self, id: &ContainerId) {
+    /// Writes what the command says into the build log until it ends. Answers the last lines.
+    async fn copy_release_output(&self, id: &ContainerId) -> Vec<String> {
+        let mut kept = VecDeque::new();
+        let mut write = |stderr: bool, line: String| {
+            keep(&mut kept, &self.redactor.mask(&line));
+            self.build_line(PHASE, stderr, line);
+        };
         let mut output = self.pipeline.engine.output(id, None, true);
         let mut assemblers = [LineAssembler::default(), LineAssembler::default()];
         while let Some(Ok(chunk)) = output.next().await {
             let lines = assemblers[usize::from(chunk.stderr)].push(&chunk.bytes);
-            lines.into_iter().for_each(|line| self.build_line(PHASE, chunk.stderr, line));
+            lines.into_iter().for_each(|line| write(chunk.stderr, line));
         }
         for (stderr, assembler) in [false, true].into_iter().zip(&mut assemblers) {
             let rest = assembler.finish();
-            rest.into_iter().for_each(|line| self.build_line(PHASE, stderr, line));
+            rest.into_iter().for_each(|line| write(stderr, line));
         }
+        let more = kept.len().saturating_sub(LAST_LINES);
+        kept.into_iter().skip(more).filter(|line| !line.trim().is_empty()).collect()
     }
 }
 

@@ -1,10 +1,13 @@
 //! The end of a release: one transaction takes the wish out and moves the pointer or the container,
 //! then the routes are swapped, then the old one finishes its requests.
 
+use std::sync::Arc;
+
+use super::receipt;
 use super::release::Run;
-use super::retire::STOP_GRACE;
 use super::stop::Stop;
 use super::switch::before_commit;
+use super::watch;
 use crate::db::{self, Connection, DbError};
 use crate::docker::ContainerId;
 use crate::failpoint;
@@ -15,6 +18,7 @@ use crate::model::project::Project;
 use crate::model::release::{Release, ReleaseKind};
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::{State, Step};
+use crate::routing::upstream::Upstream;
 
 /// Takes the wish out and reads what it is about once more.
 ///
@@ -52,42 +56,97 @@ fn given_up(error: DbError) -> Stop {
 }
 
 impl Run {
-    /// The deployment gets the traffic.
-    pub(super) async fn switch(&self) -> Result<(), Stop> {
+    /// The deployment gets the traffic, at this container when it is another than the one that is written down.
+    pub(super) async fn switch(&mut self, runs: Option<(ContainerId, String)>) -> Result<(), Stop> {
+        let id = self.deployment.id.clone();
+        let lock = self.pipeline.lock_of(&id);
+        let turn = lock.lock().await;
+        let upstream = self.pipeline.publisher.upstream(&id);
         let (release, now) = (self.release.clone(), self.pipeline.clock.now());
+        let (drawn, taken) = (self.drawn.clone(), runs.clone());
         let url = self.pipeline.hosts.url_of(&self.deployment.hostname);
-        let previous = self.pipeline.db.write(move |c| -> Result<_, DbError> {
+        let pipeline = self.pipeline.clone();
+        let switched = self.pipeline.db.write(move |c| -> Result<_, DbError> {
             let (deployment, project) = settle(c, &release, now)?;
             let previous = project.live_deployment_id.clone();
+            // Traffic that goes back by itself comes from the deployment that fails, and from no other.
+            if release.from.is_some() && release.from != previous {
+                return Err(DbError::Stale);
+            }
+            if let Some((container, address)) = &taken {
+                if let Some(drawn) = drawn {
+                    db::deployment_env::put(c, &deployment.id, &drawn)?;
+                }
+                let (to, at) = (Some(container.0.as_str()), Some(address.as_str()));
+                db::transitions::record_run(c, &deployment.id, RunState::Running, to, at)?;
+            }
             let framework = deployment.plan.as_ref().map(|plan| plan.framework.clone());
             let (from, to) = (previous.as_ref(), &deployment.id);
             db::projects::point_at(c, &project.id, from, to, framework.as_deref(), now)?;
             db::transitions::record_live(c, to, now)?;
-            let name = match release.kind {
-                ReleaseKind::Rollback => "deployment.rolled_back",
-                _ => "deployment.promoted",
-            };
+            db::holds::end(c, &project.id)?;
             let mut data = event::deployment(&deployment, "live", &url);
             data["previous_deployment_id"] = serde_json::json!(previous);
+            let back = release.kind != ReleaseKind::Promote;
+            db::projects::pause_release(c, &project.id, back.then_some(now))?;
+            if back {
+                db::watches::end(c, &project.id)?;
+            } else {
+                let failed = previous.as_ref().is_some_and(|previous| pipeline.fails(previous));
+                watch::begin(c, &project, to, from, failed, now)?;
+            }
+            if let ReleaseKind::Return(reason) = release.kind {
+                (data["automatic"], data["reason"]) = (true.into(), reason.as_str().into());
+            }
+            let name = if back { "deployment.rolled_back" } else { "deployment.promoted" };
             let random = crate::crypto::random::bytes();
             db::events::append(c, &Event::of_project(random, name, &project, data, now))?;
             before_commit()?;
-            Ok(previous)
+            Ok((previous, deployment.container_id))
         });
-        let previous: Option<DeploymentId> = previous.await.map_err(given_up)?;
+        let switched: Result<(Option<DeploymentId>, Option<String>), _> = switched.await;
+        let (previous, container) = switched.map_err(given_up)?;
         failpoint::pass("switch.after_commit").await;
-        self.pipeline.forget_woken(&self.deployment.id);
+        self.held = None;
+        self.pipeline.forget_woken(&id);
         self.pipeline.publish().await;
-        if let Some(previous) = previous.filter(|previous| *previous != self.deployment.id) {
+        drop(turn);
+        if let Some(previous) = previous.filter(|previous| *previous != id) {
             self.pipeline.announce(&self.project, &previous);
             let pipeline = self.pipeline.clone();
             self.pipeline.tasks.spawn(async move { pipeline.retire(&previous).await });
         }
+        if let Some((new, _)) = runs {
+            let old = container.map(ContainerId).filter(|old| *old != new);
+            self.remove_replaced_container(old, upstream);
+        }
         Ok(())
     }
 
+    /// Lets a container that was replaced finish its requests, and removes it.
+    fn remove_replaced_container(
+        &self,
+        container: Option<ContainerId>,
+        upstream: Option<Arc<Upstream>>,
+    ) {
+        let Some(old) = container else { return };
+        let (pipeline, leave) = (self.pipeline.clone(), self.pipeline.leave_of(&self.project));
+        self.pipeline.tasks.spawn(async move {
+            pipeline.drain(upstream, leave.drain).await;
+            let stopped = pipeline.engine.stop(&old, leave.stop).await;
+            let removed = pipeline.engine.remove(&old).await;
+            if let Err(error) = stopped.and(removed) {
+                tracing::warn!(container = old.0, %error, "a replaced container could not be removed");
+            }
+        });
+    }
+
     /// The new container takes the place of the old one.
-    pub(super) async fn replace(&self, container: &ContainerId, address: &str) -> Result<(), Stop> {
+    pub(super) async fn replace(
+        &mut self,
+        container: &ContainerId,
+        address: &str,
+    ) -> Result<(), Stop> {
         let id = &self.deployment.id;
         let lock = self.pipeline.lock_of(id);
         let turn = lock.lock().await;
@@ -95,6 +154,8 @@ impl Run {
         let (release, now) = (self.release.clone(), self.pipeline.clock.now());
         let (new, address) = (container.0.clone(), address.to_owned());
         let drawn = self.drawn.clone();
+        let variables =
+            receipt::variables(&self.pipeline.secrets, &self.project.id, &self.environment);
         let url = self.pipeline.hosts.url_of(&self.deployment.hostname);
         let old = self.pipeline.db.write(move |c| -> Result<_, DbError> {
             let (deployment, project) = settle(c, &release, now)?;
@@ -104,9 +165,11 @@ impl Run {
             }
             if let Some(drawn) = drawn {
                 db::deployment_env::put(c, &deployment.id, &drawn)?;
+                db::receipts::put_variables(c, &deployment.id, &variables)?;
             }
             let (to, at) = (Some(new.as_str()), Some(address.as_str()));
             db::transitions::record_run(c, &deployment.id, RunState::Running, to, at)?;
+            db::holds::end(c, &project.id)?;
             if deployment.state == State::Crashed {
                 let mut data = event::deployment(&deployment, "live", &url);
                 (data["exit_code"], data["restarts"]) = (serde_json::Value::Null, 0.into());
@@ -122,18 +185,11 @@ impl Run {
         });
         let old = old.await.map_err(given_up)?;
         failpoint::pass("switch.after_commit").await;
+        self.held = None;
         self.pipeline.publish().await;
         drop(turn);
-        let Some(old) = old.map(ContainerId).filter(|old| old != container) else { return Ok(()) };
-        let pipeline = self.pipeline.clone();
-        self.pipeline.tasks.spawn(async move {
-            pipeline.drain(upstream).await;
-            let stopped = pipeline.engine.stop(&old, STOP_GRACE).await;
-            let removed = pipeline.engine.remove(&old).await;
-            if let Err(error) = stopped.and(removed) {
-                tracing::warn!(container = old.0, %error, "a replaced container could not be removed");
-            }
-        });
+        let old = old.map(ContainerId).filter(|old| old != container);
+        self.remove_replaced_container(old, upstream);
         Ok(())
     }
 }

@@ -10,9 +10,8 @@ use crate::model::deployment::Deployment;
 use crate::model::ids::{DeploymentId, ProjectId};
 
 impl Pipeline {
-    /// Removes container, image and files of a deployment; its record and its log stay. Absent is fine.
-    /// Answers whether nothing is left.
-    pub(super) async fn discard(&self, deployment: &Deployment) -> bool {
+    /// As [`Pipeline::discard`], for as long as it takes.
+    pub(super) async fn remove_objects(&self, deployment: &Deployment) -> bool {
         failpoint::pass("cleanup").await;
         let mut clean = true;
         let id = &deployment.id;

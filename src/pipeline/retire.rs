@@ -11,14 +11,28 @@ use crate::docker::ContainerId;
 use crate::failpoint;
 use crate::model::deployment::{Deployment, RunState};
 use crate::model::ids::DeploymentId;
-use crate::model::project::Strategy;
+use crate::model::project::{Project, Strategy};
 use crate::model::transition::State;
 use crate::routing::upstream::Upstream;
 
-/// From SIGTERM to SIGKILL.
-pub(super) const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long the containers of a project may take to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leave {
+    /// To finish their requests.
+    pub drain: Duration,
+    /// From SIGTERM to SIGKILL.
+    pub stop: Duration,
+}
 
 impl Pipeline {
+    /// What a project allows.
+    pub(super) fn leave_of(&self, project: &Project) -> Leave {
+        let release = &project.runtime.release;
+        let own = release.drain_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        let stop = Duration::from_secs(release.stop_seconds.into());
+        Leave { drain: own.unwrap_or(self.drain), stop }
+    }
+
     /// Takes the traffic from a ready deployment that nobody points at or whose project is paused. The first is paused, so
     /// that the way back is short, and stopped when nobody has gone it for a while; the second is stopped. Safe to repeat;
     /// a live one, and one that is about to be, is left alone.
@@ -43,10 +57,12 @@ impl Pipeline {
                 return Ok(None);
             };
             db::transitions::record_run(c, &wanted, rest, Some(&container), None)?;
-            Ok(Some(ContainerId(container)))
+            let (project, _) =
+                db::projects::find_any(c, &deployment.project_id)?.ok_or(DbError::NotFound)?;
+            Ok(Some((ContainerId(container), project)))
         });
-        let container = match resting.await {
-            Ok(Some(container)) => container,
+        let (container, leave) = match resting.await {
+            Ok(Some((container, project))) => (container, self.leave_of(&project)),
             Ok(None) => return,
             Err(error) => {
                 tracing::error!(deployment = %id, %error, "the deployment could not be retired");
@@ -62,7 +78,7 @@ impl Pipeline {
             let draining = self.begin_draining(&container);
             // Whoever wants it back meanwhile does not wait for its old requests.
             drop(turn);
-            self.drain(upstream).await;
+            self.drain(upstream, leave.drain).await;
             draining
         };
         failpoint::pass("drain.done").await;
@@ -75,20 +91,26 @@ impl Pipeline {
     /// Makes the engine do what the database says of a deployment that rests. Whoever calls holds its lock.
     pub(super) async fn come_to_rest(&self, id: &DeploymentId, container: &ContainerId) {
         let wanted = id.clone();
-        let found = match self.db.read(move |c| db::deployments::find_any(c, &wanted)).await {
+        let found = self.db.read(move |c| -> Result<_, DbError> {
+            let Some(deployment) = db::deployments::find_any(c, &wanted)? else { return Ok(None) };
+            let project = db::projects::find_any(c, &deployment.project_id)?;
+            Ok(project.map(|(project, _)| (deployment, project)))
+        });
+        let found = match found.await {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(deployment = %id, %error, "it could not be read how it is to rest");
                 return;
             }
         };
-        let same = found.filter(|now| now.container_id.as_deref() == Some(&container.0));
-        let rest = same.map_or(RunState::Stopped, |now| now.run_state);
+        let grace = found.as_ref().map(|(_, project)| self.leave_of(project).stop);
+        let same = found.filter(|(now, _)| now.container_id.as_deref() == Some(&container.0));
+        let rest = same.map_or(RunState::Stopped, |(now, _)| now.run_state);
         let rested = match rest {
             // Somebody took it back.
             RunState::Running => return,
             RunState::Paused => self.engine.pause(container).await,
-            _ => self.engine.stop(container, STOP_GRACE).await,
+            _ => self.engine.stop(container, grace.unwrap_or_default()).await,
         };
         if let Err(error) = rested {
             tracing::warn!(deployment = %id, %error, "the container could not be brought to rest");
@@ -96,10 +118,10 @@ impl Pipeline {
     }
 
     /// No new requests; those in flight are finished, or cut at the limit.
-    pub(super) async fn drain(&self, upstream: Option<Arc<Upstream>>) {
+    pub(super) async fn drain(&self, upstream: Option<Arc<Upstream>>, limit: Duration) {
         let Some(upstream) = upstream else { return };
         upstream.retire();
-        if tokio::time::timeout(self.drain, upstream.drained()).await.is_err() {
+        if tokio::time::timeout(limit, upstream.drained()).await.is_err() {
             upstream.cut();
         }
     }
@@ -136,6 +158,7 @@ fn rest_of(connection: &db::Connection, deployment: &Deployment) -> Result<RunSt
     let project = db::projects::find_any(connection, &deployment.project_id)?;
     let rolling =
         project.is_some_and(|(project, _)| project.runtime.release.strategy == Strategy::Rolling);
-    let keeps = rolling && deployment.state == State::Ready && !deployment.project_paused;
+    let works = deployment.state == State::Ready && !deployment.project_paused;
+    let keeps = rolling && works && !deployment.alone;
     Ok(if keeps { RunState::Paused } else { RunState::Stopped })
 }

@@ -14,6 +14,7 @@ use crate::model::event::{self, Event};
 use crate::model::failure::Failure;
 use crate::model::log_line::{LogLevel, LogSource};
 use crate::model::project::Project;
+use crate::model::receipt::Receipt;
 use crate::model::transition::State;
 
 /// From the queue to production traffic. Each stage first says in the database that it begins, and has a deadline.
@@ -67,10 +68,12 @@ async fn run(job: &mut Job) -> Result<(), Stop> {
 }
 
 impl Job {
-    /// Starts an image and waits until it is healthy.
+    /// Starts an image and waits until it is healthy. One that may not run beside another and gets no visitors is made
+    /// and not started.
     async fn serve(&mut self, image: &str, plan: Option<&BuildPlan>) -> Result<(), Stop> {
         let limit = deadline::of(State::Starting, &self.project);
         let started = within(limit, State::Starting, self.start(image, plan)).await?;
+        let Some(started) = started else { return Ok(()) };
         let limit = deadline::of(State::Checking, &self.project);
         within(limit, State::Checking, self.check(&started)).await
     }
@@ -90,7 +93,8 @@ impl Pipeline {
         let mut job = match Job::open(self, deployment, project, cancel).await {
             Ok(job) => job,
             Err(Stop::Failed(failure)) => {
-                let written = self.fail(&row, &owner, row.state, failure).await;
+                let receipt = self.receipt_of(&row, &owner);
+                let written = self.fail(&row, &owner, row.state, failure, receipt).await;
                 if let Err(error) = &written {
                     tracing::error!(deployment = %id, %error, "the failure could not be written down");
                 }
@@ -112,6 +116,9 @@ impl Pipeline {
             }
             Err(Stop::Lost(error)) => Err(error),
         };
+        if let Some(held) = job.held.take().filter(|_| job.state != State::Ready) {
+            self.unhold(held).await;
+        }
         if let Err(error) = ended {
             // Nothing is written any more; the next round looks at the row again.
             tracing::error!(deployment = %id, %error, "the deployment was lost");
@@ -130,16 +137,19 @@ impl Pipeline {
         // First the routes: whoever is told looks at once.
         self.publish().await;
         self.announce(project, id);
+        // Another one may be more than its project keeps.
+        self.sweep.wake();
     }
 }
 
 impl Job {
     /// Writes down a failure; what was begun is removed, what served before goes on.
     async fn fail(&self, mut failure: Failure) -> Result<(), db::DbError> {
-        failure.message = self.redactor.mask(&failure.message);
+        failure.each_text(|text| self.redactor.mask(text));
         self.line(LogLevel::Error, LogSource::System, failure.message.clone());
         self.discard().await;
-        self.pipeline.fail(&self.deployment, &self.project, self.state, failure).await
+        let receipt = self.receipt();
+        self.pipeline.fail(&self.deployment, &self.project, self.state, failure, receipt).await
     }
 
     /// Writes down that it was canceled.
@@ -158,12 +168,14 @@ impl Pipeline {
         project: &Project,
         state: State,
         failure: Failure,
+        receipt: Receipt,
     ) -> Result<(), db::DbError> {
         let (deployment, project) = (deployment.clone(), project.clone());
         let (now, url) = (self.clock.now(), self.hosts.url_of(&deployment.hostname));
         self.db
             .write(move |c| {
                 db::transitions::fail(c, &deployment.id, state, &failure, now)?;
+                db::receipts::put(c, &deployment.id, &receipt, &failure.output, now)?;
                 let mut data = event::deployment(&deployment, "failed", &url);
                 data["duration_ms"] = now.millis_since(deployment.created_at).into();
                 let (code, phase, message) = (failure.code, failure.phase, failure.message);

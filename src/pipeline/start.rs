@@ -3,16 +3,19 @@
 use std::net::Ipv4Addr;
 
 use super::Pipeline;
+use super::held;
 use super::job::Job;
 use super::stop::Stop;
 use crate::db::{self, DbError};
 use crate::docker::{ContainerId, ContainerSpec, EngineError, NetworkError, NetworkSpec};
 use crate::model::build_plan::{BuildPlan, Output};
-use crate::model::deployment::{Deployment, RunState};
+use crate::model::deployment::{Deployment, RunState, Target};
+use crate::model::diagnosis::{Cause, start};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::hostname;
 use crate::model::ids::ProjectId;
-use crate::model::project::Project;
+use crate::model::project::{Project, Strategy};
+use crate::model::receipt::ImageFacts;
 use crate::model::transition::State;
 
 const PHASE: &str = "starting";
@@ -32,16 +35,25 @@ pub(super) struct Started {
 }
 
 impl Job {
-    /// Makes and starts the container. An image that was not built here has no plan.
+    /// Makes and starts the container. An image that was not built here has no plan. `None` when it is not started: it
+    /// may not run beside what serves, and takes nothing from it.
     pub(super) async fn start(
         &mut self,
         image: &str,
         plan: Option<&BuildPlan>,
-    ) -> Result<Started, Stop> {
+    ) -> Result<Option<Started>, Stop> {
         self.advance(State::Starting).await?;
+        self.record_alone().await?;
         let network = self.pipeline.network_of(&self.project).await?;
         let exposed = match self.pipeline.engine.image(image).await {
-            Ok(Some(info)) => info.exposed_ports,
+            Ok(Some(info)) => {
+                self.gathered.image = Some(ImageFacts {
+                    id: info.id,
+                    size_bytes: info.size_bytes,
+                    reference: self.deployment.image_pin.clone(),
+                });
+                info.exposed_ports
+            }
             Ok(None) => Vec::new(),
             Err(error) => return Err(Stop::engine(PHASE, &error)),
         };
@@ -70,9 +82,24 @@ impl Job {
                 db::transitions::record_run(c, &deployment, RunState::None, Some(&container), None)
             })
             .await?;
+        let wanted = self.gets_the_traffic().await?;
+        if self.deployment.alone && !wanted {
+            let (deployment, container) = (self.deployment.id.clone(), id.0.clone());
+            let rest = move |c: &db::Connection| {
+                let stopped = RunState::Stopped;
+                db::transitions::record_run(c, &deployment, stopped, Some(&container), None)
+            };
+            self.pipeline.db.write(rest).await?;
+            self.say("It does not run beside what serves: it is started when it is promoted.");
+            return Ok(None);
+        }
+        if wanted {
+            self.hold().await?;
+        }
         self.say(format!("Starting the container, PORT={port}"));
         let starting = self.pipeline.start_one(id.clone());
         self.unless_canceled(starting).await?;
+        self.pipeline.claim_address(&self.deployment.id, &id).await;
         self.failpoint("container.started").await?;
         self.pipeline.capture(
             &self.deployment.id,
@@ -81,7 +108,7 @@ impl Job {
             Some(self.log.clone()),
             Some(self.redactor.clone()),
         );
-        Ok(Started { container: id, port })
+        Ok(Some(Started { container: id, port }))
     }
 }
 
@@ -100,6 +127,28 @@ pub(super) fn port_of(
 }
 
 impl Job {
+    /// Writes down whether it may run beside another deployment. A preview has no part in what production keeps to itself.
+    async fn record_alone(&mut self) -> Result<(), Stop> {
+        let single = self.project.runtime.release.strategy == Strategy::Single;
+        let (id, alone) =
+            (self.deployment.id.clone(), single && self.deployment.target == Target::Production);
+        self.deployment.alone = alone;
+        let write = self.pipeline.db.write(move |c| db::transitions::record_alone(c, &id, alone));
+        Ok(write.await?)
+    }
+
+    /// Stops what serves when the two may not run side by side; its requests wait.
+    async fn hold(&mut self) -> Result<(), Stop> {
+        let project = self.project.id.clone();
+        let live = self.pipeline.db.read(move |c| db::deployments::live(c, &project)).await?;
+        if held::is_exclusive(live.as_ref(), &self.deployment) {
+            self.say("Requests wait while the deployment before stops and this one starts.");
+            let (id, cancel) = (&self.deployment.id, &self.cancel);
+            self.held = self.pipeline.hold(&self.project, id, cancel).await?;
+        }
+        Ok(())
+    }
+
     /// Waits for work on the engine, but not longer than the deployment is wanted.
     async fn unless_canceled<T>(
         &self,
@@ -145,17 +194,12 @@ impl Pipeline {
             abandoned.armed = sender.send(made).is_err();
         });
         let made = receiver.await.map_err(|_| Stop::Interrupted)?;
-        made.map_err(|error| Stop::engine(PHASE, &error))
+        made.map_err(|error| refused(error, false))
     }
 
     /// Starts a container.
     async fn start_one(&self, id: ContainerId) -> Result<(), Stop> {
-        self.engine.start(&id).await.map_err(|error| match error {
-            EngineError::Refused(message) => {
-                Stop::Failed(Failure::new(FailureCode::StartFailed, PHASE, message))
-            }
-            other => Stop::engine(PHASE, &other),
-        })
+        self.engine.start(&id).await.map_err(|error| refused(error, true))
     }
 
     /// Makes and starts a container.
@@ -236,6 +280,26 @@ impl Pipeline {
             "No free network is left. Set ORBITRA_NETWORK_POOL to a larger private network.",
         )))
     }
+}
+
+/// What a container that the engine does not make or start means. Only of a start is every refusal the application's.
+fn refused(error: EngineError, starting: bool) -> Stop {
+    let text = match &error {
+        EngineError::Refused(text) | EngineError::NotFound(text) => text,
+        _ => return Stop::engine(PHASE, &error),
+    };
+    let diagnosis = start::refused(text);
+    let code = match &diagnosis {
+        Some(diagnosis) if diagnosis.cause == Cause::DiskFull => FailureCode::DiskFull,
+        Some(_) => FailureCode::StartFailed,
+        None if starting && matches!(error, EngineError::Refused(_)) => FailureCode::StartFailed,
+        None => return Stop::engine(PHASE, &error),
+    };
+    let message = match &diagnosis {
+        Some(_) => "The application could not be started.".to_owned(),
+        None => text.clone(),
+    };
+    Stop::Failed(Failure::new(code, PHASE, message).maybe_explained(diagnosis))
 }
 
 /// The command that replaces the image's: the user's own words, run by the shell of the user's own container.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Pipeline;
 use super::probe;
+use super::start::port_of;
 use super::stop::Stop;
 use crate::db;
 use crate::docker::ContainerId;
@@ -15,6 +16,7 @@ use crate::model::ids::DeploymentId;
 use crate::model::log_line::LogLevel;
 use crate::model::project::Project;
 use crate::model::transition::{State, Step};
+use crate::routing::sleeper::Unwoken;
 
 /// How long a woken application may take until it accepts connections.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -46,6 +48,10 @@ impl Pipeline {
             .db
             .read(move |c| -> Result<_, db::DbError> {
                 let Some(deployment) = db::deployments::find(c, &wanted)? else { return Ok(None) };
+                // Another one starts in its place.
+                if db::holds::is_held(c, &deployment.project_id)? {
+                    return Ok(None);
+                }
                 let project = db::projects::find(c, &deployment.project_id)?;
                 Ok(project.map(|project| (deployment, project)))
             })
@@ -53,12 +59,22 @@ impl Pipeline {
         let Some((deployment, project)) = found else { return Ok(()) };
         let may_wake = matches!(deployment.state, State::Ready | State::Crashed)
             && matches!(deployment.run_state, RunState::Stopped | RunState::Paused)
-            && !deployment.project_paused;
+            && !deployment.project_paused
+            && (deployment.is_live || !deployment.alone);
         if !may_wake {
             self.publish().await;
             return Ok(());
         }
         let woken = self.bring_up(&deployment, &project).await;
+        // Before the next publication, which is when those who wait look.
+        if let (Err(stop), Some(sleeper)) = (&woken, self.publisher.sleeper(id)) {
+            sleeper.fail(match stop {
+                Stop::Failed(failure) if failure.code != FailureCode::EngineError => {
+                    Unwoken::Broken
+                }
+                _ => Unwoken::Unavailable,
+            });
+        }
         match (&woken, deployment.state) {
             (Ok(()), State::Crashed) => {
                 self.change_state(&deployment, Step::Recover, "deployment.recovered").await?;
@@ -111,6 +127,7 @@ impl Pipeline {
         }
         let starting = self.engine.start(&container).await;
         starting.map_err(|error| Stop::engine("starting", &error))?;
+        self.claim_address(&deployment.id, &container).await;
         failpoint::pass("wake.started").await;
         self.capture(&deployment.id, &container, false, None, None);
         self.note_woken(&deployment.id);
@@ -154,7 +171,7 @@ impl Pipeline {
     }
 
     /// The container that is there, or a new one from the recorded image.
-    async fn container_of(
+    pub(super) async fn container_of(
         &self,
         deployment: &Deployment,
         project: &Project,
@@ -170,14 +187,25 @@ impl Pipeline {
         };
         let gone = || failed("The image of this deployment is gone. Deploy it again.");
         let image = deployment.image.clone().ok_or_else(gone)?;
-        if self.engine.image(&image).await.map_err(engine_error)?.is_none() {
-            return Err(gone());
-        }
+        let info = self.engine.image(&image).await.map_err(engine_error)?.ok_or_else(gone)?;
         let environment = self.open_environment(deployment).await?;
         let network = self.network_of(project).await?;
-        let port = self.known_port(deployment).unwrap_or(3000);
+        let port = self.told_port(project, deployment, &environment, &info.exposed_ports);
         let spec = self.container_spec(project, deployment, &image, network, environment, port);
         self.engine.create(spec).await.map_err(engine_error)
+    }
+
+    /// Port an application is told: the one it was found on or, when it was never checked, the one a new one gets.
+    pub(super) fn told_port(
+        &self,
+        project: &Project,
+        deployment: &Deployment,
+        environment: &[(String, String)],
+        exposed: &[u16],
+    ) -> u16 {
+        let framework = deployment.plan.as_ref().and_then(|plan| plan.port);
+        let fresh = || port_of(project, environment, exposed, framework);
+        self.known_port(deployment).unwrap_or_else(fresh)
     }
 
     /// Port the application was found on when it was checked.

@@ -18,6 +18,7 @@ type Waiting = (Deployment, Project, bool);
 impl Pipeline {
     /// One round: cancels what is to be canceled, begins what can begin, removes what was deleted.
     pub(super) async fn round(&self) {
+        self.end_lost_holds().await;
         match self.db.read(waiting).await {
             Ok(waiting) => self.dispatch(waiting).await,
             Err(error) => tracing::error!(%error, "the queue could not be read"),

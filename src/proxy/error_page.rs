@@ -7,12 +7,14 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
     RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::Body;
-use super::headers::X_REQUEST_ID;
+use super::headers::{X_REQUEST_ID, X_ROBOTS_TAG};
 use super::reference::Reference;
 use crate::routing::table::Notice;
+
+const REFRESH: HeaderName = HeaderName::from_static("refresh");
 
 /// Why the proxy answers instead of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,13 @@ pub enum Problem {
     NoSuchFile,
     /// A route without anything that answers.
     Notice(Notice),
+    /// The deployment sleeps, and the request is not one that wakes it.
+    Asleep,
+    /// The deployment is on its way and has not answered in time.
+    Waking {
+        /// Somebody looks at a page, which loads itself again.
+        page: bool,
+    },
     /// The upstream is being replaced, and nothing has taken its place in time.
     Unavailable,
     /// The upstream refused, ended early or made no sense.
@@ -70,6 +79,8 @@ impl Problem {
             Self::Notice(Notice::Stopped) => (S::SERVICE_UNAVAILABLE, "deployment_stopped", "Stopped", "This version of the site has been stopped."),
             Self::Notice(Notice::Paused) => (S::SERVICE_UNAVAILABLE, "deployment_paused", "Paused", "The owner has paused this site."),
             Self::Notice(Notice::Removed) => (S::GONE, "deployment_removed", "Gone", "This version of the site has been removed."),
+            Self::Asleep => (S::SERVICE_UNAVAILABLE, "asleep", "Asleep", "This site sleeps until a visitor comes."),
+            Self::Waking { .. } => (S::SERVICE_UNAVAILABLE, "waking", "Waking up", "This site was asleep. It answers in a few seconds."),
             Self::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", "Try again in a moment."),
             Self::NoAnswer => (S::BAD_GATEWAY, "no_answer", "The site did not answer", "Try again in a moment."),
             Self::TooSlow => (S::GATEWAY_TIMEOUT, "too_slow", "The site took too long", "Try again in a moment."),
@@ -82,7 +93,9 @@ impl Problem {
         };
         let retry_after = match self {
             Self::Notice(Notice::NotReady | Notice::Building) => Some(10),
-            Self::Unavailable => Some(3),
+            // A crawler that is early comes for nothing.
+            Self::Asleep => Some(3600),
+            Self::Unavailable | Self::Waking { .. } => Some(3),
             _ => None,
         };
         Text { status, code, headline, message, hint, retry_after }
@@ -145,6 +158,11 @@ pub fn answer(
     headers.insert(VARY, HeaderValue::from_static("accept"));
     headers.insert(CONTENT_SECURITY_POLICY, policy(reference));
     headers.insert(X_REQUEST_ID, reference.header());
+    // Nothing here is worth finding, whoever's the host is.
+    headers.insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
+    if problem == (Problem::Waking { page: true }) {
+        headers.insert(REFRESH, HeaderValue::from_static("3"));
+    }
     if let Some(seconds) = text.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

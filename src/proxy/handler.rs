@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::header::ACCEPT;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, request};
 use hyper::body::Incoming;
 
 use super::access_log::Line;
@@ -12,13 +12,12 @@ use super::client::Client;
 use super::core::Core;
 use super::error_page::{self, Problem};
 use super::forward::{self, Failure};
+use super::headers::X_ROBOTS_TAG;
 use super::reference::Reference;
 use super::request_body::RequestBody;
 use super::resolve::{self, Answerer, Miss, Target};
-use super::{headers, static_site, upgrade};
+use super::{headers, kept, static_site, upgrade, wake};
 use crate::routing::upstream::Guard;
-
-const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// Answers a request whose method and framing were found to be acceptable; `found` is what the
 /// table has for its host.
@@ -32,17 +31,24 @@ pub async fn handle(
     core.requests.update(|count| count + 1);
     let accept = request.headers().get(ACCEPT).cloned();
     let mut line = Line::begin(&core, &client, &request, reference);
+    let robots = match &found {
+        Err(Miss::Asleep { noindex: true, .. }) => wake::robots(&request, reference),
+        _ => None,
+    };
     let target = match found {
         Ok(target) => Ok(target),
         Err(Miss::Problem(problem)) => Err(problem),
-        Err(Miss::Retired | Miss::Asleep) => resolve::again(&core.routes, &request).await,
+        Err(_) if robots.is_some() => Err(Problem::Asleep),
+        Err(Miss::Retired | Miss::Asleep { .. } | Miss::Held(_)) => {
+            resolve::again(&core.routes, &request).await
+        }
     };
     if let Ok(Target { application: Some(application), .. }) = &target {
         line = Line::list(line, application, &core, &client, &request, reference);
     }
     let answered = match target {
         Ok(target) => answer(&core, &client, request, target, reference).await,
-        Err(problem) => Err(problem),
+        Err(problem) => robots.ok_or(problem),
     };
     let mut response =
         answered.unwrap_or_else(|problem| error_page::answer(problem, accept.as_ref(), reference));
@@ -60,27 +66,44 @@ async fn answer(
     target: Target,
     reference: Reference,
 ) -> Result<Response<Body>, Problem> {
-    let mut response = match target.answerer {
-        Answerer::Static(site) => static_site::answer(site, request).await?,
+    // Only where a switch was a short time ago, and only for what it may have taken away.
+    let kept = target.kept.and_then(|kept| Some((kept, kept::copy(&request)?)));
+    let mut answered = match target.answerer {
+        Answerer::Static(site) => static_site::answer(site, request).await,
         Answerer::Upstream(guard) if upgrade::is_wanted(&request) => {
-            upgrade::answer(core, client, guard, request, reference).await?
+            upgrade::answer(core, client, guard, request, reference).await
         }
-        Answerer::Upstream(guard) => from_upstream(core, client, guard, request, reference).await?,
+        Answerer::Upstream(guard) => {
+            let (parts, incoming) = request.into_parts();
+            let body = RequestBody::new(incoming, client, core.limits.first_byte);
+            from_upstream(core, client, guard, parts, body, reference).await
+        }
     };
+    if let Some((kept, copy)) = kept.filter(|_| kept::is_missing(&answered))
+        && let Some(found) = kept::answer(core, client, copy, &kept, reference).await
+    {
+        answered = Ok(found);
+    }
+    let mut response = answered?;
     if target.noindex {
         response.headers_mut().insert(X_ROBOTS_TAG, HeaderValue::from_static("noindex"));
     }
     Ok(response)
 }
 
-async fn from_upstream(
+/// Sends a request to an application and answers what it answers.
+///
+/// # Errors
+///
+/// The page to show instead.
+pub async fn from_upstream(
     core: &Rc<Core>,
     client: &Rc<Client>,
     mut guard: Guard,
-    request: Request<Incoming>,
+    mut parts: request::Parts,
+    body: RequestBody,
     reference: Reference,
 ) -> Result<Response<Body>, Problem> {
-    let (mut parts, incoming) = request.into_parts();
     let authority = parts.uri.authority().cloned();
     if let Some(authority) = authority {
         // A target in absolute form replaces the field (RFC 9112 section 3.2.2).
@@ -88,28 +111,39 @@ async fn from_upstream(
         parts.headers.insert(http::header::HOST, host);
     }
     headers::to_upstream(&mut parts.headers, client, reference, &core.via)?;
-    let body = RequestBody::new(incoming, client, core.limits.first_byte);
     let mut request = forward::request(parts, body);
     let (response, connection) = loop {
         match forward::send(core, client, &guard, request).await {
             Ok(answered) => break answered,
             Err(Failure::Connect(untouched)) => {
                 // An upstream that went away may have been replaced in the meantime.
-                guard = successor(core, &guard, &untouched).ok_or(Problem::NoAnswer)?;
+                let Some(next) = successor(core, &guard, &untouched) else {
+                    return Err(failed(&guard, Problem::NoAnswer));
+                };
+                guard = next;
                 request = *untouched;
             }
-            Err(Failure::Broken) => return Err(Problem::NoAnswer),
-            Err(Failure::TooSlow) => return Err(Problem::TooSlow),
+            Err(Failure::Broken) => return Err(failed(&guard, Problem::NoAnswer)),
+            Err(Failure::TooSlow) => return Err(failed(&guard, Problem::TooSlow)),
             Err(Failure::Cut) => return Err(Problem::Unavailable),
         }
     };
     let (mut parts, incoming) = response.into_parts();
+    if parts.status.is_server_error() {
+        guard.upstream().tally().failure();
+    }
     headers::to_client(parts.status, &mut parts.headers, reference)?;
     let body = UpstreamBody::new(incoming, Some(connection), guard, client, core);
     let mut response = Response::new(Body::upstream(body));
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;
     Ok(response)
+}
+
+/// The upstream did not answer, and that counts.
+fn failed(guard: &Guard, problem: Problem) -> Problem {
+    guard.upstream().tally().failure();
+    problem
 }
 
 /// What answers for the request's host now, if that is another upstream than before.

@@ -11,6 +11,8 @@ use super::reference::Reference;
 
 /// The reference of a request, set by the proxy in both directions.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Tells search engines what they may do with an answer.
+pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -1,8 +1,9 @@
 //! The data plane: answers the visitors of the deployed applications.
 //!
 //! Everything here belongs to one thread (`Core`) and is never locked. A request passes through
-//! `handler`, which calls one file a phase: `host`, `resolve`, `headers`, then `forward`,
-//! `upgrade` or `static_site`; `body` carries the answer out.
+//! `handler`, which calls one file a phase: `host`, `resolve` (and `wake`, for what sleeps), `headers`,
+//! then `forward`, `upgrade` or `static_site`, and `kept` for what the newest deployment does not have;
+//! `body` carries the answer out.
 
 mod access_log;
 mod body;
@@ -13,6 +14,7 @@ mod forward;
 mod handler;
 pub mod headers;
 pub mod host;
+mod kept;
 mod options;
 mod pool;
 mod reference;
@@ -22,6 +24,7 @@ mod static_site;
 mod ticker;
 mod tunnel;
 mod upgrade;
+mod wake;
 
 pub use body::{Body, BodyError};
 pub use client::Client;

@@ -7,14 +7,16 @@ use http::Request;
 
 use super::error_page::Problem;
 use super::host;
+use super::wake::{HOLD, Held};
+use crate::routing::hold::Hold;
 use crate::routing::requests::Application;
-use crate::routing::table::{Route, Routes, StaticSite};
+use crate::routing::table::{Asleep, Kept, Route, Routes, StaticSite};
 use crate::routing::upstream::Guard;
 
 /// Pause before a table is read again that named a retired upstream.
 const PAUSE: Duration = Duration::from_millis(10);
-/// Longest time a request is held for a deployment that wakes.
-const HOLD: Duration = Duration::from_secs(30);
+/// Pause before a deployment that still sleeps is asked for once more.
+const REMIND: Duration = Duration::from_secs(5);
 
 /// What answers a request, and is told so: an upstream counts it from here on.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct Target {
     pub noindex: bool,
     /// Whose request it is.
     pub application: Option<Arc<Application>>,
+    /// Who answers for hashed files that the answerer does not have.
+    pub kept: Option<Arc<[Kept]>>,
 }
 
 /// Who answers a request.
@@ -37,14 +41,21 @@ pub enum Answerer {
 }
 
 /// Why nobody answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Miss {
     /// The proxy says why itself.
     Problem(Problem),
     /// The upstream was retired while the table was read; a newer table names another.
     Retired,
-    /// The deployment sleeps and was asked to wake.
-    Asleep,
+    /// The deployment sleeps.
+    Asleep {
+        /// Which one.
+        asleep: Asleep,
+        /// Whether the URL is one that search engines are to leave alone.
+        noindex: bool,
+    },
+    /// One deployment stops and another starts; the request is to wait.
+    Held(Arc<Hold>),
 }
 
 /// Looks a host name up in the newest table.
@@ -58,24 +69,27 @@ pub fn resolve(routes: &Routes, host: &str) -> Result<Target, Miss> {
     let answerer = match &entry.route {
         Route::Upstream(upstream) => Answerer::Upstream(upstream.acquire().ok_or(Miss::Retired)?),
         Route::Static(site) => Answerer::Static(Arc::clone(site)),
-        Route::Asleep(deployment) => {
-            routes.want(deployment);
-            return Err(Miss::Asleep);
+        Route::Asleep(asleep) => {
+            return Err(Miss::Asleep { asleep: asleep.clone(), noindex: entry.noindex });
         }
+        Route::Held(hold) => return Err(Miss::Held(Arc::clone(hold))),
         Route::Notice(notice) => return Err(Miss::Problem(Problem::Notice(*notice))),
     };
-    Ok(Target { answerer, noindex: entry.noindex, application: entry.application.clone() })
+    let (application, kept) = (entry.application.clone(), entry.kept.clone());
+    Ok(Target { answerer, noindex: entry.noindex, application, kept })
 }
 
 /// Resolves a request's host until something answers: a retired upstream has a successor in the
-/// next table, a sleeping deployment is held for until it is awake.
+/// next table, a sleeping deployment is woken and waited for, and so is one that stops for another.
 ///
 /// # Errors
 ///
 /// Nothing came in time, or nothing ever will.
 pub async fn again<B>(routes: &Routes, request: &Request<B>) -> Result<Target, Problem> {
     let mut changes = routes.changes();
-    let deadline = tokio::time::Instant::now() + HOLD;
+    let begin = tokio::time::Instant::now();
+    let mut held: Option<Held> = None;
+    let mut place = None;
     loop {
         let host = host::of(request).map_err(|_| Problem::BadRequest)?;
         let pause = match resolve(routes, &host) {
@@ -83,12 +97,29 @@ pub async fn again<B>(routes: &Routes, request: &Request<B>) -> Result<Target, P
             Err(Miss::Problem(problem)) => return Err(problem),
             // The successor is published already, or in a moment.
             Err(Miss::Retired) => PAUSE,
-            Err(Miss::Asleep) => HOLD,
+            Err(Miss::Asleep { asleep, .. }) => {
+                match held.as_ref().filter(|held| held.is_for(&asleep)) {
+                    Some(held) => held.check()?,
+                    None => held = Some(Held::begin(routes, request, &asleep)?),
+                }
+                REMIND
+            }
+            Err(Miss::Held(hold)) => {
+                if place.is_none() {
+                    place = Some(hold.enter().ok_or(Problem::Unavailable)?);
+                }
+                HOLD
+            }
         };
+        let (limit, late) = held.as_ref().map_or((HOLD, Problem::Unavailable), Held::limit);
         tokio::select! {
             _ = changes.changed() => {}
-            () = tokio::time::sleep(pause) => {}
-            () = tokio::time::sleep_until(deadline) => return Err(Problem::Unavailable),
+            () = tokio::time::sleep(pause) => {
+                if let Some(held) = &held {
+                    held.ask_again(routes);
+                }
+            }
+            () = tokio::time::sleep_until(begin + limit) => return Err(late),
         }
     }
 }

@@ -1,22 +1,29 @@
 //! Derives the route table from the database and publishes it. Never told what changed: it reads
 //! everything, so that there is one way a table comes to be.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use super::hold::Hold;
 use super::requests::Application;
-use super::table::{Entry, Notice, Route, RouteTable, Routes, StaticSite};
+use super::sleeper::Sleeper;
+use super::table::{Asleep, Entry, Kept, Notice, Route, RouteTable, Routes, StaticSite};
 use super::upstream::Upstream;
-use crate::db::routes::{DeploymentRoute, ProjectRoute};
-use crate::db::{self, Db, DbError};
+use crate::db::routes::{DeploymentRoute, ProjectRoute, Replaced};
+use crate::db::{self, Connection, Db, DbError};
 use crate::model::deployment::RunState;
 use crate::model::hostname;
-use crate::model::ids::DeploymentId;
+use crate::model::ids::{DeploymentId, ProjectId};
 use crate::model::site_rules::{FILE_LIMIT, SiteRules};
+use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
+
+/// Deployments of one project whose hashed files are still served after they were replaced.
+const KEPT: usize = 8;
 
 /// Publishes tables. Clones share the upstreams they made.
 #[derive(Clone)]
@@ -26,22 +33,36 @@ pub struct Publisher {
     /// Directory of the static sites, one below it per deployment.
     sites: PathBuf,
     base_domain: String,
+    /// How long hashed files of a replaced deployment are served.
+    keep_assets: Duration,
     upstreams: Arc<Mutex<HashMap<DeploymentId, Arc<Upstream>>>>,
+    sleepers: Arc<Mutex<HashMap<DeploymentId, Arc<Sleeper>>>>,
     known_sites: Arc<Mutex<HashMap<DeploymentId, Arc<StaticSite>>>>,
+    /// Deployments whose requests wait.
+    holds: Arc<Mutex<HashMap<DeploymentId, Arc<Hold>>>>,
     /// One publication at a time: an older table must not replace a newer one.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Publisher {
     /// A publisher of this database's routes.
-    pub fn new(db: Db, routes: Routes, sites: PathBuf, base_domain: String) -> Self {
+    pub fn new(
+        db: Db,
+        routes: Routes,
+        sites: PathBuf,
+        base_domain: String,
+        keep_assets: Duration,
+    ) -> Self {
         Self {
             db,
             routes,
             sites,
             base_domain,
+            keep_assets,
             upstreams: Arc::default(),
+            sleepers: Arc::default(),
             known_sites: Arc::default(),
+            holds: Arc::default(),
             turn: Arc::default(),
         }
     }
@@ -52,17 +73,13 @@ impl Publisher {
     /// The database cannot be read; the old table stays.
     pub async fn publish(&self) -> Result<(), DbError> {
         let _turn = self.turn.lock().await;
-        let (projects, deployments, gone) = self
-            .db
-            .read(|c| -> Result<_, DbError> {
-                Ok((
-                    db::routes::projects(c)?,
-                    db::routes::deployments(c)?,
-                    db::removals::gone_hosts(c)?,
-                ))
-            })
-            .await?;
-        self.routes.publish(self.table(&projects, &deployments, gone));
+        let keep = self.keep_assets;
+        let read = move |c: &Connection| -> Result<_, DbError> {
+            Ok((Rows::read(c, keep)?, db::holds::all(c)?))
+        };
+        let (rows, holds) = self.db.read(read).await?;
+        self.hold(holds.into_iter().map(|hold| hold.from));
+        self.routes.publish(self.table(rows));
         Ok(())
     }
 
@@ -71,44 +88,56 @@ impl Publisher {
         self.upstreams.lock().unwrap_or_else(PoisonError::into_inner).get(deployment).cloned()
     }
 
-    fn table(
-        &self,
-        projects: &[ProjectRoute],
-        deployments: &[DeploymentRoute],
-        gone: Vec<String>,
-    ) -> RouteTable {
-        let mut upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut kept = HashMap::new();
-        let mut by_id = HashMap::new();
+    /// The deployment as those see it who wait for it; `None` when it does not sleep.
+    pub fn sleeper(&self, deployment: &DeploymentId) -> Option<Arc<Sleeper>> {
+        self.sleepers.lock().unwrap_or_else(PoisonError::into_inner).get(deployment).cloned()
+    }
+
+    /// Remembers how things stand with every upstream, for [`Tally::lately`](super::tally::Tally::lately).
+    pub fn mark(&self) {
+        let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        upstreams.values().for_each(|upstream| upstream.tally().mark());
+    }
+
+    /// Lets the requests of these deployments wait, and no others.
+    fn hold(&self, held: impl Iterator<Item = DeploymentId>) {
+        let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = std::mem::take(&mut *holds);
+        *holds = held.map(|id| (id.clone(), known.remove(&id).unwrap_or_default())).collect();
+    }
+
+    fn held(&self, deployment: &DeploymentId) -> Option<Route> {
+        let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
+        holds.get(deployment).cloned().map(Route::Held)
+    }
+
+    fn table(&self, rows: Rows) -> RouteTable {
         let mut table = RouteTable::default();
-        for host in gone {
-            let entry =
-                Entry { route: Route::Notice(Notice::Removed), noindex: true, application: None };
-            table.hosts.insert(host.into(), entry);
+        let own = |route, application| Entry { route, noindex: true, application, kept: None };
+        for host in rows.gone {
+            table.hosts.insert(host.into(), own(Route::Notice(Notice::Removed), None));
         }
-        for deployment in deployments {
-            let route = match address_of(deployment) {
-                Some(address) => {
-                    let upstream = upstreams
-                        .get(&deployment.id)
-                        .filter(|known| known.address() == address && !known.is_retired())
-                        .cloned()
-                        .unwrap_or_else(|| Upstream::new(deployment.id.to_string(), address));
-                    kept.insert(deployment.id.clone(), upstream.clone());
-                    Route::Upstream(upstream)
-                }
-                None => self.without_container(deployment),
-            };
-            // The upstream stays known, so that its requests can finish.
-            let rests = deployment.paused && deployment.state == State::Ready;
-            let route = if rests { Route::Notice(Notice::Paused) } else { route };
+        let crawled = rows.projects.iter().filter(|project| project.crawlers);
+        let crawled: HashSet<_> = crawled.map(|project| &project.id).collect();
+        let mut found = Found::default();
+        for deployment in &rows.deployments {
+            let for_all = deployment.is_live || crawled.contains(&deployment.project);
+            let route = self.route_of(deployment, for_all, &mut found);
+            let route = self.held(&deployment.id).unwrap_or(route);
             let application = Application::new(deployment.project.clone(), deployment.id.clone());
-            by_id.insert(&deployment.id, (route.clone(), application.clone()));
-            let entry = Entry { route, noindex: true, application: Some(application) };
-            table.hosts.insert(deployment.hostname.as_str().into(), entry);
+            found.by_id.insert(&deployment.id, (route.clone(), application.clone()));
+            let host = deployment.hostname.as_str().into();
+            table.hosts.insert(host, own(route, Some(application)));
         }
-        for project in projects {
-            let live = project.live.as_ref().and_then(|live| by_id.get(live));
+        for (label, deployment) in &rows.branches {
+            if let Some((route, application)) = found.by_id.get(deployment) {
+                let host = hostname::of_branch(label, &self.base_domain);
+                table.hosts.insert(host.into(), own(route.clone(), Some(application.clone())));
+            }
+        }
+        let mut kept = kept(&rows.replaced, &rows.projects, &found, self.keep_assets);
+        for project in &rows.projects {
+            let live = project.live.as_ref().and_then(|live| found.by_id.get(live));
             let route = match &project.live {
                 _ if project.paused => Route::Notice(Notice::Paused),
                 Some(_) => live.map_or(Route::Notice(Notice::Failed), |(route, _)| route.clone()),
@@ -119,19 +148,41 @@ impl Publisher {
                 }),
             };
             let host = hostname::of_project(&project.name, &self.base_domain);
-            table.hosts.insert(
-                host.into(),
-                Entry {
-                    route,
-                    noindex: false,
-                    application: live.map(|(_, application)| application.clone()),
-                },
-            );
+            let application = live.map(|(_, application)| application.clone());
+            let kept = kept.remove(&project.id).map(Arc::from);
+            table.hosts.insert(host.into(), Entry { route, noindex: false, application, kept });
         }
-        *upstreams = kept;
         let mut sites = self.known_sites.lock().unwrap_or_else(PoisonError::into_inner);
-        sites.retain(|id, _| by_id.contains_key(id));
+        sites.retain(|id, _| found.by_id.contains_key(id));
+        *self.upstreams.lock().unwrap_or_else(PoisonError::into_inner) = found.upstreams;
+        *self.sleepers.lock().unwrap_or_else(PoisonError::into_inner) = found.sleepers;
         table
+    }
+
+    /// What answers for a deployment. Upstreams and sleepers that were there before go on.
+    fn route_of(
+        &self,
+        deployment: &DeploymentRoute,
+        for_all: bool,
+        found: &mut Found<'_>,
+    ) -> Route {
+        let route = match address_of(deployment) {
+            Some(address) => {
+                let known = self.upstream(&deployment.id);
+                let upstream = known
+                    .filter(|known| known.address() == address && !known.is_retired())
+                    .unwrap_or_else(|| Upstream::new(deployment.id.to_string(), address));
+                found.upstreams.insert(deployment.id.clone(), upstream.clone());
+                Route::Upstream(upstream)
+            }
+            None => self.without_container(deployment, for_all),
+        };
+        if let Route::Asleep(asleep) = &route {
+            found.sleepers.insert(deployment.id.clone(), asleep.sleeper.clone());
+        }
+        // The upstream stays known, so that its requests can finish.
+        let rests = deployment.paused && deployment.state == State::Ready;
+        if rests { Route::Notice(Notice::Paused) } else { route }
     }
 
     /// A site as it was found when it was first routed: its files never change.
@@ -148,11 +199,16 @@ impl Publisher {
         site
     }
 
-    fn without_container(&self, deployment: &DeploymentRoute) -> Route {
+    fn without_container(&self, deployment: &DeploymentRoute, for_all: bool) -> Route {
         match (deployment.state, deployment.run_state) {
             (State::Ready, RunState::Files) => Route::Static(self.site(deployment)),
+            (State::Ready, RunState::Stopped | RunState::Paused) if deployment.rests => {
+                Route::Notice(Notice::Stopped)
+            }
             (State::Ready, RunState::Stopped | RunState::Paused) => {
-                Route::Asleep(deployment.id.clone())
+                let known = self.sleeper(&deployment.id);
+                let sleeper = known.unwrap_or_else(|| Sleeper::new(deployment.id.clone()));
+                Route::Asleep(Asleep { sleeper, for_all })
             }
             (State::Ready, _) => Route::Notice(Notice::Stopped),
             (State::Failed | State::Crashed, _) => Route::Notice(Notice::Failed),
@@ -161,6 +217,62 @@ impl Publisher {
             _ => Route::Notice(Notice::Building),
         }
     }
+}
+
+/// Everything a table is made of.
+struct Rows {
+    projects: Vec<ProjectRoute>,
+    deployments: Vec<DeploymentRoute>,
+    gone: Vec<String>,
+    branches: Vec<(String, DeploymentId)>,
+    replaced: Vec<Replaced>,
+}
+
+impl Rows {
+    fn read(connection: &Connection, keep_assets: Duration) -> Result<Self, DbError> {
+        Ok(Self {
+            projects: db::routes::projects(connection)?,
+            deployments: db::routes::deployments(connection)?,
+            gone: db::removals::gone_hosts(connection)?,
+            branches: db::branch_hosts::all(connection)?,
+            replaced: db::routes::replaced(connection, keep_assets)?,
+        })
+    }
+}
+
+/// What a table holds of deployments.
+#[derive(Default)]
+struct Found<'a> {
+    by_id: HashMap<&'a DeploymentId, (Route, Arc<Application>)>,
+    upstreams: HashMap<DeploymentId, Arc<Upstream>>,
+    sleepers: HashMap<DeploymentId, Arc<Sleeper>>,
+}
+
+/// Who still has files for pages that are open, by project, the last one first. What sleeps is not asked.
+fn kept<'a>(
+    replaced: &[Replaced],
+    projects: &'a [ProjectRoute],
+    found: &Found<'_>,
+    keep: Duration,
+) -> HashMap<&'a ProjectId, Vec<Kept>> {
+    let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+    let mut all: HashMap<_, Vec<Kept>> = HashMap::new();
+    if replaced.is_empty() {
+        return all;
+    }
+    let projects: HashMap<_, _> = projects.iter().map(|project| (&project.id, project)).collect();
+    for one in replaced {
+        let Some(project) = projects.get(&one.project) else { continue };
+        let Some((route, _)) = found.by_id.get(&one.id) else { continue };
+        let answers = matches!(route, Route::Static(_) | Route::Upstream(_));
+        let of_project = all.entry(&project.id).or_default();
+        if answers && project.live.as_ref() != Some(&one.id) && of_project.len() < KEPT {
+            let until = Timestamp(one.at.0.saturating_add(keep));
+            of_project.push(Kept { route: route.clone(), until });
+        }
+    }
+    all.retain(|_, kept| !kept.is_empty());
+    all
 }
 
 /// A text file's content, as far as it is read.

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
+use super::hold::Hold;
 use super::requests::{Application, Requests};
+use super::sleeper::Sleeper;
 use super::traffic::Traffic;
 use super::upstream::Upstream;
 use crate::model::ids::DeploymentId;
 use crate::model::site_rules::SiteRules;
+use crate::model::timestamp::Timestamp;
 use crate::task::Signal;
 
 /// What answers the requests for one host name.
@@ -22,9 +25,27 @@ pub enum Route {
     /// A directory of files.
     Static(Arc<StaticSite>),
     /// A deployment that sleeps; a request wakes it and waits.
-    Asleep(DeploymentId),
+    Asleep(Asleep),
+    /// What answered stops, and what will answer starts; requests wait for it.
+    Held(Arc<Hold>),
     /// A page of the proxy's own that says why nothing answers.
     Notice(Notice),
+}
+
+/// A deployment that sleeps.
+#[derive(Clone, Debug)]
+pub struct Asleep {
+    pub sleeper: Arc<Sleeper>,
+    /// Crawlers and monitors wake it as well: it is live, or its project wants it.
+    pub for_all: bool,
+}
+
+/// What had a host before and still has the files that its pages ask for.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub route: Route,
+    /// From then on it is not asked any more.
+    pub until: Timestamp,
 }
 
 /// A site served by the proxy itself from a directory.
@@ -65,6 +86,8 @@ pub struct Entry {
     pub noindex: bool,
     /// Whose requests these are; `None` when nobody would be told of them.
     pub application: Option<Arc<Application>>,
+    /// Deployments that had this host a short time ago, the last one first; `None` when there was none.
+    pub kept: Option<Arc<[Kept]>>,
 }
 
 /// Every host name that is routed.

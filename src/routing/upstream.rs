@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::tally::Tally;
+
 /// Set in `state` once the upstream is retired; the bits below the flags count guards.
 const RETIRED: usize = 1 << (usize::BITS - 1);
 /// Set in `state` once the upstream is cut.
@@ -33,6 +35,7 @@ pub struct Upstream {
     cut: CancellationToken,
     /// Whether a request came since the last look.
     used: AtomicBool,
+    tally: Tally,
 }
 
 impl Upstream {
@@ -46,6 +49,7 @@ impl Upstream {
             empty: Notify::new(),
             cut: CancellationToken::new(),
             used: AtomicBool::new(false),
+            tally: Tally::default(),
         })
     }
 
@@ -79,7 +83,13 @@ impl Upstream {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
         }
+        self.tally.request();
         Some(Guard { upstream: Arc::clone(self) })
+    }
+
+    /// What it has answered.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// How many guards are held now.

@@ -17,9 +17,9 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use self::pages::{
-    Pages, build_log_stream, build_log_text, deployment, home, keys, live, login, logs,
-    new_project, paste, plain, project, release, settings, setup, source, variable, variables,
-    welcome,
+    Pages, build_log_stream, build_log_text, compare, deployment, home, keys, live, login, logs,
+    new_project, paste, plain, project, release, settings, setup, source, system, variable,
+    variables, welcome,
 };
 use crate::app::App;
 
@@ -75,6 +75,7 @@ fn dashboard(pages: &Pages) -> Router {
         .route(&format!("{VARIABLE}/reveal"), post(variables::reveal))
         .route(&format!("{VARIABLE}/delete"), post(variable::delete))
         .route("/dashboard/deployments/{id}", get(deployment::show))
+        .route("/dashboard/deployments/{id}/compare/{other}", get(compare::show))
         .route("/dashboard/deployments/{id}/cancel", post(deployment::cancel))
         .route("/dashboard/deployments/{id}/promote", post(release::promote))
         .route("/dashboard/deployments/{id}/rollback", post(release::rollback))
@@ -84,6 +85,8 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/dashboard/deployments/{id}/log/stream", get(build_log_stream))
         .route("/dashboard/account/keys", get(keys::show).post(keys::create))
         .route("/dashboard/account/keys/{id}/revoke", post(keys::revoke))
+        .route("/dashboard/system", get(system::show))
+        .route("/dashboard/system/gc", post(system::free))
         .route("/dashboard/live", get(live::stream))
         .fallback(pages::not_found)
         .method_not_allowed_fallback(pages::method_not_allowed)

@@ -159,3 +159,83 @@ async fn a_build_that_does_not_end_is_ended_at_its_time_limit() {
     assert_eq!(error["message"], "The build ran longer than 60 seconds.");
     until("the process is gone", async || (!process_runs(&sleep)).then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_build_reaches_neither_this_machine_nor_its_surroundings() {
+    let (git, orbitra) = (GitServer::start(), Orbitra::start().await);
+    // The gateway is this machine. Nothing needs to listen there: it is refused before it is asked.
+    let probe = r"
+        const { readFileSync, writeFileSync } = require('node:fs');
+        const routes = readFileSync('/proc/net/route', 'utf8').split('\n').map((line) => line.split('\t'));
+        const bytes = routes.find((words) => words[1] === '00000000')[2].match(/../g).reverse();
+        const gateway = bytes.map((byte) => parseInt(byte, 16)).join('.');
+        const connect = (host) => new Promise((done) => require('node:net').connect(80, host)
+            .on('connect', () => done('reached')).on('error', (error) => done(error.code)));
+        Promise.all([gateway, '169.254.169.254', '10.0.0.1'].map(connect))
+            .then((all) => writeFileSync('/seen', all.join(' ')));
+    ";
+    let steps = "COPY probe.js /\nRUN node /probe.js";
+    let server = "const seen = require('node:fs').readFileSync('/seen', 'utf8');\n\
+        require('node:http').createServer((q, r) => r.end(seen)).listen(process.env.PORT, '0.0.0.0');";
+    let (dockerfile, api) = (dockerfile(steps), &orbitra.api);
+    let files = [("Dockerfile", dockerfile.as_str()), ("server.js", server), ("probe.js", probe)];
+    let repository = git.repository_of("app", &files);
+    let project = api.project("curious", json!({})).await;
+    api.deploy_live(&project, &repository).await;
+    assert_eq!(orbitra.visit("curious.localhost", "/").await.body, "EACCES EACCES EACCES");
+}
+
+#[tokio::test]
+async fn no_file_is_added_from_where_this_server_may_not_connect_to() {
+    let (git, orbitra) = (GitServer::start(), Orbitra::start().await);
+    let api = &orbitra.api;
+    for (name, add, told) in [
+        (
+            "metadata",
+            "ADD http://169.254.169.254/latest/meta-data /x",
+            "from 169.254.169.254: this address",
+        ),
+        (
+            "named",
+            "ARG HOST=localhost\nADD http://${HOST}:2375/info /x",
+            "from localhost: this address",
+        ),
+        ("hidden", "ADD [\"http://0x0a000001/\", \"/x\"]", "from 10.0.0.1: this address"),
+        ("unclear", "ADD https://$WHERE/x /x", "Write the host out"),
+    ] {
+        let dockerfile = format!("FROM scratch\n{add}\n");
+        let repository = git.repository_of(name, &[("Dockerfile", dockerfile.as_str())]);
+        let project = api.project(name, json!({})).await;
+        let id = api.deploy(&project, &repository, json!({})).await;
+        let error = api.failure(&id).await;
+        assert_eq!(error["code"], "build_failed", "{error}");
+        let message = text(&error, "message");
+        assert!(message.starts_with("`Dockerfile` ") && message.contains(told), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_is_cleared_is_empty() {
+    let (git, orbitra) = (GitServer::start(), Orbitra::start().await);
+    let steps = "COPY word /word\n\
+        RUN --mount=type=cache,target=/cache echo \"$(ls /cache | wc -l) $(cat /word)\" > /seen; touch /cache/$(cat /word)";
+    let server = "const seen = require('node:fs').readFileSync('/seen', 'utf8').trim();\n\
+        require('node:http').createServer((q, r) => r.end(seen)).listen(process.env.PORT, '0.0.0.0');";
+    let (dockerfile, api) = (dockerfile(steps), &orbitra.api);
+    let files = [("Dockerfile", dockerfile.as_str()), ("server.js", server), ("word", "one\n")];
+    let repository = git.repository_of("app", &files);
+    let project = api.project("cleared", json!({})).await;
+    let seen = async || orbitra.visit("cleared.localhost", "/").await.body;
+    api.deploy_live(&project, &repository).await;
+    assert_eq!(seen().await, "0 one");
+    repository.change("word", "one", "two");
+    api.deploy_live(&project, &repository).await;
+    assert_eq!(seen().await, "1 two");
+    let id = api.deploy(&project, &repository, json!({"clear_cache": true})).await;
+    api.live(&id).await;
+    assert_eq!(seen().await, "0 two");
+    // What is built from then on has what was kept since.
+    repository.change("word", "two", "three");
+    api.deploy_live(&project, &repository).await;
+    assert_eq!(seen().await, "1 three");
+}

@@ -5,6 +5,7 @@
 mod builds;
 mod containers;
 mod limits;
+mod network;
 
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -82,6 +83,7 @@ impl Fixture {
             arguments: Vec::new(),
             secrets: Vec::new(),
             no_cache: true,
+            open_networks: Vec::new(),
             timeout: Duration::from_secs(120),
             cache_namespace: self.name.clone(),
             limits: BuildLimits::default(),

@@ -51,7 +51,7 @@ async fn a_process_that_ends_gives_its_exit_code_and_its_last_words() {
     assert_eq!(error["exit_code"], 1);
     assert_eq!(
         error["message"],
-        "The application stopped with exit code 1. Last output:\nstarting\n\
+        "The application stopped with exit code 1: the variable `DATABASE_URL` is not set. Last output:\nstarting\n\
          cannot read the configuration: DATABASE_URL is not set"
     );
 }
@@ -104,7 +104,11 @@ async fn a_branch_and_a_repository_that_do_not_exist_are_named() {
     let project = api.project("missing", json!({})).await;
     let id = api.deploy(&project, &repository, json!({"branch": "nowhere"})).await;
     let error = api.failure(&id).await;
-    assert_eq!(error["code"], "branch_not_found");
+    assert_eq!(
+        (&error["code"], &error["cause"]),
+        (&json!("branch_not_found"), &json!("branch_missing"))
+    );
+    assert!(text(&error, "hint").starts_with("Deploy `main`"), "{error}");
     assert!(text(&error, "message").contains("nowhere"), "{error}");
 
     let id = api
@@ -117,4 +121,6 @@ async fn a_branch_and_a_repository_that_do_not_exist_are_named() {
     let error = api.failure(&id).await;
     assert_eq!((&error["code"], &error["phase"]), (&json!("auth_failed"), &json!("cloning")));
     assert!(text(&error, "message").contains("other.git"), "{error}");
+    assert_eq!(error["cause"], "sign_in_needed");
+    assert!(text(&error, "hint").contains("deploy key"), "{error}");
 }

@@ -65,5 +65,9 @@ async fn an_idle_deployment_is_paused_and_stopped_and_answers_again_each_time() 
 
     paused(&orbitra).await;
     api.done("DELETE", &format!("/projects/{project}"), None).await;
-    until("nothing is left", async || orbitra.owned("container").is_empty().then_some(())).await;
+    until("nothing is left", async || {
+        let left = [orbitra.owned("container"), orbitra.owned("network"), orbitra.owned("image")];
+        left.iter().all(Vec::is_empty).then_some(())
+    })
+    .await;
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use askama::Template;
+use orbitra::web::view::compare::ComparePage;
 use orbitra::web::view::deployment::DeploymentPage;
 use orbitra::web::view::docs::DocsPage;
 use orbitra::web::view::docs_errors::{ErrorCodePage, ErrorsPage};
@@ -17,6 +18,7 @@ use orbitra::web::view::project::ProjectPage;
 use orbitra::web::view::projects::ProjectsPage;
 use orbitra::web::view::settings::SettingsPage;
 use orbitra::web::view::setup::SetupPage;
+use orbitra::web::view::system::SystemPage;
 use orbitra::web::view::variable::VariablePage;
 use orbitra::web::view::variables::VariablesPage;
 use orbitra::web::view::welcome::WelcomePage;
@@ -43,11 +45,13 @@ fn all() -> Vec<(String, String)> {
         render("new", NewProjectPage::sample()),
         render("project", ProjectPage::sample()),
         render("deployment", DeploymentPage::sample()),
+        render("compare", ComparePage::sample()),
         render("logs", LogsPage::sample()),
         render("variables", VariablesPage::sample()),
         render("variable", VariablePage::sample()),
         render("settings", SettingsPage::sample()),
         render("keys", KeysPage::sample()),
+        render("system", SystemPage::sample()),
         render("error", ErrorPage::sample()),
         render("docs", DocsPage::sample()),
         render("docs-errors", ErrorsPage::sample()),

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use orbitra::routing::hold::{Hold, MOST_WAITING};
+use orbitra::routing::table::Route;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -231,4 +233,63 @@ async fn stopping_does_not_wait_for_ever() {
     front.server.shutdown(Duration::from_millis(50)).await;
     assert_eq!(upstream.in_flight(), 0);
     assert!(wire.answer(false).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_requests_wait_for_what_starts_and_no_more_than_there_are_places() {
+    let hold = Arc::<Hold>::default();
+    let front = Front::start(Route::Held(Arc::clone(&hold)));
+    // All places but two are taken.
+    let places: Vec<_> = (2..MOST_WAITING).map(|_| hold.enter().unwrap()).collect();
+    let waiting: Vec<_> = (0..2)
+        .map(|number| {
+            let address = front.address;
+            tokio::spawn(async move {
+                let mut wire = Wire::connect(address).await;
+                let body = if number == 0 { "" } else { "Content-Length: 4\r\n" };
+                let content = if number == 0 { "" } else { "body" };
+                let method = if number == 0 { "GET" } else { "POST" };
+                wire.send(format!("{method} / HTTP/1.1\r\nHost: {HOST}\r\n{body}\r\n{content}"))
+                    .await;
+                wire.answer(false).await.unwrap()
+            })
+        })
+        .collect();
+    until(|| hold.waiting() == MOST_WAITING).await;
+    let refused = Wire::connect(front.address).await.get(HOST, "/").await.unwrap();
+    assert_eq!(refused.status, 503);
+    assert!(refused.header("retry-after").is_some());
+    drop(places);
+    assert_eq!(hold.waiting(), 2);
+    // Another table with the same hold is no reason to be asked anew.
+    front.routes.publish(table(Route::Held(Arc::clone(&hold))));
+    let toy = Toy::saying("new").await;
+    front.routes.publish(table(upstream(toy.address).1));
+    for answer in waiting {
+        let answer = answer.await.unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "new".into()));
+    }
+    assert_eq!((hold.waiting(), toy.count()), (0, 2));
+    assert!(toy.seen.lock().unwrap().iter().any(|seen| seen.body == b"body"), "with its content");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_and_failures_are_counted() {
+    let toy = Toy::answering(|seen| match seen.head.contains("/fail") {
+        true => b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        false if seen.head.contains("/close") => Vec::new(),
+        false => ok("fine"),
+    })
+    .await;
+    let (upstream, route) = upstream(toy.address);
+    let front = Front::start(route);
+    let mut wire = Wire::connect(front.address).await;
+    for (path, status) in [("/", 200), ("/fail", 503), ("/", 200), ("/close", 502)] {
+        assert_eq!(wire.get(HOST, path).await.unwrap().status, status, "{path}");
+    }
+    let counts = upstream.tally().counts();
+    assert_eq!((counts.requests, counts.failures), (4, 2));
+    drop(toy);
+    assert_eq!(wire.get(HOST, "/").await.unwrap().status, 502);
+    assert_eq!(upstream.tally().counts().failures, 3);
 }

@@ -2,23 +2,33 @@
 //! containers are little HTTP servers.
 
 mod archives_and_images;
+mod branches;
 mod built_site;
 mod cancel;
+mod disk_full;
 mod env;
 mod failures;
+mod health;
+mod held;
+mod held_back;
 mod interrupted;
+mod kept_assets;
 mod paused;
 mod queue;
 mod rates;
+mod receipt;
 mod release;
 mod release_command;
 mod repository_settings;
 mod restart;
+mod retention;
 mod room;
 mod runtime_logs;
 mod serving;
 mod sleep;
 mod sources;
+mod wake;
+mod watch;
 
 use std::sync::Arc;
 
@@ -63,17 +73,28 @@ impl Whole {
     }
 
     async fn start_with(more: &[(&'static str, &'static str)]) -> Self {
-        let mut whole = Self {
+        let mut whole = Self::stopped(more, tempfile::tempdir().unwrap());
+        whole.begin().await;
+        whole
+    }
+
+    /// One that was never started, on a directory of its own.
+    fn stopped(more: &[(&'static str, &'static str)], data: TempDir) -> Self {
+        Self {
             api: Api { port: 0, key: String::new() },
             engine: Engine::new(),
             git: GitServer::start(),
-            data: tempfile::tempdir().unwrap(),
+            data,
             more: more.to_vec(),
             actor: None,
             program: None,
-        };
-        whole.run().await;
-        let app = whole.program.as_ref().unwrap().1.app.clone();
+        }
+    }
+
+    /// Starts it for the first time and makes the account.
+    async fn begin(&mut self) {
+        self.run().await;
+        let app = self.program.as_ref().unwrap().1.app.clone();
         let user = NewUser {
             email: "a@example.com".to_owned(),
             name: "A".to_owned(),
@@ -82,10 +103,9 @@ impl Whole {
             password: None,
         };
         let user = app.create_user(user).await.unwrap();
-        whole.actor = Some(Actor::operator_for(&user));
+        self.actor = Some(Actor::operator_for(&user));
         let full = ["full".to_owned()];
-        whole.api.key = app.create_key_for("a@example.com", "tests", &full).await.unwrap().1;
-        whole
+        self.api.key = app.create_key_for("a@example.com", "tests", &full).await.unwrap().1;
     }
 
     fn app(&self) -> App {

@@ -285,7 +285,7 @@ fn sveltekit(subject: &Subject<'_>) -> Result<Option<Framework>, DetectError> {
     } else {
         return Err(DetectError::Unsupported(
             "This SvelteKit project has no adapter that makes a server or a site: add `@sveltejs/adapter-node` or \
-             `@sveltejs/adapter-static` and name it in `svelte.config.js`."
+             `@sveltejs/adapter-static` and name it in `svelte.config.js`, or in `vite.config.js` from SvelteKit 3 on."
                 .into(),
         ));
     };

@@ -43,6 +43,15 @@ impl Manager {
         }
     }
 
+    /// What pip is told to install for it.
+    fn package(self, tool: &str) -> String {
+        match self {
+            // With the versions that it was released with: newer ones of what it depends on have broken it.
+            Self::Pdm => format!("'{tool}[locked]'"),
+            _ => tool.to_owned(),
+        }
+    }
+
     /// Directories it keeps between builds.
     fn caches(self) -> &'static [&'static str] {
         match self {
@@ -137,7 +146,8 @@ impl PythonImage<'_> {
         let mut path = format!("{VENV}/bin");
         if let Some(tool) = self.tool {
             // An environment of its own: what it depends on meets neither the application nor the system.
-            let command = format!("{TOOLS}/bin/pip install {}=={}", tool.name, tool.version);
+            let package = manager.package(&tool.name);
+            let command = format!("{TOOLS}/bin/pip install {package}=={}", tool.version);
             image.line(format!("RUN python -m venv {TOOLS}"));
             image.run(&Step { command: &command, caches: &[PIP_CACHE], variables: false });
             path.push_str(&format!(":{TOOLS}/bin"));

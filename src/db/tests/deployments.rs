@@ -2,7 +2,7 @@ use super::{deployment, fixture, project, with_project};
 use crate::db::deployments::{self, DeploymentFilter};
 use crate::db::page::PageRequest;
 use crate::db::{DbError, deployment_env, deployment_phases, projects, transitions};
-use crate::model::deployment::{CancelReason, Phase, Status};
+use crate::model::deployment::{CancelReason, Deployment, Phase, Status};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::{State, Step};
@@ -153,4 +153,28 @@ async fn variables_are_kept_sealed_and_only_their_names_are_shown() {
         .expect("written");
     assert_eq!(read.0, [("A".to_owned(), vec![1]), ("B".to_owned(), vec![2])]);
     assert_eq!(read.1.expect("there").environment_keys, ["A", "B"]);
+}
+
+#[tokio::test]
+async fn a_cache_counts_as_cleared_from_the_deployment_on_that_did_it() {
+    let fixture = fixture();
+    with_project(&fixture).await;
+    let seen = fixture
+        .db
+        .write(|c| -> Result<Vec<_>, DbError> {
+            for number in 1..=4 {
+                let clear_cache = number % 2 == 0;
+                deployments::insert(c, &Deployment { clear_cache, ..deployment(number, 1) })?;
+            }
+            let mut seen = Vec::new();
+            for number in 1..=4 {
+                let found = deployments::find(c, &deployment(number, 1).id)?;
+                seen.push(deployments::last_clearing(c, &found.ok_or(DbError::NotFound)?)?);
+            }
+            Ok(seen)
+        })
+        .await
+        .expect("written");
+    let id = |number| Some(deployment(number, 1).id);
+    assert_eq!(seen, [None, id(2), id(2), id(4)]);
 }

@@ -1,6 +1,7 @@
 //! Table functions on a real migrated file.
 
 mod accounts;
+mod branch_hosts;
 mod connection;
 mod counts;
 mod deployments;
@@ -63,6 +64,7 @@ fn project(number: u8, name: &str) -> Project {
         live_crashed: false,
         pending_redeploy: false,
         paused_at: None,
+        release_paused_at: None,
         network_index: 0,
         created_at: Timestamp(1_000),
         updated_at: Timestamp(1_000),
@@ -97,6 +99,7 @@ fn deployment(number: u8, project: u8) -> Deployment {
         container_id: None,
         address: None,
         run_state: RunState::None,
+        alone: false,
         failure: None,
         cancel_reason: None,
         cancel_requested: false,
@@ -117,6 +120,7 @@ fn deployment(number: u8, project: u8) -> Deployment {
         release: None,
         project_paused: false,
         waiting: None,
+        branch_label: None,
     }
 }
 

@@ -21,9 +21,9 @@ use super::progress::Progress;
 use super::session::{Export, Session};
 use super::{Bollard, CALL, errors};
 use crate::docker::build_failure::{self, Failure, MemoryKill};
-use crate::docker::build_guard::{self, BuildGuard};
+use crate::docker::build_guard::{self, BuildGuard, Hold};
 use crate::docker::{
-    BuildError, BuildEvent, BuildEvents, BuildLimits, BuildSpec, BuiltImage, EngineError,
+    BuildError, BuildEvent, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, EngineError,
 };
 
 /// Arguments that would let a build bring its own frontend, a program that runs beside BuildKit's own.
@@ -187,6 +187,8 @@ struct Limits {
     silent: bool,
 }
 
+/// What is said of a build that nothing holds.
+const UNHELD: &str = "The build has no limits of CPU and memory and may reach private networks";
 /// A step that ran for this long was to be seen.
 const SEEN: Duration = Duration::from_secs(1);
 
@@ -199,18 +201,21 @@ impl Limits {
         events: &BuildEvents,
     ) -> Self {
         let pids = spec.limits.pids;
-        if spec.limits == BuildLimits::default() {
-            return Self { guard: None, pids, silent: false };
-        }
         let guard = match engine.endpoint {
-            Endpoint::Unix(_) => BuildGuard::begin(&engine.instance, next(), marker, spec.limits)
-                .map_err(|error| format!("control groups cannot be made here ({})", error.kind())),
+            Endpoint::Unix(_) => {
+                let (limits, open) = (spec.limits, spec.open_networks.clone());
+                let storage = engine.storage().await;
+                BuildGuard::begin(&engine.instance, next(), Hold { marker, limits, open, storage })
+                    .map_err(|error| {
+                        format!("control groups cannot be made here ({})", error.kind())
+                    })
+            }
             Endpoint::Tcp(_) => Err("the engine is on another machine".to_owned()),
         };
         match guard {
             Ok(guard) => Self { guard: Some(guard), pids, silent: true },
             Err(reason) => {
-                let message = format!("The build has no limits of CPU and memory: {reason}.");
+                let message = format!("{UNHELD}: {reason}.");
                 events.send(BuildEvent::Note { message }).await.ok();
                 Self { guard: None, pids, silent: false }
             }
@@ -220,12 +225,15 @@ impl Limits {
     /// Says once that steps run outside the limits.
     async fn note(&mut self, event: &BuildEvent, events: &BuildEvents) {
         let BuildEvent::StepFinished { name, duration, cached: false, .. } = event else { return };
+        if let Some(reason) = self.guard.as_ref().and_then(BuildGuard::take_open) {
+            let message = format!("A step of the build can reach private networks: {reason}.");
+            events.send(BuildEvent::Note { message }).await.ok();
+        }
         let unseen = self.guard.as_ref().is_some_and(|guard| guard.adopted() == 0);
         if self.silent && unseen && *duration > SEEN && name.contains("] RUN ") {
             self.silent = false;
-            let message =
-                "The build has no limits of CPU and memory: its steps cannot be seen from here.";
-            events.send(BuildEvent::Note { message: message.to_owned() }).await.ok();
+            let message = format!("{UNHELD}: its steps cannot be seen from here.");
+            events.send(BuildEvent::Note { message }).await.ok();
         }
     }
 
@@ -242,11 +250,14 @@ impl Limits {
 
     /// Adds to an error what the limits have to do with it.
     fn explain(&self, error: &mut BuildError) {
-        let refused = self.guard.as_ref().map_or(0, BuildGuard::refused_processes);
-        if let (BuildError::Step { message, .. }, Some(most)) = (error, self.pids)
-            && refused > 0
+        let (Some(guard), BuildError::Step { message, .. }) = (&self.guard, error) else { return };
+        if let Some(most) = self.pids
+            && guard.refused_processes() > 0
         {
             message.push_str(&format!("; it had reached the limit of {most} processes"));
+        }
+        if guard.late() > 0 {
+            message.push_str("; it was ended because it ran before its network was closed");
         }
     }
 }

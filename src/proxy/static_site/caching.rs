@@ -83,7 +83,7 @@ pub fn policy(directory: &str, name: &str) -> HeaderValue {
 
 /// Whether a name holds a hash of the content: `name-<hash>.ext` or `name.<hash>.ext`. A wrong
 /// yes makes visitors keep an old file for a year, so it is a no where in doubt.
-fn is_hashed(directory: &str, name: &str) -> bool {
+pub fn is_hashed(directory: &str, name: &str) -> bool {
     let Some((stem, extension)) = name.rsplit_once('.') else {
         return false;
     };

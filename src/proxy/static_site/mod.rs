@@ -65,6 +65,13 @@ pub async fn answer<B>(
     Ok(response)
 }
 
+/// Whether a path ends in a name that changes with the content of its file.
+pub fn is_hashed(path: &str) -> bool {
+    let mut names = path.rsplit('/');
+    let name = names.next().unwrap_or_default();
+    caching::is_hashed(names.next().unwrap_or_default(), name)
+}
+
 /// Opening a file can wait for the disk, and this thread has other visitors.
 async fn look(site: &Arc<StaticSite>, wanted: &Wanted) -> Result<Found, Problem> {
     let (site, wanted) = (Arc::clone(site), wanted.clone());

@@ -7,6 +7,7 @@ use super::asked::Asked;
 use super::body::JsonBody;
 use super::deployment_request::{Nothing, Redeploy, Rollback};
 use super::deployment_view::{DeploymentView, NewDeploymentView};
+use super::fields::Fields;
 use super::guards::Caller;
 use super::params::Params;
 use super::path::Named;
@@ -18,6 +19,7 @@ use crate::app::redeploy::Again;
 use crate::app::terms::Settled;
 use crate::config::Hosts;
 use crate::model::deployment::{Deployment, Status};
+use crate::model::release::Variables;
 
 /// Deploy the same commit again
 ///
@@ -107,7 +109,8 @@ pub async fn promote(
 
 /// Go back to an earlier deployment
 ///
-/// Without `deployment_id` to the one that served last. It comes back with the variables it was made with.
+/// Without `deployment_id` to the one that served last. It comes back with the variables it was made with, or with those of
+/// today. From then on newer deployments wait on their own URLs until one is promoted.
 #[utoipa::path(
     post,
     path = "",
@@ -137,11 +140,22 @@ pub async fn rollback(
     let to = RollbackTo {
         deployment: fields.nullable_text("deployment_id").flatten(),
         auto_deploy: fields.flag("auto_deploy"),
+        variables: variables(&mut fields),
     };
     let answer = on_its_way(&api.app.hosts);
     let terms = fields.once(&caller, answer.clone());
     let wanted = api.app.rollback(&caller.0, &project.0, to, fields.finish(), &terms).await?;
     Ok(respond::settled(&answer(&wanted)))
+}
+
+/// Which variables the deployment comes back with.
+fn variables(fields: &mut Fields) -> Variables {
+    let Some(name) = fields.text("environment") else { return Variables::default() };
+    Variables::parse(&name).unwrap_or_else(|| {
+        let known = Variables::ALL.map(Variables::as_str);
+        fields.problems.unknown_value("environment", known);
+        Variables::default()
+    })
 }
 
 /// The deployment that is to get the traffic, or has it.

@@ -151,6 +151,17 @@ pub struct Rollback {
     /// `false`: the next push is not deployed, so that it does not undo the rollback.
     #[schema(required = false)]
     auto_deploy: bool,
+    /// `own`: the variables it was made with. `current`: those of the project now, in a new container.
+    #[schema(inline, required = false, default = "own")]
+    environment: RollbackVariables,
+}
+
+/// Which variables a deployment comes back with.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+enum RollbackVariables {
+    Own,
+    Current,
 }
 
 fn environment() -> ObjectBuilder {

@@ -10,6 +10,7 @@ use crate::config::Hosts;
 use crate::model::deployment::{
     Can, CancelReason, CreatedBy, Deployment, Phase, Status, Target, Trigger,
 };
+use crate::model::diagnosis::Cause;
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::ids::{DeploymentId, ProjectId, UploadId};
 use crate::model::timestamp::Timestamp;
@@ -28,6 +29,10 @@ pub struct DeploymentView {
     #[schema(format = "uri", example = "https://my-app-dep4q7w1z3c.example.com")]
     url: String,
     created_at: Timestamp,
+    /// URL of its branch, which answers with the newest ready deployment of it. Null without a branch and before one was
+    /// ready.
+    #[schema(format = "uri", example = "https://my-app-git-main.example.com")]
+    branch_url: Option<String>,
     phase: Phase,
     /// Its place among those that wait, from 1.
     queue_position: Option<i64>,
@@ -104,6 +109,20 @@ pub struct FailureView {
     #[schema(example = "Build command exited with code 1.")]
     message: String,
     exit_code: Option<i64>,
+    /// The next step, where the cause was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        nullable = false,
+        example = "Run `npm ci` on your machine: most often it fails there in the same way."
+    )]
+    hint: Option<String>,
+    /// What shows it: lines that were written, sockets it listens on, an answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, max_items = 8)]
+    evidence: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    cause: Option<Cause>,
 }
 
 /// Who asked for it.
@@ -137,6 +156,7 @@ impl Selectable for DeploymentView {
     const PART: &'static str = "DeploymentItem";
     const GIVEN: &'static [&'static str] = &["id", "project_id", "status", "url", "created_at"];
     const MORE: &'static [&'static str] = &[
+        "branch_url",
         "phase",
         "queue_position",
         "waiting",
@@ -174,6 +194,7 @@ impl DeploymentView {
             phase: deployment.phase(),
             duration_ms: deployment.duration_ms(),
             url: hosts.url_of(&deployment.hostname),
+            branch_url: deployment.branch_label.as_deref().map(|label| hosts.url_of_branch(label)),
             can: deployment.can().into(),
             id: deployment.id,
             project_id: deployment.project_id,
@@ -233,11 +254,18 @@ impl From<Can> for CanView {
 
 impl From<Failure> for FailureView {
     fn from(failure: Failure) -> Self {
+        let (cause, hint, evidence) = match failure.diagnosis {
+            Some(found) => (Some(found.cause), Some(found.hint), found.evidence),
+            None => (None, None, Vec::new()),
+        };
         Self {
             code: failure.code,
             phase: failure.phase,
             message: failure.message,
             exit_code: failure.exit_code,
+            hint,
+            evidence,
+            cause,
         }
     }
 }

@@ -18,6 +18,7 @@ mod deployment_actions;
 mod deployment_request;
 mod deployment_view;
 mod deployments;
+mod disk_view;
 mod document;
 mod env;
 mod env_request;
@@ -30,6 +31,9 @@ mod event_view;
 mod events;
 mod fields;
 mod follow;
+mod gc;
+mod gc_request;
+mod gc_view;
 mod guards;
 mod headers;
 mod health;
@@ -47,6 +51,8 @@ mod project_tokens;
 mod project_view;
 mod projects;
 mod rate_limit;
+mod receipt_view;
+mod receipts;
 mod registries;
 mod registry_request;
 mod registry_view;
@@ -130,6 +136,8 @@ fn resources(api: &Api) -> Routes {
         .keyed("/deployments/{id}/cancel", routes!(deployments::cancel))
         .keyed("/deployments/{id}/redeploy", routes!(deployment_actions::redeploy))
         .keyed("/deployments/{id}/promote", routes!(deployment_actions::promote))
+        .keyed("/deployments/{id}/receipt", routes!(receipts::show))
+        .keyed("/deployments/{id}/diff/{other}", routes!(receipts::diff))
         .keyed("/deployments/{id}/logs", routes!(logs::show))
         .keyed("/deployments/{id}/runtime-logs", routes!(runtime_logs::of_deployment))
         .keyed("/events", routes!(events::list))
@@ -141,6 +149,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/registries", routes!(registries::list, registries::create))
         .keyed("/registries/{id}", routes!(registries::delete))
         .keyed("/system", routes!(system::show))
+        .keyed("/system/gc", routes!(gc::list, gc::run))
         .keyed("/system/settings", routes!(settings::show, settings::update))
         .keyed(rate_limit::PATH, routes!(rate_limit::show))
         .open("/openapi.json", routes!(document::show))

@@ -59,6 +59,21 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedVariable {
     }
 }
 
+/// Two deployments. Anything at all, as [`Named`].
+pub struct NamedPair {
+    pub id: String,
+    pub other: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedPair {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let [id, other] = parts_of(parts, state, [&["id"], &["other"]]).await?;
+        Ok(Self { id, other })
+    }
+}
+
 /// Something of a project: what the path names the project by, and the id within it.
 pub struct NamedIn {
     pub project: String,

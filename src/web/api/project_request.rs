@@ -7,7 +7,7 @@
 use utoipa::{IntoParams, ToSchema};
 
 use super::include::Includable;
-use super::project_view::{Builder, ProjectView, SourceAuth};
+use super::project_view::{Builder, ProjectView, SourceAuth, Strategy};
 use super::schema::{self, Framework, Region, described};
 use super::text_rules::{
     BranchName, Command, GitUrl, HealthPath, Note, ProjectName, RepositoryPath, StatusRange,
@@ -189,6 +189,39 @@ struct RuntimeSettings {
     memory_mb: u32,
     #[schema(required = false)]
     healthcheck: HealthcheckSettings,
+    #[schema(required = false)]
+    release: ReleaseSettings,
+    #[schema(required = false)]
+    sleep: SleepSettings,
+}
+
+/// How traffic moves from one deployment to the next.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReleaseSettings {
+    #[schema(required = false)]
+    strategy: Strategy,
+    /// Seconds the old deployment may take to finish its requests; `null` is the instance's setting.
+    #[schema(minimum = 0, maximum = 3600)]
+    drain_seconds: Option<u32>,
+    /// Seconds from SIGTERM to SIGKILL.
+    #[schema(minimum = 1, maximum = 300, required = false)]
+    stop_seconds: u32,
+    /// Seconds after a switch in which a crash loop or failing requests bring the deployment before back; 0 is never.
+    #[schema(minimum = 0, maximum = 3600, required = false)]
+    watch_seconds: u32,
+}
+
+/// What sleeps when nobody asks for it, and who wakes it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SleepSettings {
+    /// Whether the live deployment sleeps as well.
+    #[schema(required = false)]
+    live: bool,
+    /// Whether crawlers and monitors wake a deployment that sleeps.
+    #[schema(required = false)]
+    crawlers: bool,
 }
 
 /// When it counts as healthy.

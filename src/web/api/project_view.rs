@@ -46,6 +46,9 @@ pub struct ProjectView {
     latest_deployment_id: Option<DeploymentId>,
     /// Whether variables changed since the live deployment was made or restarted.
     pending_redeploy: bool,
+    /// Since when new deployments wait on their own URLs until one is promoted, because the traffic went back; `null`
+    /// when they get it by themselves.
+    release_paused_at: Option<Timestamp>,
     /// Host names it is reached by.
     #[schema(example = json!(["my-app.example.com"]))]
     domains: Vec<String>,
@@ -118,6 +121,44 @@ pub struct RuntimeView {
     #[schema(example = 512)]
     memory_mb: u32,
     healthcheck: HealthcheckView,
+    release: ReleaseView,
+    sleep: SleepView,
+}
+
+/// How traffic moves from one deployment to the next.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Release)]
+pub struct ReleaseView {
+    #[schema(value_type = Strategy)]
+    strategy: &'static str,
+    /// Seconds the old deployment may take to finish its requests; `null` is the instance's setting.
+    drain_seconds: Option<u32>,
+    /// Seconds from SIGTERM to SIGKILL.
+    #[schema(example = 10)]
+    stop_seconds: u32,
+    /// Seconds after a switch in which a crash loop or failing requests bring the deployment before back; 0 is never.
+    #[schema(example = 60)]
+    watch_seconds: u32,
+}
+
+/// `rolling`: the new deployment runs beside the old one until it has the traffic. `single`: never two at the same time;
+/// requests wait while the old one stops and the new one starts.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // Described here, kept in the model.
+pub enum Strategy {
+    Rolling,
+    Single,
+}
+
+/// What sleeps when nobody asks for it, and who wakes it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sleep)]
+pub struct SleepView {
+    /// Whether the live deployment sleeps as well.
+    live: bool,
+    /// Whether crawlers and monitors wake a deployment that sleeps.
+    crawlers: bool,
 }
 
 /// When it counts as healthy.
@@ -168,6 +209,7 @@ impl Selectable for ProjectView {
         "live_deployment_id",
         "latest_deployment_id",
         "pending_redeploy",
+        "release_paused_at",
         "domains",
         "description",
     ];
@@ -196,6 +238,7 @@ impl ProjectView {
             live_deployment_id: project.live_deployment_id,
             latest_deployment_id: project.latest_deployment_id,
             pending_redeploy: project.pending_redeploy,
+            release_paused_at: project.release_paused_at,
             domains: vec![host],
             description: project.description,
         }
@@ -242,7 +285,7 @@ impl From<project::BuildSettings> for BuildView {
 
 impl From<project::RuntimeSettings> for RuntimeView {
     fn from(runtime: project::RuntimeSettings) -> Self {
-        let health = runtime.healthcheck;
+        let (health, release, sleep) = (runtime.healthcheck, runtime.release, runtime.sleep);
         Self {
             port: runtime.port,
             instances: runtime.instances,
@@ -255,6 +298,13 @@ impl From<project::RuntimeSettings> for RuntimeView {
                 timeout_seconds: health.timeout_seconds,
                 grace_seconds: health.grace_seconds,
             },
+            release: ReleaseView {
+                strategy: release.strategy.as_str(),
+                drain_seconds: release.drain_seconds,
+                stop_seconds: release.stop_seconds,
+                watch_seconds: release.watch_seconds,
+            },
+            sleep: SleepView { live: sleep.live, crawlers: sleep.crawlers },
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::model::ids::TeamId;
 use crate::model::project::{Project, ProjectStatus};
 
 /// Fields of the full object that nobody can set.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 10] = [
     "id",
     "status",
     "created_at",
@@ -31,6 +31,7 @@ const READ_ONLY: [&str; 9] = [
     "live_deployment_id",
     "latest_deployment_id",
     "pending_redeploy",
+    "release_paused_at",
     "domains",
 ];
 
@@ -244,6 +245,16 @@ fn settings(fields: &mut Fields) -> ProjectPatch {
             patch.health_interval = health.integer("interval_seconds");
             patch.health_timeout = health.integer("timeout_seconds");
             patch.health_grace = health.integer("grace_seconds");
+        });
+        runtime.nested("release", |release| {
+            patch.strategy = release.text("strategy");
+            patch.drain_seconds = release.nullable_integer("drain_seconds");
+            patch.stop_seconds = release.integer("stop_seconds");
+            patch.watch_seconds = release.integer("watch_seconds");
+        });
+        runtime.nested("sleep", |sleep| {
+            patch.sleep_live = sleep.flag("live");
+            patch.sleep_crawlers = sleep.flag("crawlers");
         });
     });
     patch

@@ -14,13 +14,17 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::model::catalogue::{FRAMEWORKS, REGIONS};
 use crate::model::deployment::{CancelReason, Phase, Status, Target, Trigger};
+use crate::model::diagnosis::Cause;
 use crate::model::failure::FailureCode;
 use crate::model::ids::{
-    AuditId, DeploymentId, EventId, KeyId, ProjectId, RegistryId, TeamId, UploadId, UserId,
+    AuditId, DeploymentId, EventId, KeyId, ProjectId, RegistryId, RemovalId, TeamId, UploadId,
+    UserId,
 };
 use crate::model::log_line::{LogLevel, LogSource, LogStream};
 use crate::model::project::ProjectStatus;
 use crate::model::project_env::{EnvSource, EnvTarget};
+use crate::model::receipt::looks::NoAnswer;
+use crate::model::retention::{Kind, Rule};
 use crate::model::scope::{self, Scopes};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::Plan;
@@ -61,6 +65,7 @@ described! {
     DeploymentId => "DeploymentId", id(DeploymentId::PREFIX, "A deployment.");
     UploadId => "UploadId", id(UploadId::PREFIX, "An archive that was sent to be deployed.");
     RegistryId => "RegistryId", id(RegistryId::PREFIX, "Credentials for a registry of images.");
+    RemovalId => "RemovalId", id(RemovalId::PREFIX, "An entry of the ledger of what was removed.");
     KeyId => "ApiKeyId", id(KeyId::PREFIX, "An API key.");
     EventId => "EventId", id(EventId::PREFIX, "An event.");
     AuditId => "AuditEntryId", id(AuditId::PREFIX, "An entry of the audit log.");
@@ -80,6 +85,13 @@ described! {
     Trigger => "DeploymentTrigger", words(Trigger::ALL).description(Some("What asked for it."));
     CancelReason => "CancelReason", words(CancelReason::ALL).description(Some("Why it was canceled."));
     FailureCode => "FailureCode", words(&FailureCode::ALL).description(Some("The kind of a failure."));
+    Cause => "FailureCause", words(Cause::ALL).description(Some(
+        "What made it fail, more exactly than its code. New causes may be added."));
+    NoAnswer => "NoAnswer", words(NoAnswer::ALL).description(Some("Why a look got no status."));
+    Kind => "RemovalKind", words(Kind::ALL).description(Some("What goes."));
+    Rule => "RemovalRule", words(Rule::ALL).description(Some(
+        "Why it goes, in the order in which things go: left over from a build that failed; a preview by its age, or because \
+         newer ones of its branch are there; production beyond what the project keeps; build cache; copies of repositories."));
     LogSource => "LogSource", words(&LogSource::ALL).description(Some("Who wrote the line."));
     LogStream => "LogStream", words(&LogStream::ALL);
     LogLevel => "LogLevel", words(&LogLevel::ALL);

@@ -31,6 +31,12 @@ pub struct SettingsView {
     build_concurrency: usize,
     /// Memory of one build in bytes; `null` is no limit of Orbitra's own.
     build_memory: Option<u64>,
+    /// Bytes that must be free on the disk for a build to begin.
+    disk_floor: u64,
+    /// Bytes that everything kept on the disk may take together; `null` is 60 % of the engine's disk.
+    disk_budget: Option<u64>,
+    /// Days that a preview is kept; `null` is for ever.
+    preview_days: Option<u64>,
     /// Most bytes of one repository.
     git_size_limit: u64,
     /// How long the old container may take to finish its requests after a switch.
@@ -59,6 +65,9 @@ impl From<&Config> for SettingsView {
             rate_window: config.rates.window.as_secs(),
             build_concurrency: config.build_concurrency,
             build_memory: config.build_memory,
+            disk_floor: config.disk_floor,
+            disk_budget: (config.disk_budget > 0).then_some(config.disk_budget),
+            preview_days: config.preview_age.map(|age| age.as_secs() / (24 * 3600)),
             git_size_limit: config.git_size_limit,
             drain_seconds: config.drain.as_secs(),
             log_days: config.log_age.as_secs() / (24 * 3600),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::disk_view::DiskView;
 use super::guards::BODY_LIMIT;
 use super::streams;
 use crate::app::system::SystemState;
@@ -26,6 +27,7 @@ pub struct SystemView {
     engine: EngineView,
     proxy: ProxyView,
     database: DatabaseView,
+    disk: DiskView,
     queue: QueueView,
     limits: LimitsView,
 }
@@ -134,6 +136,7 @@ impl SystemView {
                 requests: traffic.requests(),
             },
             database: DatabaseView { size_bytes: state.database_bytes, wal_bytes: state.wal_bytes },
+            disk: DiskView::new(state.disk.as_deref(), state.free_bytes, config),
             queue: QueueView { building: state.building, queued: state.queued },
             limits: LimitsView {
                 body_bytes: BODY_LIMIT,

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use super::params::Params;
 use super::respond::{self, Answer, see_other};
 use super::{PageError, Pages, Visitor};
-use super::{deployment_log as log, failure, plan, release, show};
+use super::{deployment_log as log, failure, plan, receipt, release, show};
 use crate::app::AppError;
 use crate::app::terms::Terms;
 use crate::logs::{LogPage, Order};
@@ -62,9 +62,17 @@ async fn page(
         .and_then(|failure| failure::first_error(failure, &lines.lines))
         .cloned();
     let now = app.clock.now();
+    let kept = app.receipt_of(&deployment).await?;
+    let before = match app.deployment_before(&deployment).await? {
+        Some(before) => Some(app.deployment(actor, before.as_str()).await?.0),
+        None => None,
+    };
+    let output = app.failed_output(&deployment.id).await?;
     let box_ = deployment.failure.as_ref().map(|failure| {
         let live = overview.live.as_ref();
-        failure::explain(&deployment, failure, &timings, first_error.as_ref(), live, &project)
+        let first_error = first_error.as_ref();
+        let facts = failure::Facts { timings: &timings, first_error, output: &output, live };
+        failure::explain(&deployment, failure, facts, &project)
     });
     Ok(DeploymentPage {
         shell,
@@ -81,7 +89,12 @@ async fn page(
         steps: show::steps(&deployment, &timings, now),
         failure: box_,
         plan: deployment.plan.as_ref().map(plan::of),
+        receipt: receipt::of(&deployment, &kept, before.as_ref()),
         facts: facts(&deployment),
+        branch: deployment
+            .branch_label
+            .as_deref()
+            .map(|label| Site::new(app.hosts.url_of_branch(label))),
         log: log_view(lines, first_error.as_ref()),
         actions: actions(&deployment, overview.live.as_ref()),
     })

@@ -17,33 +17,49 @@ const OUTPUT: &str = " Last output:\n";
 /// Longest first error that is quoted.
 const QUOTED: usize = 300;
 
-/// The failure box. `live` is what visitors get now, when it is another deployment.
+/// What is known beside the failure itself.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    pub timings: &'a [PhaseTiming],
+    pub first_error: Option<&'a LogLine>,
+    /// The last lines of the application; none when the failure is of a later release.
+    pub output: &'a [String],
+    /// What visitors get now.
+    pub live: Option<&'a Deployment>,
+}
+
+/// The failure box.
 pub fn explain(
     deployment: &Deployment,
     failure: &Failure,
-    timings: &[PhaseTiming],
-    first_error: Option<&LogLine>,
-    live: Option<&Deployment>,
+    facts: Facts<'_>,
     project: &Project,
 ) -> view::Failure {
+    let Facts { timings, first_error, live, .. } = facts;
     let (text, output) = parts(&failure.message);
     let phase = model::Phase::parse(&failure.phase);
     let timing = timings.iter().find(|timing| Some(timing.phase) == phase);
     let after = timing.and_then(|timing| Some(timing.finished_at?.millis_since(timing.started_at)));
-    let hint = match fixed_headline(failure) {
+    let rest = match fixed_headline(failure) {
         Some(_) => Some(sentence(text)),
         None => rest_of(text).map(sentence),
     };
+    let found = failure.diagnosis.as_deref();
+    let next = found.map(|found| found.hint.as_str()).or_else(|| advice(failure.code));
+    let last = (!facts.output.is_empty()).then(|| facts.output.join("\n"));
     view::Failure {
         headline: headline(failure),
         step: phase.and_then(show::phase).unwrap_or(Phase::Queued),
         after: after.map(Millis),
         first_error: first_error.map(|line| FirstError { seq: line.seq, text: quote(line) }),
         fix: fix(failure.code, project),
-        detail: output.map(|output| Foreign(strip_ansi(output))),
-        hint: match (hint, advice(failure.code)) {
-            (Some(hint), Some(advice)) => Some(format!("{hint} {advice}")),
-            (hint, advice) => hint.or_else(|| advice.map(str::to_owned)),
+        detail: last.or_else(|| output.map(strip_ansi)).map(Foreign),
+        evidence: found.map_or_else(Vec::new, |found| {
+            found.evidence.iter().map(|line| Foreign(line.clone())).collect()
+        }),
+        hint: match (rest, next) {
+            (Some(rest), Some(next)) => Some(format!("{rest} {next}")),
+            (rest, next) => rest.or_else(|| next.map(str::to_owned)),
         },
         consequence: match live {
             Some(live) if live.id != deployment.id => {
@@ -70,6 +86,8 @@ pub fn headline(failure: &Failure) -> String {
 /// For failures whose stored sentence says more than what happened.
 fn fixed_headline(failure: &Failure) -> Option<String> {
     let text = match (failure.code, failure.exit_code) {
+        // What happened and why are one sentence already.
+        (FailureCode::BuildFailed, Some(_)) if failure.diagnosis.is_some() => return None,
         (FailureCode::BuildFailed, Some(code)) => {
             return Some(format!("The build command stopped with exit code {code}"));
         }

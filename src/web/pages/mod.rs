@@ -1,5 +1,6 @@
 //! The dashboard: one file a page. A handler asks `app` and fills the structs of `view`; it decides nothing itself.
 
+pub mod compare;
 pub mod deployment;
 mod deployment_log;
 mod error;
@@ -21,14 +22,17 @@ pub mod paste;
 pub mod plain;
 mod plan;
 pub mod project;
+mod receipt;
 pub mod release;
 mod respond;
 pub mod settings;
 mod settings_form;
+mod settings_release;
 pub mod setup;
 mod show;
 pub mod source;
 mod streams;
+pub mod system;
 pub mod variable;
 pub mod variables;
 mod visitor;

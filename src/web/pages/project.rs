@@ -7,11 +7,14 @@ use super::respond::{self, Answer, see_other};
 use super::{PageError, Pages, Visitor, release, show, variables};
 use crate::app::AppError;
 use crate::app::overview::Overview;
+use crate::db;
 use crate::db::deployments::DeploymentFilter;
 use crate::db::page::PageRequest;
 use crate::model::deployment::Deployment;
 use crate::web::csrf::Fields;
-use crate::web::view::project::{Actions, LiveDeployment, ProjectPage, RunningDeployment, Source};
+use crate::web::view::project::{
+    Actions, HeldBack, LiveDeployment, ProjectPage, RunningDeployment, Source,
+};
 use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::status::{Phase, Status};
 
@@ -57,6 +60,8 @@ async fn page(
     let now = pages.app.clock.now();
     let paused = project.paused_at.is_some();
     let earlier = release::last(pages, project).await?;
+    let owner = project.id.clone();
+    let build_cache = pages.app.db.read(move |c| db::build_cache::of_project(c, &owner));
     Ok(ProjectPage {
         shell,
         id: project.id.to_string(),
@@ -66,6 +71,10 @@ async fn page(
         sites: overview.live.iter().map(|_| show::project_site(&pages.app, project)).collect(),
         live: overview.live.as_ref().map(live),
         outdated: project.pending_redeploy,
+        held_back: project
+            .release_paused_at
+            .zip(project.live_deployment_id.as_ref())
+            .map(|(since, live)| HeldBack { since: show::moment(since), live: live.to_string() }),
         running: overview.latest.as_ref().and_then(|latest| {
             Some(RunningDeployment {
                 id: latest.id.to_string(),
@@ -76,6 +85,7 @@ async fn page(
         source: Source {
             git_url: project.source.git_url.clone().unwrap_or_default(),
             branch: branch(&overview),
+            build_cache: build_cache.await.map_err(AppError::from)?,
         },
         deployments: found.iter().skip(first).take(LISTED).map(show::row).collect(),
         unseen: u32::try_from(first).unwrap_or(0),

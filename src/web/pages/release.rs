@@ -15,6 +15,7 @@ use crate::db;
 use crate::model::deployment::{Deployment, RunState};
 use crate::model::problems::Problems;
 use crate::model::project::Project;
+use crate::model::release::Variables;
 use crate::web::csrf::Fields;
 use crate::web::view::parts::Switch;
 use crate::web::view::shell::Notice;
@@ -66,8 +67,13 @@ pub async fn promote(
     Path(id): Path<String>,
 ) -> Answer {
     let actor = &visitor.signed_in.actor;
+    let (_, project) = pages.app.deployment(actor, &id).await?;
+    let waited = project.release_paused_at.is_some();
     let done = pages.app.promote_deployment(actor, &id, &Terms::none()).await;
-    let said = done.map(|deployment| said(&deployment, "gets the traffic"));
+    let said = done.map(|deployment| match deployment.is_live && waited {
+        true => "New deployments get the traffic by themselves again.".to_owned(),
+        false => said(&deployment, "gets the traffic"),
+    });
     told(&visitor, said, page_of(&id)).await
 }
 
@@ -76,14 +82,24 @@ pub async fn rollback(
     State(pages): State<Pages>,
     visitor: Visitor,
     Path(id): Path<String>,
+    fields: Fields,
 ) -> Answer {
     let actor = &visitor.signed_in.actor;
     let (deployment, project) = pages.app.deployment(actor, &id).await?;
-    let to = RollbackTo { deployment: Some(deployment.id.to_string()), auto_deploy: None };
+    let to = RollbackTo {
+        deployment: Some(deployment.id.to_string()),
+        variables: variables(&fields),
+        ..RollbackTo::default()
+    };
     let none = Problems::default();
     let done = pages.app.rollback(actor, project.id.as_str(), to, none, &Terms::none()).await;
     let said = done.map(|deployment| said(&deployment, "gets the traffic back"));
     told(&visitor, said, page_of(&id)).await
+}
+
+/// With which variables: those it was made with, unless those of today were chosen.
+fn variables(fields: &Fields) -> Variables {
+    Variables::parse(fields.get("environment")).unwrap_or_default()
 }
 
 fn said(deployment: &Deployment, what: &str) -> String {
@@ -135,8 +151,11 @@ pub async fn project_rollback(
 ) -> Answer {
     let actor = &visitor.signed_in.actor;
     let shown = fields.trimmed("deployment");
-    let to =
-        RollbackTo { deployment: (!shown.is_empty()).then(|| shown.to_owned()), auto_deploy: None };
+    let to = RollbackTo {
+        deployment: (!shown.is_empty()).then(|| shown.to_owned()),
+        variables: variables(&fields),
+        ..RollbackTo::default()
+    };
     let done = pages.app.rollback(actor, &name, to, Problems::default(), &Terms::none()).await;
     match done {
         Ok(deployment) => {

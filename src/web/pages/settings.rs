@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::respond::{self, Answer, see_other};
 use super::settings_form::{self, FIELDS, digest, patch, typed};
+use super::settings_release;
 use super::show::form_errors;
 use super::{PageError, Pages, Visitor, source};
 use crate::app::AppError;
@@ -51,6 +52,7 @@ async fn page(
 async fn sections(pages: &Pages, project: &Project) -> Result<Vec<Section>, PageError> {
     let mut sections = settings_form::sections(project);
     sections.insert(1, source::section(pages, project).await?);
+    sections.extend(settings_release::sections(project));
     Ok(sections)
 }
 

@@ -8,7 +8,7 @@ use crate::web::view::form::Errors;
 use crate::web::view::settings::{Kind, Section, Setting};
 
 /// The API's names of what the forms ask for.
-pub const FIELDS: [(&str, &str); 21] = [
+pub const FIELDS: [(&str, &str); 27] = [
     ("name", "name"),
     ("description", "description"),
     ("git_url", "git_url"),
@@ -30,6 +30,12 @@ pub const FIELDS: [(&str, &str); 21] = [
     ("runtime.healthcheck.expect", "health_expect"),
     ("runtime.healthcheck.timeout_seconds", "health_timeout"),
     ("runtime.healthcheck.grace_seconds", "health_grace"),
+    ("runtime.release.strategy", "strategy"),
+    ("runtime.release.drain_seconds", "drain_seconds"),
+    ("runtime.release.stop_seconds", "stop_seconds"),
+    ("runtime.release.watch_seconds", "watch_seconds"),
+    ("runtime.sleep.live", "sleep_live"),
+    ("runtime.sleep.crawlers", "sleep_crawlers"),
 ];
 
 pub(super) const NEXT: &str = "Applies at the next deployment.";
@@ -262,8 +268,26 @@ pub fn patch(section: &Section, fields: &Fields, errors: &mut Errors) -> Project
             "health_expect" => patch.health_expect = Some(text()),
             "health_timeout" => patch.health_timeout = number(),
             "health_grace" => patch.health_grace = number(),
+            "strategy" => patch.strategy = Some(text()),
+            "drain_seconds" => {
+                patch.drain_seconds =
+                    if value.is_empty() { Some(None) } else { number().map(Some) };
+            }
+            "stop_seconds" => patch.stop_seconds = number(),
+            "watch_seconds" => patch.watch_seconds = number(),
+            "sleep_live" => patch.sleep_live = flag(field.name, value, errors),
+            "sleep_crawlers" => patch.sleep_crawlers = flag(field.name, value, errors),
             other => tracing::error!(field = other, "a setting nobody stores"),
         }
     }
     patch
+}
+
+/// A choice between yes and no.
+fn flag(field: &'static str, value: &str, errors: &mut Errors) -> Option<bool> {
+    let flag = value.parse().ok();
+    if flag.is_none() {
+        errors.add(field, "One of the two is needed.");
+    }
+    flag
 }

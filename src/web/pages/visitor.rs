@@ -72,6 +72,7 @@ pub fn shell_of(signed_in: &SignedIn, position: u64) -> Shell {
         account: Some(Account {
             name: signed_in.user.name.clone(),
             email: signed_in.user.email.clone(),
+            admin: signed_in.user.instance_admin,
         }),
         notice: None,
         position,

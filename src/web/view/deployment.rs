@@ -5,6 +5,7 @@ use askama::Template;
 use super::log::LogLine;
 use super::parts::{Commit, Progress, Site, Switch};
 use super::plan::Plan;
+use super::receipt::Receipt;
 use super::shell::Shell;
 use super::status::{Phase, Status};
 use super::text::Foreign;
@@ -31,10 +32,14 @@ pub struct DeploymentPage {
     pub duration: Option<Millis>,
     /// Where it answers: the project's address while it is live, else its own.
     pub site: Option<Site>,
+    /// Where the newest ready deployment of its branch answers.
+    pub branch: Option<Site>,
     pub steps: Vec<Step>,
     pub failure: Option<Failure>,
     /// Once it is known how it is built.
     pub plan: Option<Plan>,
+    /// Once it is over.
+    pub receipt: Option<Receipt>,
     /// More facts, as label and value: (`Variables`, `A, B`).
     pub facts: Vec<(String, String)>,
     pub log: LogView,
@@ -86,6 +91,8 @@ pub struct Failure {
     pub fix: Option<Fix>,
     /// Output that explains it: the last lines of the app, the last answer of the health check.
     pub detail: Option<Foreign>,
+    /// What shows the cause: a line, a socket, an answer.
+    pub evidence: Vec<Foreign>,
     /// What to do: `The app must listen on 0.0.0.0.`
     pub hint: Option<String>,
     /// What visitors see now: `Visitors still see 9b1d220. Nothing went down.`

@@ -6,6 +6,7 @@ use super::deployment::{
 use super::log::LogLine;
 use super::parts::{Commit, Progress, Site, Switch};
 use super::plan::Plan;
+use super::receipt::Receipt;
 use super::sample;
 use super::status::{Phase, Status};
 use super::time::Millis;
@@ -43,10 +44,12 @@ fn live() -> DeploymentPage {
         progress: None,
         duration: Some(Millis(52_400)),
         site: Some(Site::new("https://web-dep4q7w1z3c.apps.example.com")),
+        branch: Some(Site::new("https://web-git-main.apps.example.com")),
         steps: steps(&[200, 1_200, 100, 46_000, 400, 4_100, 20], StepState::NotRun),
         failure: None,
         facts: vec![("Variables".to_owned(), "14, as of then".to_owned())],
         plan: Some(Plan::sample()),
+        receipt: Some(Receipt::sample()),
         log: LogView { lines: log(&[]), growing: false },
         actions: Actions { redeploy: true, ..Actions::default() },
     }
@@ -103,6 +106,7 @@ fn failed() -> DeploymentPage {
         sentence: Status::Failed.sentence().to_owned(),
         duration: Some(Millis(39_500)),
         site: None,
+        branch: None,
         steps,
         failure: Some(Failure {
             headline: "The build command stopped with exit code 2".to_owned(),
@@ -117,7 +121,8 @@ fn failed() -> DeploymentPage {
                 url: "/dashboard/projects/web/settings#build".to_owned(),
             }),
             detail: None,
-            hint: None,
+            evidence: vec!["listens on 127.0.0.1:3000".into(), "exit <code> 2".into()],
+            hint: Some("Listen on `0.0.0.0` instead of `localhost`.".to_owned()),
             consequence: "Visitors still see 9b1d220, live since yesterday. Nothing went down."
                 .to_owned(),
         }),
@@ -142,6 +147,7 @@ fn building() -> DeploymentPage {
         duration: None,
         progress: Some(Progress { elapsed: Millis(42_000), usual: Some(Millis(50_000)) }),
         site: None,
+        branch: None,
         steps,
         log: LogView { lines: log(&[]), growing: true },
         actions: Actions { cancel: true, ..Actions::default() },
@@ -160,6 +166,7 @@ fn queued() -> DeploymentPage {
         progress: Some(Progress { elapsed: Millis(3_000), usual: None }),
         facts: Vec::new(),
         plan: None,
+        receipt: None,
         log: LogView { lines: Vec::new(), growing: true },
         ..building()
     }

@@ -4,6 +4,7 @@
 //! A region that updates itself is a block of the page's own template, so it is rendered in one way only.
 
 pub mod ansi;
+pub mod compare;
 pub mod deployment;
 mod deployment_samples;
 pub mod docs;
@@ -20,11 +21,14 @@ pub mod parts;
 pub mod plan;
 pub mod project;
 pub mod projects;
+pub mod receipt;
 pub mod sample;
 pub mod settings;
 pub mod setup;
 pub mod shell;
+pub mod size;
 pub mod status;
+pub mod system;
 pub mod text;
 pub mod time;
 pub mod variable;

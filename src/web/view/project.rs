@@ -24,6 +24,8 @@ pub struct ProjectPage {
     pub live: Option<LiveDeployment>,
     /// Whether variables changed since the live deployment got its own.
     pub outdated: bool,
+    /// Since a rollback new deployments wait.
+    pub held_back: Option<HeldBack>,
     /// A deployment on its way.
     pub running: Option<RunningDeployment>,
     pub source: Source,
@@ -56,6 +58,14 @@ pub struct LiveDeployment {
     pub runtime: String,
 }
 
+/// New deployments wait until somebody promotes one.
+#[derive(Clone, Debug)]
+pub struct HeldBack {
+    pub since: Moment,
+    /// To promote what is live ends it.
+    pub live: String,
+}
+
 /// The deployment that is on its way.
 #[derive(Clone, Debug)]
 pub struct RunningDeployment {
@@ -70,6 +80,8 @@ pub struct Source {
     /// Without credentials. Empty when nothing was deployed from Git yet.
     pub git_url: String,
     pub branch: String,
+    /// Bytes of build cache that are for this project alone.
+    pub build_cache: u64,
 }
 
 impl ProjectPage {
@@ -91,6 +103,7 @@ impl ProjectPage {
                     sites: Vec::new(),
                     live: None,
                     outdated: false,
+                    held_back: None,
                     running: None,
                     source: Source::default(),
                     deployments: Vec::new(),
@@ -157,6 +170,10 @@ impl ProjectPage {
                 runtime: "Node.js 22".to_owned(),
             }),
             outdated: true,
+            held_back: Some(HeldBack {
+                since: sample::NOW.plus(-sample::MINUTE),
+                live: "dep_1q7w1z3c7k2m9qhx".to_owned(),
+            }),
             running: Some(RunningDeployment {
                 id: "dep_0q7w1z3c7k2m9qhx".to_owned(),
                 phase: Phase::Building,
@@ -165,6 +182,7 @@ impl ProjectPage {
             source: Source {
                 git_url: "https://github.com/acme/web.git".to_owned(),
                 branch: "main".to_owned(),
+                build_cache: 412_000_000,
             },
             deployments: vec![
                 row(0, Status::Running(Phase::Building), None, None),

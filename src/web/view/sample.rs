@@ -17,6 +17,7 @@ pub fn shell() -> Shell {
         account: Some(Account {
             name: "Ada Lovelace".to_owned(),
             email: "ada@example.com".to_owned(),
+            admin: true,
         }),
         notice: None,
         position: 0,

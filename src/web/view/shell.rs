@@ -18,6 +18,8 @@ pub struct Shell {
 pub struct Account {
     pub name: String,
     pub email: String,
+    /// Whether this person administrates the server.
+    pub admin: bool,
 }
 
 impl Account {

@@ -36,7 +36,7 @@ async fn the_given_shapes() {
     }
     let me = client.get("/users/me?include=key").await;
     let full = format!(
-        r#"{given},"phase":"queued","queue_position":1,"target":"production","trigger":"api","git":{{"url":"https://github.com/user/repo.git","branch":"main","commit_sha":null,"commit_message":null,"commit_author":null}},"image":null,"upload_id":null,"source_deployment_id":null,"message":null,"promote":true,"environment_keys":["API_KEY","NODE_ENV"],"framework":null,"started_at":null,"built_at":null,"live_at":null,"finished_at":null,"duration_ms":null,"error":null,"can":{{"cancel":true,"redeploy":false,"promote":false,"rollback":false}},"created_by":{{"type":"api_key","id":"{}","name":"test","user_id":"{}"}}}}"#,
+        r#"{given},"branch_url":null,"phase":"queued","queue_position":1,"target":"production","trigger":"api","git":{{"url":"https://github.com/user/repo.git","branch":"main","commit_sha":null,"commit_message":null,"commit_author":null}},"image":null,"upload_id":null,"source_deployment_id":null,"message":null,"promote":true,"environment_keys":["API_KEY","NODE_ENV"],"framework":null,"started_at":null,"built_at":null,"live_at":null,"finished_at":null,"duration_ms":null,"error":null,"can":{{"cancel":true,"redeploy":false,"promote":false,"rollback":false}},"created_by":{{"type":"api_key","id":"{}","name":"test","user_id":"{}"}}}}"#,
         me.text("/key/id"),
         me.text("/id")
     );

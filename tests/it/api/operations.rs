@@ -87,6 +87,8 @@ pub const OPERATIONS: &[Operation] = &[
     op("PATCH", "/users/{id}", "account:write", Others, r#"{"plan":"free"}"#),
     op("DELETE", "/users/{id}", "account:write", Others, ""),
     op("GET", "/system", "system:read", Instance, ""),
+    op("GET", "/system/gc", "system:read", Instance, ""),
+    op("POST", "/system/gc", "system:write", Instance, r#"{"dry_run":true}"#),
     op("GET", "/system/settings", "system:read", Instance, ""),
     op("PATCH", "/system/settings", "system:write", Instance, r#"{"rate_free":1000}"#),
     op("GET", "/projects", "projects:read", Seen, ""),
@@ -119,6 +121,8 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/deployments", "deployments:read", Seen, ""),
     op("GET", "/deployments/{id}", "deployments:read", Project, ""),
     op("DELETE", "/deployments/{id}", "deployments:write", Project, ""),
+    op("GET", "/deployments/{id}/receipt", "deployments:read", Project, ""),
+    op("GET", "/deployments/{id}/diff/{other}", "deployments:read", Project, ""),
     op("POST", "/deployments/{id}/redeploy", "deployments:write", Project, r#"{"clear_cache":true}"#),
     op("POST", "/deployments/{id}/promote", "deployments:write", Project, "{}"),
     op("POST", "/deployments/{id}/cancel", "deployments:write", Project, "{}"),
@@ -206,7 +210,8 @@ impl World {
         // The first has served and can be gone back to, the second is live.
         let deployment = full.deployment(&project).await;
         app.make_live(&deployment).await;
-        app.make_live(&full.deployment(&project).await).await;
+        let second = full.deployment(&project).await;
+        app.make_live(&second).await;
         let event = full.get("/events?event=deployment.created").await.text("/data/0/id");
         let key = json!({ "name": "spare", "scopes": ["keys:write"] });
         let key = full.post("/api-keys", key).await.expect(201).text("/id");
@@ -220,6 +225,7 @@ impl World {
         let third = account(&app, "third@example.com", false).await;
         let named = vec![
             ("{key}", "LOG_LEVEL".to_owned()),
+            ("{other}", second),
             ("tokens/{id}", token),
             ("users/{id}", third.id.to_string()),
             ("{project}", project),

@@ -29,7 +29,7 @@ async fn the_given_shapes() {
     assert_eq!(list.header("link"), "");
     let team = client.get("/users/me?include=default_team_id").await.text("/default_team_id");
     let full = format!(
-        r#"{{"id":"{id}","name":"my-new-app","region":"us-west-2","framework":"nodejs","status":"pending","created_at":"2026-01-20T16:30:00Z","updated_at":"2026-01-20T16:30:00Z","team_id":"{team}","url":"https://my-new-app.example.com","source":{{"git_url":null,"branch":null,"root_dir":"/","auth":"none"}},"build":{{"builder":"auto","dockerfile":"Dockerfile","install_command":null,"build_command":null,"start_command":null,"output_dir":null,"timeout_seconds":1800}},"runtime":{{"port":null,"instances":1,"cpu_millis":1000,"memory_mb":512,"healthcheck":{{"path":"/","expect":"200-399","interval_seconds":5,"timeout_seconds":5,"grace_seconds":60}}}},"auto_deploy":true,"preview_deployments":false,"keep_images":5,"live_deployment_id":null,"latest_deployment_id":null,"pending_redeploy":false,"domains":["my-new-app.example.com"],"description":null}}"#
+        r#"{{"id":"{id}","name":"my-new-app","region":"us-west-2","framework":"nodejs","status":"pending","created_at":"2026-01-20T16:30:00Z","updated_at":"2026-01-20T16:30:00Z","team_id":"{team}","url":"https://my-new-app.example.com","source":{{"git_url":null,"branch":null,"root_dir":"/","auth":"none"}},"build":{{"builder":"auto","dockerfile":"Dockerfile","install_command":null,"build_command":null,"start_command":null,"output_dir":null,"timeout_seconds":1800}},"runtime":{{"port":null,"instances":1,"cpu_millis":1000,"memory_mb":512,"healthcheck":{{"path":"/","expect":"200-399","interval_seconds":5,"timeout_seconds":5,"grace_seconds":60}},"release":{{"strategy":"rolling","drain_seconds":null,"stop_seconds":10,"watch_seconds":60}},"sleep":{{"live":false,"crawlers":false}}}},"auto_deploy":true,"preview_deployments":false,"keep_images":5,"live_deployment_id":null,"latest_deployment_id":null,"pending_redeploy":false,"release_paused_at":null,"domains":["my-new-app.example.com"],"description":null}}"#
     );
     assert_eq!(client.get(&format!("/projects/{id}")).await.expect(200).body(), full);
     assert_eq!(client.get("/projects/my-new-app").await.expect(200).body(), full);
@@ -180,7 +180,29 @@ async fn settings_are_checked() {
         (json!({ "source": { "auth": "token" } }), "source.auth unknown_value"),
         (json!({ "runtime": { "instances": 21 } }), "runtime.instances out_of_range"),
         (json!({ "runtime": { "memory_mb": 1.5 } }), "runtime.memory_mb type"),
+        (json!({ "runtime": { "sleep": { "live": 1 } } }), "runtime.sleep.live type"),
+        (json!({ "runtime": { "sleep": { "crawlers": null } } }), "runtime.sleep.crawlers type"),
+        (json!({ "runtime": { "sleep": [] } }), "runtime.sleep type"),
+        (json!({ "runtime": { "release": "single" } }), "runtime.release type"),
     ];
+    let release = |name: &str, value: Value| json!({ "runtime": { "release": { name: value } } });
+    for (name, bad, code) in [
+        ("strategy", json!("canary"), "unknown_value"),
+        ("strategy", json!("Single"), "unknown_value"),
+        ("strategy", json!(null), "type"),
+        ("drain_seconds", json!(-1), "out_of_range"),
+        ("drain_seconds", json!(3601), "out_of_range"),
+        ("drain_seconds", json!("30"), "type"),
+        ("stop_seconds", json!(0), "out_of_range"),
+        ("stop_seconds", json!(301), "out_of_range"),
+        ("stop_seconds", json!(null), "type"),
+        ("watch_seconds", json!(-1), "out_of_range"),
+        ("watch_seconds", json!(3601), "out_of_range"),
+        ("watch_seconds", json!(1.5), "type"),
+    ] {
+        let expected: &str = format!("runtime.release.{name} {code}").leak();
+        rows.push((release(name, bad), expected));
+    }
     for bad in [
         "/;\n",
         "//evil.test/",
@@ -223,6 +245,35 @@ async fn settings_are_checked() {
     assert_eq!(null.error("missing_fields").2, json!(["name", "region"]));
     let null = client.patch(&path, json!({ "name": null })).await;
     assert_eq!(null.error("missing_fields").2, json!(["name"]));
+}
+
+#[tokio::test]
+async fn release_and_sleep_settings_are_merged_field_by_field() {
+    let app = TestApp::new();
+    let client = app.client("user@example.com", &["full"]).await;
+    let path = format!("/projects/{}", client.project("my-app").await);
+    let change = async |runtime: Value| {
+        client.patch(&path, json!({ "runtime": runtime })).await.expect(200).json()["runtime"]
+            .clone()
+    };
+    let changed = change(json!({ "release": { "strategy": "single", "drain_seconds": 0 } })).await;
+    assert_eq!(
+        changed["release"],
+        json!({ "strategy": "single", "drain_seconds": 0, "stop_seconds": 10, "watch_seconds": 60 })
+    );
+    change(json!({ "release": { "stop_seconds": 300, "watch_seconds": 0 } })).await;
+    change(json!({ "sleep": { "live": true } })).await;
+    let changed = change(json!({ "sleep": { "crawlers": true } })).await;
+    assert_eq!(
+        changed["release"],
+        json!({ "strategy": "single", "drain_seconds": 0, "stop_seconds": 300, "watch_seconds": 0 })
+    );
+    assert_eq!(changed["sleep"], json!({ "live": true, "crawlers": true }));
+    let changed = change(json!({ "release": { "drain_seconds": null } })).await;
+    assert_eq!(changed["release"]["drain_seconds"], Value::Null);
+    let read = client.get(&path).await.json();
+    let back = client.patch(&path, json!({ "runtime": read["runtime"] })).await.expect(200).json();
+    assert_eq!(back["runtime"], read["runtime"]);
 }
 
 #[tokio::test]

@@ -76,7 +76,9 @@ async fn the_settings_it_runs_with() {
     assert_eq!(settings.at("/drain_seconds"), 30);
     assert_eq!(settings.at("/egress_allow"), json!([]));
     assert_eq!(settings.at("/git_size_limit"), 512 * 1024 * 1024);
-    assert_eq!(settings.json().as_object().unwrap().len(), 16);
+    assert_eq!(settings.json().as_object().unwrap().len(), 19);
+    assert_eq!(settings.at("/disk_budget"), Value::Null);
+    assert_eq!(settings.at("/preview_days"), 14);
     let bad = client.get("/system/settings?all=true").await.expect(400);
     assert_eq!(bad.error("unknown_params").2, json!(["all"]));
 }
@@ -142,10 +144,38 @@ async fn settings_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
+async fn what_would_go_is_said_and_bad_wishes_are_refused() {
+    let app = TestApp::new();
+    let client = admin(&app).await;
+    let state = client.get("/system").await.expect(200);
+    assert_eq!(state.at("/disk/used_bytes"), Value::Null);
+    assert_eq!(state.at("/disk/floor_bytes"), 1024 * 1024 * 1024);
+    assert!(state.at("/disk/free_bytes").as_u64().unwrap() > 0);
+    let nothing = json!({ "reclaimed_bytes": 0, "items": [] });
+    let dry = client.post("/system/gc", json!({ "dry_run": true })).await.expect(200);
+    assert_eq!(dry.json(), nothing);
+    // Nobody sweeps in this process.
+    let real = client.post("/system/gc", json!({})).await;
+    assert_eq!(real.error("reason").2, "engine_unavailable");
+    assert!(!real.header("retry-after").is_empty());
+    for (body, expected) in [
+        (json!({ "images": "all" }), "images type"),
+        (json!({ "build_cache": 1 }), "build_cache type"),
+        (json!({ "dry_run": null }), "dry_run type"),
+    ] {
+        assert_eq!(client.post("/system/gc", &body).await.invalid(), [expected], "{body}");
+    }
+    let unknown = client.post("/system/gc", &json!({ "volumes": true })).await;
+    assert_eq!(unknown.error("unknown_fields").2, json!([{ "field": "volumes" }]));
+    let ledger = client.get("/system/gc").await.expect(200);
+    assert_eq!((ledger.at("/data"), ledger.at("/pagination/total")), (json!([]), json!(0)));
+}
+
+#[tokio::test]
 async fn only_instance_admins_see_it() {
     let app = TestApp::new();
     let client = app.client("user@example.com", &["full"]).await;
-    for path in ["/system", "/system/settings"] {
+    for path in ["/system", "/system/settings", "/system/gc"] {
         let refused = client.get(path).await;
         assert_eq!(refused.error("reason").2, "insufficient_role");
         assert_eq!(refused.error("required_role").2, "instance_admin");

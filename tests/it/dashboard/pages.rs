@@ -28,6 +28,7 @@ async fn every_answer_carries_the_headers_that_keep_it_safe() {
         ("/dashboard/projects/web/logs", 200),
         ("/dashboard/projects/web/settings", 200),
         ("/dashboard/account/keys", 200),
+        ("/dashboard/system", 200),
         ("/dashboard/nothing", 404),
         ("/logout", 405),
         ("/favicon.ico", 200),

@@ -175,3 +175,27 @@ async fn a_project_is_paused_and_resumed_and_restarted() {
     assert_eq!(resumed.text(".notice.ok"), "Resumed.");
     assert_eq!(resumed.text("title"), "Live · web · Orbitra");
 }
+
+#[tokio::test]
+async fn after_a_rollback_the_project_says_what_waits_and_has_a_button_against_it() {
+    let site = Site::plain();
+    let mut ada = site.ada().await;
+    let first = ada.project("web").await;
+    site.finish(&first, true).await;
+    assert!(!ada.get(PROJECT).await.body.contains("held-back"));
+    let (app, id) = (site.app.clone(), orbitra::model::ids::DeploymentId::parse(&first).unwrap());
+    let paused = app.db.write(move |c| -> Result<(), orbitra::db::DbError> {
+        let deployment = orbitra::db::deployments::find_any(c, &id)?.unwrap();
+        let since = Some(deployment.created_at);
+        orbitra::db::projects::pause_release(c, &deployment.project_id, since)
+    });
+    paused.await.unwrap();
+    let shown = ada.get(PROJECT).await.text("#held-back");
+    assert!(shown.contains("waits on its own URL until somebody promotes it"), "{shown}");
+    let action = format!("{}/promote", page(&first));
+    let asked = ada.submit(PROJECT, &action, &[]).await;
+    assert_eq!(asked.location(), page(&first));
+    let notice = ada.get(&page(&first)).await.text(".notice");
+    assert!(notice.contains("by themselves again"), "{notice}");
+    assert!(!ada.get(PROJECT).await.body.contains("held-back"));
+}

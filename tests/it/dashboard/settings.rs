@@ -41,6 +41,16 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
                 ("health_grace", "30"),
             ],
         ),
+        (
+            "release",
+            &[
+                ("strategy", "single"),
+                ("drain_seconds", "120"),
+                ("stop_seconds", "20"),
+                ("watch_seconds", "0"),
+            ],
+        ),
+        ("sleep", &[("sleep_live", "true"), ("sleep_crawlers", "true")]),
     ] {
         let page = ada.get(PAGE).await;
         let action = format!("{PAGE}/{section}");
@@ -51,14 +61,16 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
         let saved = ada.post(&action, &all).await;
         assert_eq!(saved.location(), format!("{PAGE}#{section}"), "{}", saved.text("main"));
         let page = ada.get(PAGE).await;
-        for (name, value) in fields.iter().filter(|(name, _)| *name != "builder") {
-            assert_eq!(page.attribute(&format!("#{name}"), "value"), *value, "{name}");
+        for (name, value) in fields {
+            let choices = ["builder", "strategy", "sleep_live", "sleep_crawlers"];
+            let chosen = if choices.contains(name) { " option[selected]" } else { "" };
+            assert_eq!(page.attribute(&format!("#{name}{chosen}"), "value"), *value, "{name}");
         }
     }
     let page = ada.get(PAGE).await;
     assert_eq!(page.attribute("#builder option[selected]", "value"), "dockerfile");
     assert!(ada.get("/dashboard/projects/web").await.body.contains("acme/shop.git"));
-    assert_eq!(site.written("project.updated").await, 5);
+    assert_eq!(site.written("project.updated").await, 7);
 }
 
 #[tokio::test]
@@ -78,6 +90,9 @@ async fn bad_values_are_said_beside_their_fields_and_nothing_is_saved() {
         ("build", "timeout_seconds", "soon", 422, "A whole number is needed."),
         ("build", "timeout_seconds", "5", 422, "10"),
         ("run", "port", "70000", 422, "65"),
+        ("release", "drain_seconds", "3601", 422, "3"),
+        ("release", "drain_seconds", "soon", 422, "A whole number is needed."),
+        ("release", "stop_seconds", "0", 422, "1"),
         ("run", "memory_mb", "", 422, "A whole number is needed."),
         ("health", "health_path", "http://evil.test", 422, "Starts with one"),
         ("health", "health_expect", "ok", 422, "A status or a range"),
@@ -99,6 +114,26 @@ async fn bad_values_are_said_beside_their_fields_and_nothing_is_saved() {
         let text = refused.text(&format!("#{name}-wrong"));
         assert!(text.contains(&said.replace('`', "")), "{name}={value}: {text}");
         assert_eq!(refused.attribute(&format!("#{name}"), "value"), value, "what was typed stays");
+    }
+    for (section, name, said) in [
+        ("release", "strategy", "This value is not known."),
+        ("sleep", "sleep_live", "One of the two is needed."),
+    ] {
+        let page = ada.get(PAGE).await;
+        let action = format!("{PAGE}/{section}");
+        let names = page.names(&format!("#{section} :is(input:not([type=password]), select)"));
+        let values: Vec<_> = names
+            .iter()
+            .map(|field| match field == name {
+                true => "neither".to_owned(),
+                false => page.value(&format!("#{section} [name={field}]")),
+            })
+            .collect();
+        let fields = names.iter().map(String::as_str).zip(values.iter().map(String::as_str));
+        let fields: Vec<_> = fields.collect();
+        let refused = ada.post(&action, &fields).await;
+        assert_eq!(refused.status, 422, "{}", refused.text("main"));
+        assert_eq!(refused.text(&format!("#{name}-wrong")), said);
     }
     assert_eq!(site.written("project.updated").await, 0);
     let token = ada.get("/dashboard").await.token("/logout");

@@ -71,6 +71,8 @@ impl Site {
             egress: Policy::parse::<&str>(&[], false).unwrap(),
             pipeline: Signal::default(),
             routes: Signal::default(),
+            sweep: Signal::default(),
+            measured: Default::default(),
             traffic: std::sync::OnceLock::new(),
             stopping: Default::default(),
         });

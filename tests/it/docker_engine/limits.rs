@@ -46,10 +46,10 @@ fn groups() -> Vec<String> {
 #[tokio::test]
 async fn a_build_that_takes_all_memory_is_ended_for_it() {
     with_engine("memory", async |fixture| {
-        let told = run(fixture, "sleep 0.3; tail /dev/zero").await;
+        let told = run(fixture, "tail /dev/zero").await;
         assert!(matches!(told.result, Err(BuildError::OutOfMemory)), "{:?}", told.result);
         // The kill of a child that a tool survives is the reason as well.
-        let told = run(fixture, "sleep 0.3; tail /dev/zero || exit 7").await;
+        let told = run(fixture, "tail /dev/zero || exit 7").await;
         assert!(matches!(told.result, Err(BuildError::OutOfMemory)), "{:?}", told.result);
         until("the groups are gone", async || groups().is_empty()).await;
     })
@@ -59,7 +59,7 @@ async fn a_build_that_takes_all_memory_is_ended_for_it() {
 #[tokio::test]
 async fn a_build_that_starts_processes_without_end_is_stopped_at_the_limit() {
     with_engine("pids", async |fixture| {
-        let told = run(fixture, "sleep 0.3; for i in $(seq 500); do sleep 3 & done; wait").await;
+        let told = run(fixture, "for i in $(seq 500); do sleep 3 & done; wait").await;
         match told.result {
             Err(BuildError::Step { message, .. }) => {
                 assert!(message.contains("it had reached the limit of 48 processes"), "{message}");
@@ -67,7 +67,7 @@ async fn a_build_that_starts_processes_without_end_is_stopped_at_the_limit() {
             other => panic!("{other:?}"),
         }
         let begin = Instant::now();
-        let bomb = "sleep 0.3; b() { b | b & }; b; sleep 2; exit 9";
+        let bomb = "b() { b | b & }; b; sleep 2; exit 9";
         let told = run(fixture, bomb).await;
         assert!(told.result.is_err(), "{:?}", told.result);
         assert!(begin.elapsed() < Duration::from_secs(40), "{:?}", begin.elapsed());
@@ -79,7 +79,7 @@ async fn a_build_that_starts_processes_without_end_is_stopped_at_the_limit() {
 #[tokio::test]
 async fn a_build_gets_no_more_of_the_processor_than_it_may() {
     with_engine("cpu", async |fixture| {
-        let busy = "sleep 0.3; timeout 3 sh -c 'while :; do :; done' & timeout 3 sh -c 'while :; do :; done'; wait; times";
+        let busy = "timeout 3 sh -c 'while :; do :; done' & timeout 3 sh -c 'while :; do :; done'; wait; times";
         let told = run(fixture, busy).await;
         assert!(told.result.is_ok(), "{:?}", told.result);
         let text = output(&told);
@@ -95,7 +95,7 @@ async fn a_build_gets_no_more_of_the_processor_than_it_may() {
 async fn steps_of_one_build_share_its_limits() {
     with_engine("share", async |fixture| {
         let spec = BuildSpec { limits: limits(), ..fixture.build_spec() };
-        let half = "RUN sleep 0.3; head -c 60m /dev/zero > /dev/shm/half && sleep 3 && echo whole";
+        let half = "RUN head -c 60m /dev/zero > /dev/shm/half && sleep 3 && echo whole";
         let dockerfile = format!(
             "FROM debian:bookworm-slim AS a\n{half} > /a\nFROM debian:bookworm-slim AS b\n{half} > /b\n\
              FROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n"

@@ -57,6 +57,18 @@ pub struct Api {
 impl Api {
     /// Any call, with its status and its JSON.
     pub async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let answer = self.try_call(method, path, body, None).await;
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Any call, perhaps with an `Idempotency-Key`. `Err` is a failure of the transport.
+    pub async fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        once: Option<&str>,
+    ) -> Result<(u16, Value), String> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))
@@ -65,11 +77,13 @@ impl Api {
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
+        if let Some(once) = once {
+            request = request.header("idempotency-key", once);
+        }
         let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let answer = send(self.port, request.body(Full::new(body)).unwrap()).await;
-        let answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let answer = send(self.port, request.body(Full::new(body)).unwrap()).await?;
         let body = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
-        (answer.status.as_u16(), body)
+        Ok((answer.status.as_u16(), body))
     }
 
     /// A call that succeeds.

@@ -2,11 +2,12 @@
 //! little HTTP servers on loopback addresses.
 
 mod behaviour;
+mod faults;
 mod registry;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,9 +17,12 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use orbitra::docker::{
     BuildError, BuildEvent, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, ContainerId,
-    ContainerSpec, ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, NetworkError,
-    NetworkSpec, OutputChunk, Owned, OwnedObject, Owner, PullError, PullSpec,
+    ContainerSpec, ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, ImageUse,
+    NetworkError, NetworkSpec, OutputChunk, Owned, OwnedObject, Owner, PullError, PullSpec,
 };
+use orbitra::model::build_cache::Record;
+use orbitra::model::retention::Layer;
+use orbitra::model::timestamp::Timestamp;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -33,8 +37,12 @@ struct Inner {
     runtime: tokio::runtime::Handle,
     things: Mutex<Things>,
     down: AtomicBool,
-    /// Whether a request for `/slow` has come.
-    thinking: Arc<AtomicBool>,
+    /// Whether nothing can be removed.
+    stubborn: AtomicBool,
+    /// How many requests for `/slow` have come.
+    thinking: Arc<AtomicUsize>,
+    /// Whether nobody is told what happens.
+    silent: AtomicBool,
     next: AtomicU32,
     /// What happens to containers, and to which.
     changes: broadcast::Sender<(&'static str, String)>,
@@ -52,8 +60,14 @@ struct Things {
     building: usize,
     /// Most builds at the same time so far.
     most_building: usize,
+    /// Most applications that ran at the same time so far.
+    most_running: usize,
     /// Commands that ran in place of an application.
     commands: Vec<Command>,
+    /// When images were made.
+    made: HashMap<String, Timestamp>,
+    /// The build cache.
+    cache: Vec<Record>,
 }
 
 /// A command that ran in place of an application, and what was there when it began.
@@ -78,6 +92,12 @@ struct Container {
     paused: watch::Sender<bool>,
     /// How often it was paused.
     pauses: u32,
+    /// How often the engine has started it again by itself.
+    restarts: u32,
+    /// The status of all its answers, when it is not 0.
+    forced: Arc<AtomicU16>,
+    /// Requests its processes got.
+    asked: Arc<AtomicU32>,
 }
 
 impl Container {
@@ -93,7 +113,9 @@ impl Engine {
             runtime: tokio::runtime::Handle::current(),
             things: Mutex::default(),
             down: AtomicBool::default(),
+            stubborn: AtomicBool::default(),
             thinking: Arc::default(),
+            silent: AtomicBool::default(),
             next: AtomicU32::default(),
             changes: broadcast::channel(1024).0,
         }))
@@ -102,6 +124,18 @@ impl Engine {
     /// Every call fails from now on, as if the engine were not running.
     pub fn set_down(&self, down: bool) {
         self.0.down.store(down, Ordering::SeqCst);
+    }
+
+    /// From now on nothing can be removed, or it can.
+    pub fn set_stubborn(&self, stubborn: bool) {
+        self.0.stubborn.store(stubborn, Ordering::SeqCst);
+    }
+
+    fn removes(&self) -> Result<(), EngineError> {
+        if self.0.stubborn.load(Ordering::SeqCst) {
+            return Err(EngineError::Refused("device or resource busy".to_owned()));
+        }
+        self.answers()
     }
 
     /// How many containers, running containers (paused ones are not), images and networks there are.
@@ -151,6 +185,11 @@ impl Engine {
             .collect()
     }
 
+    /// Most applications that ran at the same time so far.
+    pub fn most_running(&self) -> usize {
+        self.0.things.lock().unwrap().most_running
+    }
+
     /// Names of all containers.
     pub fn names(&self) -> Vec<String> {
         self.0.things.lock().unwrap().containers.keys().cloned().collect()
@@ -173,7 +212,9 @@ impl Engine {
     }
 
     fn tell(&self, action: &'static str, container: &str) {
-        let _ = self.0.changes.send((action, container.to_owned()));
+        if !self.0.silent.load(Ordering::SeqCst) {
+            let _ = self.0.changes.send((action, container.to_owned()));
+        }
     }
 
     /// What happens to containers from now on, as (action, container).
@@ -186,9 +227,31 @@ impl Engine {
         .boxed()
     }
 
+    /// From now on every answer of a deployment's containers has this status; 0 is what they would say.
+    pub fn set_status(&self, deployment: &str, status: u16) {
+        let things = self.0.things.lock().unwrap();
+        let name = format!("orbitra-{deployment}");
+        for (_, one) in things.containers.iter().filter(|(known, _)| known.starts_with(&name)) {
+            one.forced.store(status, Ordering::SeqCst);
+        }
+    }
+
+    /// How many requests a deployment's container got.
+    pub fn asked(&self, deployment: &str) -> u32 {
+        let things = self.0.things.lock().unwrap();
+        things.containers[&format!("orbitra-{deployment}")].asked.load(Ordering::SeqCst)
+    }
+
+    /// As if the engine had started a deployment's container again so many times.
+    pub fn set_restarts(&self, deployment: &str, restarts: u32) {
+        let mut things = self.0.things.lock().unwrap();
+        let container = things.containers.get_mut(&format!("orbitra-{deployment}")).unwrap();
+        container.restarts = restarts;
+    }
+
     /// Whether a request for `/slow` has come.
     pub fn thinks(&self) -> bool {
-        self.0.thinking.load(Ordering::SeqCst)
+        self.thinking() > 0
     }
 
     /// From now on a deployment's process ends at its start with this exit code, or does not.
@@ -207,6 +270,21 @@ impl Engine {
         images.next().unwrap().1.exit = code;
     }
 
+    /// The names of all images that were built.
+    pub fn images(&self) -> Vec<String> {
+        self.0.things.lock().unwrap().images.keys().cloned().collect()
+    }
+
+    /// The records of the build cache.
+    pub fn cache(&self) -> Vec<Record> {
+        self.0.things.lock().unwrap().cache.clone()
+    }
+
+    /// Changes the records of the build cache, as somebody else's build would.
+    pub fn change_cache(&self, change: impl FnOnce(&mut Vec<Record>)) {
+        change(&mut self.0.things.lock().unwrap().cache);
+    }
+
     /// Builds that are under way now, and the most there were at the same time.
     pub fn builds(&self) -> (usize, usize) {
         let things = self.0.things.lock().unwrap();
@@ -223,12 +301,17 @@ impl Engine {
 
     /// An address of the loopback network that nobody else uses.
     fn address(&self) -> IpAddr {
-        let [_, _, high, low] = std::process::id().to_be_bytes();
+        let [.., process] = std::process::id().to_be_bytes();
         let number = self.0.next.fetch_add(1, Ordering::SeqCst);
-        // The second number tells containers apart; tests have few.
+        // The third number tells the tests apart that run now, the others a test's containers.
         let second = u8::try_from(1 + number % 250).unwrap();
-        IpAddr::V4(Ipv4Addr::new(127, second, high, low.max(2)))
+        let fourth = u8::try_from(2 + number / 250 % 250).unwrap();
+        IpAddr::V4(Ipv4Addr::new(127, second, process, fourth))
     }
+}
+
+fn now() -> Timestamp {
+    orbitra::clock::Clock::System.now()
 }
 
 /// Counts a build for as long as it lives.
@@ -270,19 +353,43 @@ impl ContainerEngine for Engine {
         self.answers()?;
         let _building = Building::begin(self);
         let behaviour = behaviour::of_context(context).await?;
-        let name = "[1/1] COPY app.json ./".to_owned();
+        let base = "[1/2] FROM docker.io/library/base:1@sha256:b45e".to_owned();
+        let _ = events.send(BuildEvent::StepStarted { step: "base".to_owned(), name: base }).await;
+        let name = "[2/2] COPY app.json ./".to_owned();
         let step = "step".to_owned();
         let _ = events.send(BuildEvent::StepStarted { step, name: name.clone() }).await;
         if behaviour.build_hangs {
-            cancel.cancelled().await;
-            return Err(BuildError::Canceled);
+            tokio::select! {
+                () = cancel.cancelled() => return Err(BuildError::Canceled),
+                () = tokio::time::sleep(spec.timeout) => {
+                    return Err(BuildError::TimedOut(spec.timeout.as_secs()));
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(behaviour.build_takes)).await;
+        if behaviour.build_fills_disk {
+            return Err(BuildError::DiskFull);
         }
         if let Some(code) = behaviour.build_exit {
             let message = format!("RUN make ended with exit code {code}");
-            return Err(BuildError::Step { step: name, exit_code: Some(code), message });
+            let step = "[2/2] RUN make".to_owned();
+            return Err(BuildError::Step { step, exit_code: Some(code), message });
         }
         let id = format!("sha256:{}", spec.tag);
-        self.0.things.lock().unwrap().images.insert(spec.tag, (spec.owner, behaviour));
+        let mut things = self.0.things.lock().unwrap();
+        things.made.insert(spec.tag.clone(), now());
+        let number = things.cache.len();
+        things.cache.push(Record {
+            id: format!("record{number}of{}", spec.tag.rsplit('_').next().unwrap()),
+            parents: Vec::new(),
+            description: "fileop target".to_owned(),
+            bytes: behaviour.cache_bytes,
+            in_use: false,
+            shared: false,
+            created_at: now(),
+            last_used_at: now(),
+        });
+        things.images.insert(spec.tag, (spec.owner, behaviour));
         Ok(BuiltImage { id })
     }
 
@@ -328,7 +435,7 @@ impl ContainerEngine for Engine {
         let mut things = self.0.things.lock().unwrap();
         things.pulled.insert(spec.source.reference, behaviour.clone());
         things.pulled.insert(spec.tag, behaviour);
-        Ok(ImageInfo { id, size_bytes: 1, exposed_ports: Vec::new() })
+        Ok(ImageInfo { id, size_bytes: 1, digests: Vec::new(), exposed_ports: Vec::new() })
     }
 
     async fn image(&self, reference: &str) -> Result<Option<ImageInfo>, EngineError> {
@@ -337,11 +444,12 @@ impl ContainerEngine for Engine {
         let things = self.0.things.lock().unwrap();
         let found = things.images.contains_key(tag) || things.pulled.contains_key(tag);
         let id = format!("sha256:{tag}");
-        Ok(found.then(|| ImageInfo { id, size_bytes: 1, exposed_ports: Vec::new() }))
+        let info = ImageInfo { id, size_bytes: 1, digests: Vec::new(), exposed_ports: Vec::new() };
+        Ok(found.then_some(info))
     }
 
     async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
-        self.answers()?;
+        self.removes()?;
         let tag = reference.trim_start_matches("sha256:");
         let mut things = self.0.things.lock().unwrap();
         things.images.remove(tag);
@@ -384,6 +492,9 @@ impl ContainerEngine for Engine {
             process: None,
             paused: watch::Sender::new(false),
             pauses: 0,
+            restarts: 0,
+            forced: Arc::default(),
+            asked: Arc::default(),
         });
         Ok(ContainerId(name))
     }
@@ -399,7 +510,7 @@ impl ContainerEngine for Engine {
         }
         let mut things = self.0.things.lock().unwrap();
         let others = things.containers.keys().filter(|name| **name != id.0).cloned().collect();
-        let Things { containers, commands, .. } = &mut *things;
+        let Things { containers, commands, most_running, .. } = &mut *things;
         let missing = || EngineError::NotFound(format!("No such container: {}", id.0));
         let container = containers.get_mut(&id.0).ok_or_else(missing)?;
         if container.process.is_some() {
@@ -438,14 +549,18 @@ impl ContainerEngine for Engine {
         let address = SocketAddr::new(container.address, port);
         let (stop, behaviour) = (CancellationToken::new(), container.behaviour.clone());
         container.process = Some(stop.clone());
-        let thinking = self.0.thinking.clone();
-        let paused = container.paused.subscribe();
+        let applications = containers.values().filter(|one| one.spec.entrypoint.is_none());
+        let running = applications.filter(|one| one.process.is_some()).count();
+        *most_running = running.max(*most_running);
+        let container = &containers[&id.0];
+        let (thinking, forced) = (self.0.thinking.clone(), container.forced.clone());
+        let (asked, paused) = (container.asked.clone(), container.paused.subscribe());
         drop(things);
         self.tell("start", &id.0);
         self.0.runtime.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = behaviour::serve(address, behaviour, thinking, paused) => {}
+                () = behaviour::serve(address, behaviour, thinking, paused, forced, asked) => {}
             }
         });
         Ok(())
@@ -516,6 +631,39 @@ impl ContainerEngine for Engine {
         Ok(())
     }
 
+    async fn images(&self) -> Result<Vec<ImageUse>, EngineError> {
+        self.answers()?;
+        let things = self.0.things.lock().unwrap();
+        let base = || Layer { key: "base".to_owned(), bytes: 1_000_000 };
+        let image = |name: &String, owner: Option<Owner>, behaviour: &Behaviour| ImageUse {
+            id: format!("sha256:{name}"),
+            names: vec![name.clone()],
+            owner,
+            created_at: things.made.get(name).copied().unwrap_or_default(),
+            layers: vec![base(), Layer { key: name.clone(), bytes: behaviour.image_bytes }],
+        };
+        let built = things
+            .images
+            .iter()
+            .map(|(name, (owner, behaviour))| image(name, Some(owner.clone()), behaviour));
+        let pulled = things.pulled.iter().map(|(name, behaviour)| image(name, None, behaviour));
+        Ok(built.chain(pulled).collect())
+    }
+
+    async fn build_cache(&self) -> Result<Vec<Record>, EngineError> {
+        self.answers()?;
+        Ok(self.0.things.lock().unwrap().cache.clone())
+    }
+
+    async fn remove_cache(&self, id: &str) -> Result<u64, EngineError> {
+        self.answers()?;
+        let mut things = self.0.things.lock().unwrap();
+        let stood_on = things.cache.iter().any(|record| record.parents.iter().any(|one| one == id));
+        let found = things.cache.iter().position(|record| record.id == id && !record.in_use);
+        let Some(at) = found.filter(|_| !stood_on) else { return Ok(0) };
+        Ok(things.cache.remove(at).bytes)
+    }
+
     async fn owned(&self) -> Result<Owned, EngineError> {
         self.answers()?;
         let things = self.0.things.lock().unwrap();
@@ -563,7 +711,7 @@ fn state(container: &Container) -> ContainerState {
         id: ContainerId(container.spec.name.clone()),
         name: container.spec.name.clone(),
         owner: Some(container.spec.owner.clone()),
-        restarts: 0,
+        restarts: container.restarts,
         running,
         paused: running && *container.paused.borrow(),
         address: running.then_some(container.address),

@@ -122,6 +122,16 @@ impl Repository {
         self.commit(path, &before.replace(from, to))
     }
 
+    /// Makes another branch with a file, pushes it and goes back to `main`.
+    pub fn branch(&self, name: &str, path: &str, content: &str) {
+        git(&self.work, &["checkout", "-q", "-b", name]);
+        write(&self.work.join(path), content);
+        git(&self.work, &["add", "-A"]);
+        git(&self.work, &["commit", "-qm", "on another branch"]);
+        git(&self.work, &["push", "-q", "origin", name]);
+        git(&self.work, &["checkout", "-q", "main"]);
+    }
+
     /// When the newest commit was made, in seconds since the epoch.
     pub fn committed_at(&self) -> u64 {
         git(&self.work, &["log", "-1", "--format=%ct"]).parse().unwrap()

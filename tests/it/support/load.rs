@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 const CLIENTS: u32 = 4;
 /// A visitor who waits longer than this has been failed.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// One who may wait for an application to stop and another to start.
+const MUCH_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Requests that come until they are stopped.
 pub struct Load {
@@ -38,23 +40,40 @@ pub struct Seen {
 impl Load {
     /// `rate` requests a second for `host`, half of them on connections that are kept.
     pub fn start(port: u16, host: &str, rate: u32) -> Self {
+        Self::with(PATIENCE, port, host, rate, 0)
+    }
+
+    /// The same, where every second request is a `POST` with a body of so many bytes.
+    pub fn start_with(port: u16, host: &str, rate: u32, body: usize) -> Self {
+        Self::with(PATIENCE, port, host, rate, body)
+    }
+
+    /// The same of visitors who may have to wait.
+    pub fn patient(port: u16, host: &str, rate: u32) -> Self {
+        Self::with(MUCH_PATIENCE, port, host, rate, 0)
+    }
+
+    fn with(patience: Duration, port: u16, host: &str, rate: u32, body: usize) -> Self {
+        let body = Bytes::from(vec![b'b'; body]);
         let (stop, seen) = (CancellationToken::new(), Arc::<Mutex<Seen>>::default());
         let mut clients = JoinSet::new();
         let pause = Duration::from_secs(1) * (2 * CLIENTS) / rate;
         for number in 0..2 * CLIENTS {
             let (host, stop, seen) = (host.to_owned(), stop.clone(), seen.clone());
+            let body = body.clone();
             let keep = number % 2 == 0;
             clients.spawn(async move {
                 let mut ticks = tokio::time::interval(pause);
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 let mut kept = None;
-                loop {
+                for turn in 0u64.. {
                     tokio::select! {
                         () = stop.cancelled() => return,
                         _ = ticks.tick() => {}
                     }
-                    let answered =
-                        tokio::time::timeout(PATIENCE, ask(port, &host, &mut kept)).await;
+                    let sent = if turn % 2 == 0 { Bytes::new() } else { body.clone() };
+                    let asking = ask(port, &host, sent, &mut kept);
+                    let answered = tokio::time::timeout(patience, asking).await;
                     let answered = answered.unwrap_or_else(|_| Err("no answer".to_owned()));
                     if !keep || answered.is_err() {
                         kept = None;
@@ -93,7 +112,12 @@ type Sender = SendRequest<Full<Bytes>>;
 
 /// One request, on the kept connection when there is one. A connection that the server had closed
 /// before anything was sent is replaced, as every client does.
-async fn ask(port: u16, host: &str, kept: &mut Option<Sender>) -> Result<String, String> {
+async fn ask(
+    port: u16,
+    host: &str,
+    body: Bytes,
+    kept: &mut Option<Sender>,
+) -> Result<String, String> {
     let mut sender = match kept.take() {
         Some(sender) => sender,
         None => connect(port).await?,
@@ -101,7 +125,9 @@ async fn ask(port: u16, host: &str, kept: &mut Option<Sender>) -> Result<String,
     if sender.ready().await.is_err() {
         sender = connect(port).await?;
     }
-    let request = Request::get("/").header("host", host).body(Full::default()).unwrap();
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    let request = Request::builder().method(method).uri("/").header("host", host);
+    let request = request.body(Full::new(body)).unwrap();
     let response = sender.send_request(request).await.map_err(|error| format!("{error:?}"))?;
     let status = response.status();
     let body = response.into_body().collect().await.map_err(|error| format!("body: {error}"))?;

@@ -1,11 +1,13 @@
 //! The real program on a directory and a port of its own, against the machine's Docker.
 
 use std::net::Ipv4Addr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -19,6 +21,8 @@ pub struct Orbitra {
     pub port: u16,
     directory: TempDir,
     settings: Vec<(String, String)>,
+    /// Whether its engine is the machine's, and what it leaves there is looked for.
+    shared_engine: bool,
     process: Option<Child>,
 }
 
@@ -31,6 +35,16 @@ impl Orbitra {
     /// The same with more settings.
     pub async fn start_with(more: &[(&str, &str)]) -> Self {
         need_docker();
+        Self::make(more, true).await
+    }
+
+    /// The same on an engine of the test's own, which looks itself for what is left on it.
+    pub async fn start_on(host: &str, more: &[(&str, &str)]) -> Self {
+        let host = ("ORBITRA_DOCKER_HOST", host);
+        Self::make(&[&[host], more].concat(), false).await
+    }
+
+    async fn make(more: &[(&str, &str)], shared_engine: bool) -> Self {
         let number = number();
         let port = free_port(number);
         let directory = tempfile::tempdir().unwrap();
@@ -46,7 +60,7 @@ impl Orbitra {
         ];
         settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let api = Api { port, key: String::new() };
-        let mut orbitra = Self { api, port, directory, settings, process: None };
+        let mut orbitra = Self { api, port, directory, settings, shared_engine, process: None };
         let account =
             ["create-user", "--email", "a@example.com", "--name", "A", "--plan", "enterprise"];
         let user = orbitra.admin(&account);
@@ -66,7 +80,10 @@ impl Orbitra {
 
     /// The program with this instance's settings and nothing else of the surroundings.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_orbitra"));
+        // Long runs, such as bench/kill.sh, use what is released.
+        let program = std::env::var_os("ORBITRA_TEST_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_orbitra").into());
+        let mut command = Command::new(program);
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.envs(std::env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)));
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
@@ -76,10 +93,13 @@ impl Orbitra {
 
     /// Starts the program (again) and waits until it answers. Says how long that took.
     pub async fn restart(&mut self) -> Duration {
-        assert!(self.process.is_none(), "it runs");
-        let log = std::fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
+        self.restart_with(&[]).await
+    }
+
+    /// The same with settings that hold for this time.
+    pub async fn restart_with(&mut self, more: &[(&str, &str)]) -> Duration {
         let begin = Instant::now();
-        self.process = Some(self.command().arg("serve").stderr(log).spawn().unwrap());
+        self.launch(more);
         let port = self.port;
         until("Orbitra answers", async || {
             if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
@@ -92,6 +112,15 @@ impl Orbitra {
         begin.elapsed()
     }
 
+    /// Starts the program with more settings, and does not wait for anything.
+    pub fn launch(&mut self, more: &[(&str, &str)]) {
+        assert!(self.process.is_none(), "it runs");
+        let log = std::fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
+        let mut command = self.command();
+        command.envs(more.iter().copied()).arg("serve").stderr(log);
+        self.process = Some(command.spawn().unwrap());
+    }
+
     /// Ends the process as a power cut would.
     pub fn kill9(&mut self) {
         let mut process = self.process.take().unwrap();
@@ -101,9 +130,38 @@ impl Orbitra {
 
     /// Sends SIGTERM.
     pub fn ask_to_stop(&self) {
-        let pid = i32::try_from(self.process.as_ref().unwrap().id()).unwrap();
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// The number of the process.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    /// Waits until the process was ended by SIGKILL, such as by itself at a failpoint.
+    pub async fn killed(&mut self) {
+        let status = self.ended().await;
+        assert_eq!(status.signal(), Some(9), "{status}\n{}", self.log());
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The database, to be read only.
+    pub fn database(&self) -> rusqlite::Connection {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let database = self.data().join("orbitra.db");
+        let database = rusqlite::Connection::open_with_flags(database, flags).unwrap();
+        database.busy_timeout(Duration::from_secs(10)).unwrap();
+        database
     }
 
     /// Waits until the process has ended by itself.
@@ -157,6 +215,26 @@ impl Orbitra {
         !docker(&["container", "ls", "-aq", "--filter", &name]).is_empty()
     }
 
+    /// Every file of the data directory with its size, but for the database.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        let (mut found, mut directories) = (Vec::new(), vec![self.data()]);
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(&directory).unwrap() {
+                let entry = entry.unwrap();
+                let meta = entry.metadata().unwrap();
+                // SQLite moves what is stored between its files.
+                let name = entry.file_name().into_string().unwrap();
+                if meta.is_dir() {
+                    directories.push(entry.path());
+                } else if !name.starts_with("orbitra.db") {
+                    found.push((entry.path(), meta.len()));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// Files of the data directory that hold these bytes.
     pub fn files_with(&self, wanted: &[u8]) -> Vec<PathBuf> {
         let (mut found, mut directories) = (Vec::new(), vec![self.directory.path().to_owned()]);
@@ -176,8 +254,7 @@ impl Orbitra {
     /// What is on the engine and has no reason to be: it belongs to a deployment that failed, was
     /// canceled or whose project was deleted.
     fn leftovers(&self) -> Vec<String> {
-        let database = self.directory.path().join("data/orbitra.db");
-        let database = rusqlite::Connection::open(database).unwrap();
+        let database = self.database();
         let known = |sql: &str| -> Vec<String> {
             let mut statement = database.prepare(sql).unwrap();
             statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
@@ -224,6 +301,12 @@ impl Drop for Orbitra {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
+        }
+        if !self.shared_engine {
+            if std::thread::panicking() {
+                eprintln!("--- Orbitra's own log\n{}", self.log());
+            }
+            return;
         }
         if std::thread::panicking() {
             eprintln!("--- Orbitra's own log\n{}", self.log());

@@ -39,7 +39,9 @@ async fn a_build_step() {
     let error = fails(json!({"build_exit": 3})).await;
     assert_eq!(
         error,
-        json!({"code": "build_failed", "phase": "building", "message": "RUN make ended with exit code 3", "exit_code": 3})
+        json!({"code": "build_failed", "phase": "building", "message": "RUN make ended with exit code 3", "exit_code": 3,
+               "cause": "exit_code", "evidence": ["RUN make ended with exit code 3"],
+               "hint": "Run `make` on your machine: most often it fails there in the same way."})
     );
 }
 
@@ -60,7 +62,9 @@ async fn a_process_that_never_listens() {
     assert_eq!(
         error,
         json!({"code": "port_not_listening", "phase": "checking", "exit_code": null,
-               "message": "Nothing listens on port 3000 after 1 s. It wrote nothing."})
+               "message": "Nothing listens on port 3000 after 1 s. It wrote nothing.",
+               "cause": "nothing_listens", "evidence": ["It wrote nothing and listens nowhere."],
+               "hint": "Let the application listen on `0.0.0.0` and the variable `PORT` (3000 here). If it is only slow to start, raise the health check's grace period."})
     );
 }
 
@@ -80,7 +84,9 @@ async fn an_application_that_is_not_healthy() {
     assert_eq!(
         error,
         json!({"code": "healthcheck_failed", "phase": "checking", "exit_code": null,
-               "message": "GET / answered 500 for 1 s; expected is 200-399. Last body: no database It wrote nothing."})
+               "message": "GET / answered 500 for 1 s; expected is 200-399. Last body: no database It wrote nothing.",
+               "cause": "health_error", "evidence": ["GET / → 500", "no database"],
+               "hint": "Read what it wrote when it was asked for `/`: it answers with an error."})
     );
 }
 

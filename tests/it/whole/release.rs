@@ -25,7 +25,7 @@ fn reason<T: std::fmt::Debug>(answer: Result<T, AppError>) -> &'static str {
 }
 
 async fn rollback(whole: &Whole, project: &str, to: Option<&str>) -> Result<Deployment, AppError> {
-    let to = RollbackTo { deployment: to.map(str::to_owned), auto_deploy: None };
+    let to = RollbackTo { deployment: to.map(str::to_owned), ..RollbackTo::default() };
     let (app, terms) = (whole.app(), Terms::none());
     app.rollback(whole.actor(), project, to, Problems::default(), &terms).await
 }

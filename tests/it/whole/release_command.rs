@@ -122,7 +122,9 @@ async fn one_that_fails_switches_nothing() {
     assert_eq!(
         error,
         json!({"code": "start_failed", "phase": "starting", "exit_code": 3,
-               "message": "The release command ended with exit code 3. Nothing was switched."})
+               "message": "The release command ended with exit code 3. Nothing was switched.",
+               "cause": "exit_code", "evidence": ["no table", "exit code 3"],
+               "hint": "Read what it wrote at the end of the build log, and run it on your machine."})
     );
 }
 
@@ -142,7 +144,9 @@ async fn one_that_takes_too_much_memory_is_told_its_limit() {
     assert_eq!(
         fails(app, 600).await,
         json!({"code": "out_of_memory", "phase": "starting", "exit_code": 137,
-               "message": "The release command was stopped: it used more than its 512 MiB of memory. Nothing was switched."})
+               "message": "The release command was stopped: it used more than its 512 MiB of memory. Nothing was switched.",
+               "cause": "memory_limit", "evidence": ["killed by the kernel: memory limit 512 MiB, exit code 137"],
+               "hint": "Raise the project's memory above 512 MiB, or let the application use less."})
     );
 }
 

@@ -158,7 +158,7 @@ async fn a_rollback_to_a_paused_one_starts_nothing() {
     let whole = Whole::start().await;
     let (project, _, one) = replaced(&whole).await;
     let begin = Instant::now();
-    let to = RollbackTo { deployment: None, auto_deploy: None };
+    let to = RollbackTo::default();
     let (app, terms) = (whole.app(), Terms::none());
     app.rollback(whole.actor(), &project, to, Problems::default(), &terms).await.unwrap();
     assert_eq!(whole.released(&one).await.status(), Status::Live);
@@ -233,9 +233,25 @@ async fn an_engine_that_is_away_wakes_nothing_and_loses_nothing() {
     let whole = Whole::start().await;
     let (_, _, one) = replaced(&whole).await;
     whole.engine.set_down(true);
+    let begin = Instant::now();
     assert_eq!(whole.own_url(&one).await.status, 503);
+    assert!(begin.elapsed() < Duration::from_secs(10), "nobody waits for what will not come");
     assert_eq!(whole.site("shop").await, "two");
     whole.engine.set_down(false);
     assert_eq!(whole.own_url(&one).await.body, "one");
     assert_eq!(whole.engine.starts(&one), Some(1));
+}
+
+#[tokio::test]
+async fn what_is_paused_makes_room_for_a_build() {
+    let mut whole = Whole::start().await;
+    let (project, repository, one) = replaced(&whole).await;
+    whole.cut_off();
+    whole.more = vec![("ORBITRA_BUILD_MEMORY_FREE", "100000000")];
+    whole.run().await;
+    assert_eq!(whole.engine.pauses(&one), (true, 1));
+    let waits = whole.deploy(&project, &repository).await;
+    stopped(&whole, &one).await;
+    assert_eq!(whole.site("shop").await, "two");
+    whole.api.done("POST", &format!("/deployments/{waits}/cancel"), Some(json!({}))).await;
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,6 +34,8 @@ pub struct Behaviour {
     pub build_exit: Option<i64>,
     /// The build ends only by being canceled.
     pub build_hangs: bool,
+    /// Milliseconds that the build takes.
+    pub build_takes: u64,
     /// The process ends at once with this exit code.
     pub exit: Option<i64>,
     /// A release command ends with this exit code.
@@ -50,6 +52,8 @@ pub struct Behaviour {
     pub deaf: bool,
     /// Milliseconds until it listens.
     pub delay: u64,
+    /// The answers before this many are good by turns only; then all are.
+    pub flaps: u32,
     /// Milliseconds that an answer for `/slow` takes.
     pub think: u64,
     /// What it writes at its start.
@@ -58,6 +62,14 @@ pub struct Behaviour {
     pub files: BTreeMap<String, String>,
     /// It makes no `index.html`.
     pub no_index: bool,
+    /// Of a build that makes a site: one more file of this many MiB.
+    pub large_file_mb: usize,
+    /// The build ends because the engine has no space left.
+    pub build_fills_disk: bool,
+    /// Bytes of its image that no other image has.
+    pub image_bytes: u64,
+    /// Bytes of build cache that its build leaves.
+    pub cache_bytes: u64,
 }
 
 impl Default for Behaviour {
@@ -68,6 +80,7 @@ impl Default for Behaviour {
             only: String::new(),
             build_exit: None,
             build_hangs: false,
+            build_takes: 0,
             exit: None,
             release_exit: 0,
             release_hangs: false,
@@ -76,10 +89,15 @@ impl Default for Behaviour {
             start_hangs: false,
             deaf: false,
             delay: 0,
+            flaps: 0,
             think: 0,
             says: String::new(),
             files: BTreeMap::new(),
             no_index: false,
+            large_file_mb: 0,
+            build_fills_disk: false,
+            image_bytes: 1000,
+            cache_bytes: 10,
         }
     }
 }
@@ -117,6 +135,13 @@ pub fn site(behaviour: &Behaviour) -> Vec<u8> {
         header.set_mode(0o644);
         tar.append_data(&mut header, path, content.as_bytes()).unwrap();
     }
+    if behaviour.large_file_mb > 0 {
+        let content = vec![b'x'; behaviour.large_file_mb * 1024 * 1024];
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, "large.bin", content.as_slice()).unwrap();
+    }
     tar.into_inner().unwrap()
 }
 
@@ -124,8 +149,10 @@ pub fn site(behaviour: &Behaviour) -> Vec<u8> {
 pub async fn serve(
     address: SocketAddr,
     behaviour: Behaviour,
-    thinking: Arc<AtomicBool>,
+    thinking: Arc<AtomicUsize>,
     paused: watch::Receiver<bool>,
+    forced: Arc<AtomicU16>,
+    asked: Arc<AtomicU32>,
 ) {
     tokio::time::sleep(Duration::from_millis(behaviour.delay)).await;
     if behaviour.deaf {
@@ -135,7 +162,7 @@ pub async fn serve(
     let listener = loop {
         match TcpListener::bind(address).await {
             Ok(listener) => break listener,
-            Err(_) => tokio::task::yield_now().await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     };
     let behaviour = Arc::new(behaviour);
@@ -143,19 +170,27 @@ pub async fn serve(
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
-        let paused = paused.clone();
+        let (asked, forced, paused) = (asked.clone(), forced.clone(), paused.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
+            let number = asked.fetch_add(1, Ordering::SeqCst);
+            let forced = forced.load(Ordering::SeqCst);
             let mut paused = paused.clone();
             async move {
                 let _ = paused.wait_for(|paused| !paused).await;
                 if request.uri().path() == "/slow" {
-                    thinking.store(true, Ordering::SeqCst);
+                    thinking.fetch_add(1, Ordering::SeqCst);
                     tokio::time::sleep(Duration::from_millis(behaviour.think)).await;
                 }
                 let mut response = Response::new(Full::new(Bytes::from(behaviour.body.clone())));
                 let known = behaviour.only.is_empty() || behaviour.only == request.uri().path();
-                let status = if known { behaviour.status } else { 404 };
+                let flaps = number < behaviour.flaps && number % 2 == 1;
+                let status = match known {
+                    _ if forced > 0 => forced,
+                    true if flaps => 500,
+                    true => behaviour.status,
+                    false => 404,
+                };
                 *response.status_mut() = StatusCode::from_u16(status).unwrap();
                 Ok::<_, Infallible>(response)
             }

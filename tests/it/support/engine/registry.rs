@@ -69,6 +69,13 @@ impl Engine {
         things.pulled.insert(pin.to_owned(), behaviour);
     }
 
+    /// Gives an image that was pulled another name.
+    pub fn tag(&self, id: &str, name: &str) {
+        let mut things = self.0.things.lock().unwrap();
+        let behaviour = things.pulled[id.trim_start_matches("sha256:")].clone();
+        things.pulled.insert(name.to_owned(), behaviour);
+    }
+
     /// How often an image was pulled.
     pub fn pulls(&self) -> usize {
         self.0.things.lock().unwrap().registry.pulls

@@ -1,0 +1,1 @@
+if (!process.env.PUBLIC_URL) throw new Error("PUBLIC_URL is required");

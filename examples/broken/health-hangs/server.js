@@ -1,0 +1,6 @@
+const http = require("node:http");
+http
+  .createServer((request, response) => {
+    request.resume();
+  })
+  .listen(process.env.PORT, "0.0.0.0");

@@ -1,0 +1,2 @@
+const kept = [];
+for (;;) kept.push({ text: String(kept.length), more: [kept.length] });

@@ -1,0 +1,3 @@
+if (!process.env.DATABASE_URL) {
+  throw new Error("DATABASE_URL is not set");
+}

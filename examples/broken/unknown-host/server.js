@@ -1,0 +1,1 @@
+require("node:net").connect(5432, "db.invalid");

@@ -1,0 +1,91 @@
+//! `/dashboard/system`: the disk, for instance admins.
+
+use axum::extract::State;
+
+use super::respond::{self, Answer, see_other};
+use super::show::moment;
+use super::{Pages, Visitor};
+use crate::app::AppError;
+use crate::app::gc::Wanted;
+use crate::app::terms::Terms;
+use crate::db::page::PageRequest;
+use crate::model::problems::Problems;
+use crate::model::retention::{Kind, Removal};
+use crate::web::view::shell::Notice;
+use crate::web::view::size::size;
+use crate::web::view::system::{DiskUse, Gone, Removable, SystemPage};
+
+const PAGE: &str = "/dashboard/system";
+/// Entries of the ledger that the page shows.
+const SHOWN: u32 = 50;
+
+/// The page.
+pub async fn show(State(pages): State<Pages>, visitor: Visitor) -> Answer {
+    let actor = &visitor.signed_in.actor;
+    let state = pages.app.system_state(actor).await?;
+    let disk = state.disk.as_deref().map(|measure| DiskUse {
+        measured: moment(measure.at),
+        used: measure.used.total(),
+        budget: measure.budget,
+        free: state.free_bytes,
+        floor: pages.app.config.disk_floor,
+        parts: vec![
+            ("Images", measure.used.images),
+            ("Sites", measure.used.sites),
+            ("Build cache", measure.used.build_cache),
+            ("Copies of repositories", measure.used.mirrors),
+            ("Logs", measure.used.logs),
+            ("Uploads", measure.used.uploads),
+            ("Database", measure.used.database),
+        ],
+    });
+    let removable = pages.app.space_to_free(actor).await?.items.into_iter().map(|(item, name)| {
+        let (kind, reason) = (word(item.kind), item.rule.sentence());
+        Removable { name, kind, reason, bytes: item.bytes }
+    });
+    let request = PageRequest { page: 1, limit: SHOWN };
+    let ledger = pages.app.removals(actor, request).await?;
+    respond::html(&SystemPage {
+        shell: visitor.shell().await?,
+        disk,
+        removable: removable.collect(),
+        older: ledger.total.saturating_sub(ledger.items.len() as u64),
+        ledger: ledger.items.into_iter().map(gone).collect(),
+    })
+}
+
+fn gone(removal: Removal) -> Gone {
+    Gone {
+        name: removal.name,
+        kind: word(removal.item.kind),
+        reason: removal.item.rule.sentence(),
+        bytes: removal.item.bytes,
+        at: removal.done_at.map(moment),
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Deployment => "Deployment",
+        Kind::Image => "Image",
+        Kind::BuildCache => "Build cache",
+        Kind::Mirror => "Copy of a repository",
+    }
+}
+
+/// `POST …/gc`: all that may go.
+pub async fn free(State(pages): State<Pages>, visitor: Visitor) -> Answer {
+    let wanted = Wanted { images: true, build_cache: true, dry_run: false };
+    let (actor, none) = (&visitor.signed_in.actor, Problems::default());
+    let notice = match pages.app.free_space(actor, wanted, none, &Terms::none()).await {
+        Ok(freed) if !freed.complete => {
+            Notice::good(format!("{} are free so far; more is being removed.", size(freed.bytes())))
+        }
+        Ok(freed) if freed.items.is_empty() => Notice::good("There was nothing that may go."),
+        Ok(freed) => Notice::good(format!("{} are free again.", size(freed.bytes()))),
+        Err(AppError::Unavailable { message, .. }) => Notice::bad(message),
+        Err(other) => return Err(other.into()),
+    };
+    visitor.tell(notice).await?;
+    Ok(see_other(PAGE))
+}

@@ -1,0 +1,229 @@
+//! What happens to a Docker daemon, on a daemon of the test's own: restarted, stood still, emptied, away.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::api_client::{host_of, text, try_visit};
+use crate::support::apps;
+use crate::support::git_server::{GitServer, Repository};
+use crate::support::load::Load;
+use crate::support::orbitra::Orbitra;
+use crate::support::own_dockerd::OwnDockerd;
+use crate::support::until::{until, within};
+
+const IMAGE: &str = "node:22-bookworm-slim";
+
+/// An Orbitra on a daemon of its own, with one application that is live.
+struct Place {
+    orbitra: Orbitra,
+    dockerd: OwnDockerd,
+    git: GitServer,
+}
+
+impl Place {
+    async fn start(live_restore: bool) -> Self {
+        let dockerd = OwnDockerd::start(live_restore, &[IMAGE]).await;
+        let orbitra = Orbitra::start_on(&dockerd.host(), &[("ORBITRA_DRAIN_SECONDS", "1")]).await;
+        Self { orbitra, dockerd, git: GitServer::start() }
+    }
+
+    /// A project that answers with its own name. Answers the project, its deployment and its repository.
+    async fn live(&self, name: &str, server: &str) -> (String, String, Repository) {
+        let repository = self.git.repository_of(name, &apps::node(server));
+        let project = self.orbitra.api.project(name, json!({})).await;
+        let id = text(&self.orbitra.api.deploy_live(&project, &repository).await, "id");
+        (project, id, repository)
+    }
+
+    /// What a project's host answers: its body, or its status, or the transport's error.
+    async fn site(&self, name: &str) -> String {
+        match try_visit(self.orbitra.port, &format!("{name}.localhost"), "/").await {
+            Ok(answer) if answer.status == 200 => answer.body,
+            Ok(answer) => answer.status.to_string(),
+            Err(error) => error,
+        }
+    }
+
+    /// Waits until projects answer with their own names, and never with another's.
+    async fn answer(&self, limit: Duration, names: &[&str]) -> Duration {
+        let begin = Instant::now();
+        within(limit, "all answer", async || {
+            let mut all = true;
+            for name in names {
+                let said = self.site(name).await;
+                let own = said == *name;
+                let down = ["502", "503", "504"].iter().any(|status| said.starts_with(status));
+                assert!(own || down, "{name} answers {said}");
+                all &= own;
+            }
+            all.then_some(())
+        })
+        .await;
+        begin.elapsed()
+    }
+}
+
+/// An application that does not obey SIGTERM.
+fn stubborn(text: &str) -> String {
+    let (server, _) = apps::answering(text)
+        .split_once("process.on")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    format!("{server}process.on(\"SIGTERM\", () => {{}});\n")
+}
+
+#[tokio::test]
+async fn a_restart_of_the_daemon_is_over_for_applications_soon_after_it_is_back() {
+    let mut place = Place::start(false).await;
+    place.live("polite", &apps::answering("polite")).await;
+    place.live("stubborn", &stubborn("stubborn")).await;
+    let (_, third, _) = place.live("third", &apps::answering("third")).await;
+    place.dockerd.stop().await;
+    let answer = try_visit(place.orbitra.port, "polite.localhost", "/").await.unwrap();
+    assert!(matches!(answer.status.as_u16(), 502 | 503), "{}", answer.status);
+    if answer.status == 503 {
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    assert_eq!(place.orbitra.api.get("/projects").await["data"].as_array().unwrap().len(), 3);
+    place.dockerd.launch().await;
+    let took = place.answer(Duration::from_secs(15), &["polite", "stubborn", "third"]).await;
+    println!("all three answered {took:?} after the daemon did");
+    // What is stored is what is there.
+    let address = place.dockerd.inspect(
+        &format!("orbitra-{third}"),
+        "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}",
+    );
+    until("the stored address is the container's", async || {
+        let stored: String = place
+            .orbitra
+            .database()
+            .query_row("SELECT address FROM deployments WHERE id = ?1", [&third], |row| row.get(0))
+            .unwrap();
+        stored.starts_with(&format!("{address}:")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_live_restore_a_restart_of_the_daemon_costs_no_request() {
+    let mut place = Place::start(true).await;
+    let (_, id, _) = place.live("steady", &apps::answering("steady")).await;
+    let started = place.dockerd.inspect(&format!("orbitra-{id}"), "{{.State.StartedAt}}");
+    let load = Load::start(place.orbitra.port, "steady.localhost", 200);
+    place.dockerd.stop().await;
+    place.dockerd.launch().await;
+    let before = load.seen().requests;
+    until("visitors come", async || (load.seen().requests > before + 200).then_some(())).await;
+    let seen = load.stop().await;
+    assert_eq!(seen.failures, Vec::<String>::new(), "of {}", seen.requests);
+    assert_eq!(place.dockerd.inspect(&format!("orbitra-{id}"), "{{.State.StartedAt}}"), started);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_that_hangs_holds_up_nothing_but_what_needs_it() {
+    let place = Place::start(false).await;
+    let (project, _, repository) = place.live("steady", &apps::answering("steady")).await;
+    let load = Load::start(place.orbitra.port, "steady.localhost", 100);
+    place.dockerd.signal(Signal::STOP);
+    let id = place.orbitra.api.deploy(&project, &repository, json!({})).await;
+    let (begin, mut slowest) = (Instant::now(), Duration::ZERO);
+    let error = loop {
+        let asked = Instant::now();
+        place.orbitra.api.get("/projects").await;
+        slowest = slowest.max(asked.elapsed());
+        let shown = place.orbitra.api.get(&format!("/deployments/{id}")).await;
+        if shown["status"] == "failed" {
+            break text(&shown["error"], "message");
+        }
+        assert!(begin.elapsed() < Duration::from_secs(100), "{shown}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    println!("ended after {:?}: {error}; the slowest list took {slowest:?}", begin.elapsed());
+    assert!(error.contains("did not answer in time"), "{error}");
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    place.dockerd.signal(Signal::CONT);
+    let seen = load.stop().await;
+    assert_eq!(seen.failures, Vec::<String>::new(), "of {}", seen.requests);
+    let id = place.orbitra.api.deploy(&project, &repository, json!({})).await;
+    place.orbitra.api.live(&id).await;
+}
+
+#[tokio::test]
+async fn what_is_removed_behind_its_back_comes_back_or_says_why_not() {
+    let place = Place::start(false).await;
+    let (project, id, repository) = place.live("shop", &apps::answering("shop")).await;
+    let container = format!("orbitra-{id}");
+    place.dockerd.docker(&["rm", "-f", &container]);
+    let took = place.answer(Duration::from_secs(15), &["shop"]).await;
+    println!("it answered again {took:?} after it was removed");
+    // Everything that is not in use: its image is.
+    place.dockerd.docker(&["stop", "-t", "0", &container]);
+    place.answer(Duration::from_secs(15), &["shop"]).await;
+    // With its image: nothing can bring it back, and that is said.
+    let image = place.dockerd.inspect(&container, "{{.Image}}");
+    place.dockerd.docker(&["rm", "-f", &container]);
+    place.dockerd.docker(&["image", "rm", "-f", &image]);
+    within(Duration::from_secs(20), "it is known to be down", async || {
+        let shown = place.orbitra.api.get(&format!("/projects/{project}")).await;
+        (shown["status"] == "degraded").then_some(())
+    })
+    .await;
+    assert_eq!(place.site("shop").await, "503 Service Unavailable");
+    let again = place.orbitra.api.deploy(&project, &repository, json!({})).await;
+    place.orbitra.api.live(&again).await;
+    assert_eq!(place.site("shop").await, "shop");
+}
+
+#[tokio::test]
+async fn an_address_that_another_container_has_got_is_not_answered_from() {
+    let place = Place::start(false).await;
+    let repository = place.git.repository_of("shop", &apps::node(&apps::answering("one")));
+    let project = place.orbitra.api.project("shop", json!({})).await;
+    let one = place.orbitra.api.deploy_live(&project, &repository).await;
+    repository.commit("server.js", &apps::answering("two"));
+    place.orbitra.api.deploy_live(&project, &repository).await;
+    let (id, own) = (text(&one, "id"), host_of(&text(&one, "url")));
+    // The first one is woken and then loses its address to a new one, while nobody looks.
+    assert_eq!(try_visit(place.orbitra.port, &own, "/").await.unwrap().body, "one");
+    place.dockerd.docker(&["kill", &format!("orbitra-{id}")]);
+    repository.commit("server.js", &apps::answering("three"));
+    let third = place.orbitra.api.deploy(&project, &repository, json!({})).await;
+    until("the third is live", async || {
+        let answer = try_visit(place.orbitra.port, &own, "/").await.unwrap();
+        let wrong = answer.status == 200 && answer.body != "one";
+        assert!(!wrong, "the first one's URL answers {}", answer.body);
+        let shown = place.orbitra.api.get(&format!("/deployments/{third}")).await;
+        (shown["status"] == "live").then_some(())
+    })
+    .await;
+    until("the first one answers at its own URL", async || {
+        let answer = try_visit(place.orbitra.port, &own, "/").await.unwrap();
+        (answer.status == 200).then(|| assert_eq!(answer.body, "one"))
+    })
+    .await;
+    assert_eq!(place.site("shop").await, "three");
+}
+
+#[tokio::test]
+async fn a_daemon_that_comes_later_and_one_full_of_strangers_are_used() {
+    let mut place = Place::start(false).await;
+    place.orbitra.kill9();
+    for number in 0..20 {
+        let label = format!("orbitra.instance=other-{number}");
+        place.dockerd.docker(&["create", "--network", "none", "--label", &label, IMAGE, "true"]);
+    }
+    place.dockerd.stop().await;
+    place.orbitra.restart().await;
+    let repository = place.git.repository_of("late", &apps::node(&apps::answering("late")));
+    let project = place.orbitra.api.project("late", json!({})).await;
+    let id = place.orbitra.api.deploy(&project, &repository, json!({})).await;
+    let message = text(&place.orbitra.api.failure(&id).await, "message");
+    assert!(message.contains("Docker does not answer"), "{message}");
+    place.dockerd.launch().await;
+    place.orbitra.api.deploy_live(&project, &repository).await;
+    assert_eq!(place.site("late").await, "late");
+    let strangers = place.dockerd.docker(&["ps", "-aq", "--filter", "label=orbitra.instance"]);
+    assert_eq!(strangers.lines().count(), 21);
+}

@@ -1,0 +1,105 @@
+//! The engine is away at the start, goes, hangs, or says nothing of what happens: what runs is served, and is looked
+//! after again when it is back.
+
+use std::time::{Duration, Instant};
+
+use orbitra::docker::{ContainerEngine, ContainerId};
+use serde_json::json;
+
+use super::{Place, change};
+use crate::support::load::Load;
+use crate::support::until::{until, within};
+
+#[tokio::test]
+async fn an_engine_that_comes_later_is_used_as_soon_as_it_is_there() {
+    let mut place = Place::start().await;
+    let repository = place.repository("shop", &json!({"body": "one"}));
+    let (project, _) = place.live("shop", &repository).await;
+    place.orbitra.kill9();
+    place.socket.go();
+    place.orbitra.restart().await;
+    assert_eq!(place.site("shop").await, "one", "what runs is served without an engine");
+    let id = place.deploy(&project, &repository).await;
+    let error = place.orbitra.api.failure(&id).await;
+    assert_eq!(error["code"], "engine_error", "{error}");
+    assert!(error["message"].as_str().unwrap().contains("Docker does not answer"), "{error}");
+    place.socket.come();
+    place.orbitra.api.deploy_live(&project, &repository).await;
+    place.sound_for_good().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_holds_up_no_visitor_and_no_page() {
+    let mut place = Place::start().await;
+    let repository = place.repository("shop", &json!({"body": "one"}));
+    let (project, _) = place.live("shop", &repository).await;
+    place.sound().await;
+    let load = Load::start(place.orbitra.port, "shop.localhost", 200);
+    place.socket.set_hanging(true);
+    let id = place.deploy(&project, &repository).await;
+    let begin = Instant::now();
+    let mut slowest = Duration::ZERO;
+    // Every call to the engine has ended by then.
+    let error = loop {
+        let asked = Instant::now();
+        place.orbitra.api.get("/projects").await;
+        slowest = slowest.max(asked.elapsed());
+        let shown = place.orbitra.api.get(&format!("/deployments/{id}")).await;
+        if shown["status"] == "failed" {
+            break shown["error"].clone();
+        }
+        assert!(begin.elapsed() < Duration::from_secs(70), "{shown}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert!(error["message"].as_str().unwrap().contains("did not answer in time"), "{error}");
+    assert!(slowest < Duration::from_secs(1), "a list took {slowest:?}");
+    place.socket.set_hanging(false);
+    let seen = load.stop().await;
+    assert_eq!(seen.failures, Vec::<String>::new(), "of {}", seen.requests);
+    change(&repository, &json!({"body": "two"}));
+    place.orbitra.api.deploy_live(&project, &repository).await;
+    place.sound_for_good().await;
+}
+
+#[tokio::test]
+async fn what_is_removed_behind_its_back_is_made_again_without_a_visitor() {
+    let mut place = Place::start().await;
+    let repository = place.repository("shop", &json!({"body": "one"}));
+    let (_, id) = place.live("shop", &repository).await;
+    place.sound().await;
+    // Heard from the engine.
+    let container = ContainerId(format!("orbitra-{id}"));
+    place.engine.remove(&container).await.unwrap();
+    within(Duration::from_secs(5), "it is there again", async || {
+        (place.engine.starts(&id) == Some(1)).then_some(())
+    })
+    .await;
+    until("it answers", async || (place.site("shop").await == "one").then_some(())).await;
+    // Not heard: found by the look that comes anyhow.
+    place.engine.set_silent(true);
+    place.engine.remove(&container).await.unwrap();
+    within(Duration::from_secs(20), "it is found missing", async || {
+        (place.engine.starts(&id) == Some(1)).then_some(())
+    })
+    .await;
+    until("it answers", async || (place.site("shop").await == "one").then_some(())).await;
+    place.sound_for_good().await;
+}
+
+#[tokio::test]
+async fn the_engine_goes_and_comes_back_with_its_containers_elsewhere() {
+    let mut place = Place::start().await;
+    let repository = place.repository("shop", &json!({"body": "one"}));
+    let (_, id) = place.live("shop", &repository).await;
+    place.sound().await;
+    place.socket.go();
+    assert_eq!(place.site("shop").await, "one");
+    place.engine.move_container(&id);
+    place.socket.come();
+    within(Duration::from_secs(5), "the new address is used", async || {
+        (place.site("shop").await == "one").then_some(())
+    })
+    .await;
+    assert_eq!(place.engine.starts(&id), Some(2));
+    place.sound_for_good().await;
+}

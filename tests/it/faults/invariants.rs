@@ -1,0 +1,263 @@
+//! What must hold after every fault, seen from outside the program.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use orbitra::docker::ContainerEngine;
+use rusqlite::types::ValueRef;
+
+use super::{CANARY, Place};
+use crate::support::api_client::try_visit;
+use crate::support::until::{until, within};
+
+/// A deployment as it is stored.
+struct Row {
+    id: String,
+    hostname: String,
+    project: String,
+    state: String,
+    run: String,
+    container: Option<String>,
+    live: bool,
+    paused: bool,
+}
+
+impl Row {
+    /// Whether it may have something on the engine.
+    fn kept(&self) -> bool {
+        matches!(self.state.as_str(), "ready" | "crashed")
+    }
+}
+
+impl Place {
+    /// Waits until nothing is under way, then holds everything that can be seen against the invariants.
+    pub async fn sound(&mut self) {
+        self.quiet().await;
+        // Database, routes and engine agree within 10 s, without a trace of what is over.
+        let mut problems = Vec::new();
+        let limit = tokio::time::Instant::now() + Duration::from_secs(10);
+        loop {
+            let before = std::mem::replace(&mut problems, self.disagreements().await);
+            if problems.is_empty() {
+                break;
+            }
+            let late = tokio::time::Instant::now() >= limit;
+            assert!(!late, "they do not agree: {problems:#?}\nbefore: {before:#?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.intact();
+        let told = self.orbitra.files_with(CANARY.as_bytes());
+        assert!(told.is_empty(), "a secret stands in {told:?}");
+    }
+
+    /// The same, and that one more restart changes nothing.
+    pub async fn sound_for_good(&mut self) {
+        self.sound().await;
+        // What was live before has gone to sleep by now, if nobody asked for it.
+        until("nothing drains", async || {
+            let resting = |row: &Row| row.live || !row.kept() || row.run != "running";
+            self.rows().iter().all(resting).then_some(())
+        })
+        .await;
+        self.sound().await;
+        let before = self.everything().await;
+        self.orbitra.kill9();
+        self.orbitra.restart().await;
+        let begin = tokio::time::Instant::now();
+        while begin.elapsed() < Duration::from_secs(2) {
+            let now = self.everything().await;
+            let gone: Vec<_> = before.difference(&now).collect();
+            let new: Vec<_> = now.difference(&before).collect();
+            assert!(gone.is_empty() && new.is_empty(), "gone: {gone:#?}\nnew: {new:#?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Every deployment comes to its end, and so does every release and every removal.
+    pub async fn quiet(&self) {
+        within(Duration::from_secs(90), "nothing is under way", async || {
+            let under_way: i64 = self
+                .orbitra
+                .database()
+                .query_row(
+                    "SELECT (SELECT count(*) FROM deployments WHERE deleted_at IS NOT NULL OR state IN
+                            ('queued', 'cloning', 'detecting', 'building', 'starting', 'checking'))
+                        + (SELECT count(*) FROM releases)
+                        + (SELECT count(*) FROM projects WHERE deleted_at IS NOT NULL)",
+                    [],
+                    |row| row.get(0),
+                )
+                .unwrap();
+            (under_way == 0).then_some(())
+        })
+        .await;
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let database = self.orbitra.database();
+        let mut statement = database
+            .prepare(
+                "SELECT d.id, d.project_id, d.state, d.run_state, d.container_id,
+                    p.live_deployment_id IS d.id, p.paused_at IS NOT NULL, d.hostname
+                 FROM deployments d JOIN projects p ON p.id = d.project_id",
+            )
+            .unwrap();
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Row {
+                id: row.get(0)?,
+                project: row.get(1)?,
+                state: row.get(2)?,
+                run: row.get(3)?,
+                container: row.get(4)?,
+                live: row.get(5)?,
+                paused: row.get(6)?,
+                hostname: row.get(7)?,
+            })
+        };
+        statement.query_map([], read).unwrap().map(Result::unwrap).collect()
+    }
+
+    async fn disagreements(&self) -> Vec<String> {
+        let (rows, owned) = (self.rows(), self.engine.owned().await.unwrap());
+        let mut problems = Vec::new();
+        let row_of = |id: Option<&str>| rows.iter().find(|row| Some(row.id.as_str()) == id);
+        let running: BTreeMap<_, _> =
+            owned.containers.iter().map(|one| (one.id.0.as_str(), one.running)).collect();
+        for row in rows.iter().filter(|row| row.kept()) {
+            let runs = row.container.as_deref().and_then(|id| running.get(id).copied());
+            match (row.run.as_str(), runs) {
+                ("running" | "paused", Some(true))
+                | ("stopped", None | Some(false))
+                | ("files", _) => {}
+                (stored, found) => {
+                    problems.push(format!("{} is stored as {stored}, it runs: {found:?}", row.id));
+                }
+            }
+        }
+        for container in &owned.containers {
+            let owner = container.owner.as_ref().and_then(|owner| owner.deployment.as_ref());
+            let row = row_of(owner.map(|id| id.as_str()));
+            let its_own = row.is_some_and(|row| {
+                row.kept() && row.container.as_deref() == Some(container.id.0.as_str())
+            });
+            if !its_own {
+                problems.push(format!("the container {} is nobody's", container.id.0));
+            }
+        }
+        for image in &owned.images {
+            let owner = image.owner.deployment.as_ref().map(|id| id.as_str());
+            if !row_of(owner).is_some_and(Row::kept) {
+                problems.push(format!("the image {} is nobody's", image.name));
+            }
+        }
+        let projects = self.projects();
+        for network in &owned.networks {
+            if !projects.contains_key(network.owner.project.as_str()) {
+                problems.push(format!("the network {} is nobody's", network.name));
+            }
+        }
+        let sites = std::fs::read_dir(self.orbitra.data().join("sites"));
+        for site in sites.into_iter().flatten() {
+            let name = site.unwrap().file_name().into_string().unwrap();
+            if !row_of(Some(&name)).is_some_and(|row| row.kept() && row.run == "files") {
+                problems.push(format!("the files {name} are nobody's"));
+            }
+        }
+        for row in rows.iter().filter(|row| row.live && !row.paused) {
+            let port = self.orbitra.port;
+            let of_project = format!("{}.localhost", projects[&row.project]);
+            let whole = try_visit(port, &of_project, "/").await.unwrap();
+            let own = try_visit(port, &row.hostname, "/").await.unwrap();
+            if whole.status != 200 || (whole.status, &whole.body) != (own.status, &own.body) {
+                problems.push(format!("{} is live: {whole:?}, at its own URL {own:?}", row.id));
+            }
+        }
+        problems
+    }
+
+    /// Projects that are there: names by their ids.
+    fn projects(&self) -> BTreeMap<String, String> {
+        let database = self.orbitra.database();
+        let mut statement = database.prepare("SELECT id, name FROM projects").unwrap();
+        let pairs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        pairs.unwrap().map(Result::unwrap).collect()
+    }
+
+    /// The database is whole, and each project's pointer points at something of its own that is ready.
+    fn intact(&self) {
+        let database = self.orbitra.database();
+        let told: String =
+            database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(told, "ok");
+        let broken: i64 = database
+            .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(broken, 0, "references to nothing");
+        let wrong: i64 = database
+            .query_row(
+                "SELECT count(*) FROM projects p JOIN deployments d ON d.id = p.live_deployment_id
+                 WHERE d.project_id <> p.id OR d.state NOT IN ('ready', 'crashed') OR d.live_at IS NULL",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(wrong, 0, "a pointer at something that is not ready");
+    }
+
+    /// Everything that is stored and everything on the engine, but for what a look alone changes.
+    async fn everything(&self) -> BTreeSet<String> {
+        let database = self.orbitra.database();
+        let tables =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
+            AND name NOT IN ('rate_windows', 'sessions')";
+        let mut statement = database.prepare(tables).unwrap();
+        let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let mut all = BTreeSet::new();
+        for table in names.map(Result::unwrap) {
+            let mut statement = database.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values =
+                    columns.iter().enumerate().filter(|(_, name)| !name.contains("last_used"));
+                let values: Vec<_> = values
+                    .map(|(index, name)| format!("{name}={}", shown(row.get_ref(index).unwrap())))
+                    .collect();
+                all.insert(format!("{table}: {}", values.join(" ")));
+            }
+        }
+        for container in self.engine.owned().await.unwrap().containers {
+            let starts = self.engine.starts_of(&container.id.0);
+            all.insert(format!(
+                "{} runs: {}, starts: {starts:?}",
+                container.id.0, container.running
+            ));
+        }
+        all
+    }
+}
+
+fn shown(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "null".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Blob(bytes) => format!("{bytes:02x?}"),
+    }
+}
+
+/// What a process holds of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    pub files: usize,
+    pub threads: usize,
+}
+
+impl Held {
+    /// By a process that runs.
+    pub fn by(pid: u32) -> Self {
+        let count = |what: &str| std::fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count();
+        Self { files: count("fd"), threads: count("task") }
+    }
+}

@@ -1,0 +1,24 @@
+//! Long runs that end in a figure: `bench/redeploy.sh`, `bench/rollback.sh` and `bench/stale.sh` run them; a usual
+//! run of the tests does not.
+
+mod redeploy;
+mod rollback;
+mod stale;
+
+use std::time::Duration;
+
+/// A number from the environment.
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Median and longest.
+fn summary(times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    format!(
+        "median {:?}, longest {:?} of {}",
+        times[times.len() / 2],
+        times[times.len() - 1],
+        times.len()
+    )
+}

@@ -1,0 +1,52 @@
+//! What happens to the engine in this process, and what a test asks it about.
+
+use std::sync::atomic::Ordering;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, behaviour};
+
+impl Engine {
+    /// How many containers run.
+    pub fn running(&self) -> usize {
+        self.count().1
+    }
+
+    /// How often a container was started; `None` when there is none of this name.
+    pub fn starts_of(&self, container: &str) -> Option<u32> {
+        self.0.things.lock().unwrap().containers.get(container).map(|one| one.starts)
+    }
+
+    /// How many requests for `/slow` have come.
+    pub fn thinking(&self) -> usize {
+        self.0.thinking.load(Ordering::SeqCst)
+    }
+
+    /// From now on nobody is told what happens to containers, or is again.
+    pub fn set_silent(&self, silent: bool) {
+        self.0.silent.store(silent, Ordering::SeqCst);
+    }
+
+    /// The engine starts a deployment's container again by itself, at another address.
+    pub fn move_container(&self, deployment: &str) {
+        let address = self.address();
+        let mut things = self.0.things.lock().unwrap();
+        let container = things.containers.get_mut(&format!("orbitra-{deployment}")).unwrap();
+        container.process.take().unwrap().cancel();
+        container.address = address;
+        container.starts += 1;
+        let stop = CancellationToken::new();
+        container.process = Some(stop.clone());
+        let environment = &container.spec.environment;
+        let port = environment.iter().find(|(name, _)| name == "PORT").unwrap().1.parse().unwrap();
+        let (behaviour, thinking) = (container.behaviour.clone(), self.0.thinking.clone());
+        let (paused, forced) = (container.paused.subscribe(), container.forced.clone());
+        let (asked, address) = (container.asked.clone(), (address, port).into());
+        self.0.runtime.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = behaviour::serve(address, behaviour, thinking, paused, forced, asked) => {}
+            }
+        });
+    }
+}
