@@ -83,6 +83,13 @@ fn read_variables() -> String {
     format!("test ! -f {path} || . {path}")
 }
 
+/// A step as its author wrote it: without the mounts and the reading of variables that stand in front of a command here.
+pub fn own_words(step: &str) -> String {
+    let own = step.replace(&format!("{}; ", read_variables()), "");
+    let words = own.split(' ').filter(|word| !word.starts_with("--mount=type="));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// One JSON string for the shell, so that no character of it means anything to the Dockerfile.
 fn shell(command: String) -> String {
     json(&["/bin/sh".to_owned(), "-c".to_owned(), command])

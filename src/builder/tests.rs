@@ -143,3 +143,11 @@ fn when_nothing_fits_the_answer_names_what_is_there() {
     let error = plan(&MemoryTree::new(&[("a", "")]), &sub).unwrap_err().to_string();
     assert!(error.starts_with("Nothing to build was found in `/apps/web`."), "{error}");
 }
+
+#[test]
+fn a_step_is_told_as_its_author_wrote_it() {
+    let step = "RUN --mount=type=cache,target=/root/.npm --mount=type=secret,id=orbitra-variables test ! -f \
+                /run/secrets/orbitra-variables || . /run/secrets/orbitra-variables; npm run build";
+    assert_eq!(image::own_words(step), "RUN npm run build");
+    assert_eq!(image::own_words("COPY . ."), "COPY . .");
+}

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::build_variables;
 use super::job::Job;
 use super::stop::Stop;
-use crate::builder::image::VARIABLES_ARGUMENT;
+use crate::builder::image::{VARIABLES_ARGUMENT, own_words};
 use crate::builder::remote_files::{self, RemoteHost};
 use crate::builder::{GENERATED_DOCKERFILE, arguments, cache_mounts};
 use crate::db;
@@ -161,6 +161,7 @@ impl Job {
         let failure = match error {
             BuildError::Canceled => return Stop::Canceled,
             BuildError::Step { step, exit_code, message } => {
+                let (step, message) = (own_words(&step), own_words(&message));
                 let facts = Step { name: &step, exit_code, message: &message, output };
                 let diagnosis = diagnosis::step(&facts);
                 let failure = failure(FailureCode::BuildFailed, message);

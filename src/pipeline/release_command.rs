@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::Pipeline;
 use super::build_log::keep;
-use super::unhealthy::LAST_LINES;
 use super::job::Job;
 use super::stop::Stop;
+use super::unhealthy::LAST_LINES;
 use crate::docker::{ContainerId, ContainerSpec};
 use crate::logs::LineAssembler;
 use crate::model::build_plan::BuildPlan;

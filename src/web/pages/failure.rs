@@ -2,6 +2,7 @@
 
 use crate::logs::strip_ansi;
 use crate::model::deployment::{self as model, Deployment, PhaseTiming};
+use crate::model::diagnosis::Cause;
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::log_line::{LogLevel, LogLine, LogSource};
 use crate::model::project::{Project, SourceAuth};
@@ -87,7 +88,7 @@ pub fn headline(failure: &Failure) -> String {
 fn fixed_headline(failure: &Failure) -> Option<String> {
     let text = match (failure.code, failure.exit_code) {
         // What happened and why are one sentence already.
-        (FailureCode::BuildFailed, Some(_)) if failure.diagnosis.is_some() => return None,
+        (FailureCode::BuildFailed, Some(_)) if why_is_known(failure) => return None,
         (FailureCode::BuildFailed, Some(code)) => {
             return Some(format!("The build command stopped with exit code {code}"));
         }
@@ -100,6 +101,10 @@ fn fixed_headline(failure: &Failure) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+fn why_is_known(failure: &Failure) -> bool {
+    failure.diagnosis.as_ref().is_some_and(|found| found.cause != Cause::ExitCode)
 }
 
 fn advice(code: FailureCode) -> Option<&'static str> {

@@ -20,6 +20,8 @@ struct Row {
     container: Option<String>,
     live: bool,
     paused: bool,
+    /// Whether it ever had the traffic.
+    was_live: bool,
 }
 
 impl Row {
@@ -55,7 +57,9 @@ impl Place {
         self.sound().await;
         // What was live before has gone to sleep by now, if nobody asked for it.
         until("nothing drains", async || {
-            let resting = |row: &Row| row.live || !row.kept() || row.run != "running";
+            // A staged one never had the traffic; it runs until nobody has asked for it for minutes.
+            let resting =
+                |row: &Row| row.live || !row.was_live || !row.kept() || row.run != "running";
             self.rows().iter().all(resting).then_some(())
         })
         .await;
@@ -98,7 +102,7 @@ impl Place {
         let mut statement = database
             .prepare(
                 "SELECT d.id, d.project_id, d.state, d.run_state, d.container_id,
-                    p.live_deployment_id IS d.id, p.paused_at IS NOT NULL, d.hostname
+                    p.live_deployment_id IS d.id, p.paused_at IS NOT NULL, d.hostname, d.live_at IS NOT NULL
                  FROM deployments d JOIN projects p ON p.id = d.project_id",
             )
             .unwrap();
@@ -112,6 +116,7 @@ impl Place {
                 live: row.get(5)?,
                 paused: row.get(6)?,
                 hostname: row.get(7)?,
+                was_live: row.get(8)?,
             })
         };
         statement.query_map([], read).unwrap().map(Result::unwrap).collect()
