@@ -48,7 +48,7 @@ async fn messages_go_both_ways_and_an_open_socket_outlives_the_switch() {
     let mut newer = connect(&orbitra, "echo.localhost").await;
     echo(&mut newer, Message::text("new")).await;
 
-    // At the drain limit the old one is closed, and its container stops.
+    // At the drain limit the old one is closed, and its container rests.
     let end = tokio::time::timeout(Duration::from_secs(15), async {
         while let Some(Ok(message)) = socket.next().await {
             assert!(message.is_close(), "{message:?}");
@@ -57,9 +57,9 @@ async fn messages_go_both_ways_and_an_open_socket_outlives_the_switch() {
     end.await.expect("the old socket ends");
     let lived = switched.elapsed();
     assert!(lived > Duration::from_secs(2), "closed after {lived:?}");
-    crate::support::until::until("the old container stops", async || {
+    crate::support::until::until("the old container rests", async || {
         let container = orbitra.container_of(&text(&first, "id"));
-        (container["State"]["Running"] == false).then_some(())
+        (container["State"]["Paused"] == true).then_some(())
     })
     .await;
     echo(&mut newer, Message::text("goes on")).await;

@@ -40,6 +40,10 @@ def make_consistent(query):
         query["ip"] = "203.0.113.9"
     if "wait" in query:
         query["wait"] = PATIENCE
+    # A pattern knows the form of a moment and not how long a month is.
+    for name in ("since", "until"):
+        if "T" in str(query.get(name, "")) and not is_moment(query[name]):
+            query[name] = "2h"
 
 
 def make_true(body, operation):
@@ -71,6 +75,14 @@ def make_true(body, operation):
         body.pop("sensitive", None)
     if body.get("team_id") is not None:
         body["team_id"] = None
+
+
+def is_moment(text):
+    try:
+        datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return False
+    return True
 
 
 def to_come(moment):
