@@ -192,7 +192,7 @@ pub(super) fn registry(output: &Output<'_>) -> Option<Diagnosis> {
         "npm error code ETIMEDOUT",
         "npm error code ECONNREFUSED",
         "npm error code ECONNRESET",
-        "failed to fetch https://index.crates.io",
+        "failed to fetch https://index.",
         "Max retries exceeded with url",
     ])?;
     Some(

@@ -110,8 +110,10 @@ async fn a_step_is_refused_at_once_and_finds_public_names() {
                 .map(refused)
                 .into();
         // The second time is late enough that the gateway has asked again where the step is.
-        let public = "exec 3<>/dev/tcp/deb.debian.org/80";
-        steps.push(format!("({public}) && sleep 7 && ({public})"));
+        let name =
+            "host=$(grep -rhom1 'http://[^/ ]*' /etc/apt/sources.list* 2>/dev/null | head -n 1)";
+        let public = "exec 3<>/dev/tcp/${host##*/}/80";
+        steps.push(format!("{name}; ({public}) && sleep 7 && ({public})"));
         // Files of the step's own over those that the engine gives it: it is held all the same, and no name is found.
         let hidden = "--mount=type=bind,source=hosts,target=/etc/hosts";
         steps.push(format!("{hidden} {}", listener.connect()));

@@ -87,7 +87,7 @@ fn what_a_step_wrote_tells_its_cause() {
         ),
         (
             "package_missing: the registry has no package `expresss` that fits",
-            "npm error code E404\nnpm error 404 Not Found - GET https://registry.npmjs.org/expresss - Not found",
+            "npm error code E404\nnpm error 404 Not Found - GET https://registry.example.org/expresss - Not found",
         ),
         (
             "package_missing: the registry has no package `serdee` that fits",
@@ -95,7 +95,7 @@ fn what_a_step_wrote_tells_its_cause() {
         ),
         (
             "registry_unreachable: a registry of packages could not be reached",
-            "npm error code EAI_AGAIN\nnpm error request to https://registry.npmjs.org/x failed, reason: getaddrinfo EAI_AGAIN registry.npmjs.org",
+            "npm error code EAI_AGAIN\nnpm error request to https://registry.example.org/x failed, reason: getaddrinfo EAI_AGAIN registry.example.org",
         ),
         (
             "system_package_missing: a package is compiled with a tool that the image does not have",
