@@ -32,6 +32,7 @@ mod reconcile;
 mod recover;
 mod release;
 mod release_command;
+mod release_queue;
 mod release_switch;
 mod remove;
 mod retire;
