@@ -49,7 +49,10 @@ impl Pipeline {
                 .map(|(id, _)| id)
                 .collect())
         });
-        let Ok(wanted) = wanted.await else { return Ok(()) };
+        let Ok(wanted) = wanted.await else {
+            self.state.untidy.store(true, Ordering::SeqCst);
+            return Ok(());
+        };
         for container in owned.containers {
             let owner = container.owner.and_then(|owner| owner.deployment);
             if owner.is_some_and(|id| !wanted.contains(&id)) {
