@@ -42,8 +42,8 @@ const ACTION_TABLE: u8 = 1;
 const ACTION_PROHIBIT: u8 = 8;
 const FRA_DST: u16 = 1;
 const FRA_PRIORITY: u16 = 6;
-const FRA_PROTOCOL: u16 = 22;
-const FRA_PORTS: u16 = 24;
+const FRA_IP_PROTO: u16 = 22;
+const FRA_DPORT_RANGE: u16 = 24;
 /// The kernel's own: 0 looks at this machine's addresses, 32766 at the routes.
 const PASS_PRIORITY: u32 = 100;
 const PROHIBIT_PRIORITY: u32 = 200;
@@ -97,8 +97,8 @@ fn message(rule: &Rule) -> Vec<u8> {
         attribute(FRA_DST, &address);
     }
     if let Some((protocol, port)) = rule.port {
-        attribute(FRA_PROTOCOL, &[protocol]);
-        attribute(FRA_PORTS, &[port.to_ne_bytes(), port.to_ne_bytes()].concat());
+        attribute(FRA_IP_PROTO, &[protocol]);
+        attribute(FRA_DPORT_RANGE, &[port.to_ne_bytes(), port.to_ne_bytes()].concat());
     }
     let length = u32::try_from(message.len()).unwrap_or(0).to_ne_bytes();
     message[..4].copy_from_slice(&length);
