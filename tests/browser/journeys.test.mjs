@@ -154,9 +154,10 @@ test("deploying again is seen on every open page", { timeout: BUILD }, async () 
   await page.goto(`${url}/dashboard/projects/hello`);
   await page.click("main button.primary");
   await page.waitForURL(/\/dashboard\/deployments\/dep_/);
-  const running = home.locator("article", { hasText: "hello.localhost" }).locator(".tag.busy");
-  await running.waitFor();
   await page.waitForFunction(() => document.title.startsWith("Live"), null, { timeout: BUILD });
+  // Where it led while it ran may be over before the other page has looked: what stays is the deployment it names.
+  await home.waitForSelector(`article a.subject[href="${new URL(page.url()).pathname}"]`);
+  const running = home.locator("article", { hasText: "hello.localhost" }).locator(".tag.busy");
   await running.waitFor({ state: "detached" });
   assert.equal((await word("hello.localhost")).trim(), "Live");
   assert.match(await text(".facts"), /EMPTY, GREETING, SECRET/, "with the same variables");
