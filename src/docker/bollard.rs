@@ -259,8 +259,8 @@ impl ContainerEngine for Bollard {
         usage::build_cache(&self.endpoint).await
     }
 
-    async fn remove_cache(&self, id: &str) -> Result<u64, EngineError> {
-        usage::remove_cache(&self.client()?, id).await
+    async fn remove_cache(&self, ids: &[String]) -> Result<u64, EngineError> {
+        usage::remove_cache(&self.client()?, ids).await
     }
 
     async fn owned(&self) -> Result<Owned, EngineError> {

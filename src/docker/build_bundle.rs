@@ -23,12 +23,22 @@ pub struct Bundle {
     hosts: Option<PathBuf>,
     /// The same of its list of resolvers.
     resolvers: Option<PathBuf>,
+    /// The address of this machine that ends the step's list of hosts without a proxy.
+    mark: Option<Ipv4Addr>,
 }
 
 #[derive(Deserialize)]
 struct Description {
     #[serde(default)]
     mounts: Vec<Mount>,
+    #[serde(default)]
+    process: Process,
+}
+
+#[derive(Default, Deserialize)]
+struct Process {
+    #[serde(default)]
+    env: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -55,13 +65,14 @@ impl Bundle {
         Some(Self {
             hosts: engines("/etc/hosts", "hosts"),
             resolvers: engines("/etc/resolv.conf", "resolv.conf"),
+            mark: mark(&description.process.env),
         })
     }
 
-    /// Whether the step belongs to the build with this entry. One that hides the engine's file belongs to whoever
-    /// asks: it cannot get out of a build's rules by hiding.
-    pub fn has_entry(&self, name: &str, address: Ipv4Addr) -> bool {
-        let Some(path) = &self.hosts else { return true };
+    /// Whether the step belongs to the build with this entry. One that hides the engine's file is told by its variable,
+    /// and one without that as well belongs to whoever asks: it cannot get out of a build's rules by hiding.
+    pub fn is_of(&self, name: &str, address: Ipv4Addr) -> bool {
+        let Some(path) = &self.hosts else { return self.mark.is_none_or(|mark| mark == address) };
         let text = small_file(path, FILE_BYTES).unwrap_or_default();
         names(&text, name, address)
     }
@@ -78,6 +89,13 @@ impl Bundle {
         });
         lines.collect()
     }
+}
+
+/// What the build put at the end of the list. The engine's variables come last, so that no Dockerfile's is taken for it.
+fn mark(env: &[String]) -> Option<Ipv4Addr> {
+    let hosts = env.iter().rev().find_map(|variable| variable.strip_prefix("no_proxy="))?;
+    let last: Ipv4Addr = hosts.rsplit(',').next()?.parse().ok()?;
+    last.is_loopback().then_some(last)
 }
 
 /// Whether a hosts file gives this name this address.
@@ -139,9 +157,9 @@ mod tests {
             ("/etc/resolv.conf", "ENGINE/resolv.conf"),
             ("/etc/hosts", "ENGINE/hosts.1"),
         ]);
-        assert!(own.has_entry("ours", MARKER));
-        assert!(!own.has_entry("theirs", MARKER));
-        assert!(!own.has_entry("ours", Ipv4Addr::new(127, 3, 4, 6)));
+        assert!(own.is_of("ours", MARKER));
+        assert!(!own.is_of("theirs", MARKER));
+        assert!(!own.is_of("ours", Ipv4Addr::new(127, 3, 4, 6)));
         let resolvers: Vec<IpAddr> = vec!["10.0.0.2".parse().unwrap(), "fd00::2".parse().unwrap()];
         assert_eq!(own.resolvers(), resolvers);
     }
@@ -160,11 +178,30 @@ mod tests {
                 ("/etc/hosts", hidden),
                 ("/etc/resolv.conf", hidden),
             ]);
-            assert!(own.has_entry("anything", MARKER), "{hidden}");
+            assert!(own.is_of("anything", MARKER), "{hidden}");
             assert_eq!(own.resolvers(), Vec::<IpAddr>::new(), "{hidden}");
         }
-        assert!(bundle(&[]).has_entry("anything", MARKER));
+        assert!(bundle(&[]).is_of("anything", MARKER));
         assert_eq!(Bundle::read(Path::new("/nonexistent"), "step"), None);
+    }
+
+    #[test]
+    fn a_step_that_hides_the_engines_file_is_told_by_the_engines_last_variable() {
+        let step = |variables: &[&str]| Bundle {
+            hosts: None,
+            resolvers: None,
+            mark: mark(&variables.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>()),
+        };
+        let theirs = Ipv4Addr::new(127, 3, 4, 6);
+        let ours = step(&["no_proxy=127.3.4.6", "NO_PROXY=x", "no_proxy=*.local,127.3.4.5"]);
+        assert!(ours.is_of("ours", MARKER));
+        assert!(!ours.is_of("ours", theirs));
+        // Nothing that tells it apart: everybody holds it.
+        for unknown in [&["PATH=/"][..], &["no_proxy="], &["no_proxy=10.0.0.1"], &["no_proxy=a.b"]]
+        {
+            assert!(step(unknown).is_of("ours", MARKER), "{unknown:?}");
+            assert!(step(unknown).is_of("ours", theirs), "{unknown:?}");
+        }
     }
 
     #[test]

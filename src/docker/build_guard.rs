@@ -172,7 +172,7 @@ impl Shared {
         let name = build_steps::name(directory)?;
         let bundle = self.hold.storage.as_deref().and_then(|at| Bundle::read(at, name));
         let ours = match &bundle {
-            Some(bundle) => bundle.has_entry(HOST, self.hold.marker),
+            Some(bundle) => bundle.is_of(HOST, self.hold.marker),
             None => self.is_ours_by_its_files(directory)?,
         };
         if !ours {

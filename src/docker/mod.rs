@@ -222,9 +222,9 @@ pub trait ContainerEngine: Send + Sync {
     /// Every record of the build cache, also those of others. The engine adds up, which may take a while.
     async fn build_cache(&self) -> Result<Vec<Record>, EngineError>;
 
-    /// Removes one record of the build cache unless a build uses it or another record stands on it. Answers the bytes
-    /// that came free; none when it is not there.
-    async fn remove_cache(&self, id: &str) -> Result<u64, EngineError>;
+    /// Removes records of the build cache, except those that a build uses or that a record not named here stands on.
+    /// Answers the bytes that came free; none for those that are not there.
+    async fn remove_cache(&self, ids: &[String]) -> Result<u64, EngineError>;
 
     /// All containers, networks and images of this instance, by label. Foreign objects never appear.
     async fn owned(&self) -> Result<Owned, EngineError>;

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// A segment that has reached this size is closed and the next one begun.
 pub const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 
+/// How much of a segment's end is read to find out where it stands.
+const TAIL_BYTES: u64 = 64 * 1024;
+
 /// The last line of a finished log.
 pub const END: &[u8] = b"{\"end\":true}\n";
 
@@ -83,16 +86,31 @@ pub fn recover(directory: &Path) -> io::Result<Found> {
     for first in &segments {
         found.total += fs::metadata(path(directory, *first))?.len();
     }
-    let mut lines = Lines::open(directory, newest, 0, u64::MAX)?;
+    let bytes = fs::metadata(path(directory, newest))?.len();
+    // The end says it all, unless a single line fills it.
+    if !(bytes > TAIL_BYTES && read_lines(&mut found, directory, newest, bytes - TAIL_BYTES)?) {
+        read_lines(&mut found, directory, newest, 0)?;
+    }
+    found.cut = bytes > found.bytes;
+    Ok(found)
+}
+
+/// Takes over what the lines from `offset` on say. Answers whether one of them has a number. The first line counts only
+/// from the start of the segment: elsewhere it may be a part of one.
+fn read_lines(found: &mut Found, directory: &Path, first: u64, offset: u64) -> io::Result<bool> {
+    let mut lines = Lines::open(directory, first, offset, u64::MAX)?;
+    if offset > 0 {
+        lines.next_line()?;
+    }
+    let mut numbered = false;
     while let Some(line) = lines.next_line()? {
         match number(line) {
-            Some(seq) => found.last_seq = seq,
+            Some(seq) => (found.last_seq, numbered) = (seq, true),
             None => found.finished |= line == END,
         }
         found.bytes = lines.offset;
     }
-    found.cut = fs::metadata(path(directory, newest))?.len() > found.bytes;
-    Ok(found)
+    Ok(numbered)
 }
 
 /// Whole lines of a segment, from a byte offset on.

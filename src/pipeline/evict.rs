@@ -136,17 +136,13 @@ impl Pipeline {
 
     /// What is in use by now stays, and is no failure.
     async fn remove_records(&self, item: &Item) -> u64 {
-        let mut freed = 0_u64;
-        for name in &item.names {
-            match self.engine.remove_cache(name).await {
-                Ok(bytes) => freed = freed.saturating_add(bytes),
-                Err(error) => {
-                    tracing::warn!(record = name, %error, "build cache could not be removed");
-                    break;
-                }
+        match self.engine.remove_cache(&item.names).await {
+            Ok(freed) => freed,
+            Err(error) => {
+                tracing::warn!(records = item.names.len(), %error, "build cache could not be removed");
+                0
             }
         }
-        freed
     }
 
     async fn remove_mirrors(&self, item: &Item) -> Option<u64> {

@@ -164,9 +164,17 @@ fn failure(progress: &Progress, error: bollard::errors::Error, killed: MemoryKil
     }
 }
 
+/// The argument that every step gets without asking for it, and that is no part of what the cache is looked up by: hosts
+/// that are asked without a proxy. A step that hides the engine's hosts file is told apart by it.
+const UNPROXIED: &str = "NO_PROXY";
+
 fn options(spec: BuildSpec, session: String, marker: Ipv4Addr) -> BuildImageOptions {
     let namespace = (NAMESPACE_ARGUMENT.to_owned(), spec.cache_namespace);
-    let arguments = spec.arguments.into_iter().chain([namespace]);
+    let (unproxied, rest): (Vec<_>, Vec<_>) =
+        spec.arguments.into_iter().partition(|(key, _)| key.eq_ignore_ascii_case(UNPROXIED));
+    let unproxied = unproxied.into_iter().map(|(_, hosts)| hosts).chain([marker.to_string()]);
+    let unproxied = (UNPROXIED.to_owned(), unproxied.collect::<Vec<_>>().join(","));
+    let arguments = rest.into_iter().chain([namespace, unproxied]);
     BuildImageOptions {
         dockerfile: spec.dockerfile,
         t: Some(spec.tag),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::endpoint::Endpoint;
 use super::errors::chain;
-use super::{CALL, START, within};
+use super::{CALL, within};
 use crate::docker::{EngineError, ImageUse, Owner};
 use crate::model::build_cache::Record;
 use crate::model::retention::Layer;
@@ -23,6 +23,8 @@ use crate::model::timestamp::Timestamp;
 
 /// Adding up walks over everything the engine has.
 const ADD_UP: Duration = Duration::from_secs(120);
+/// Records removed by one call.
+const AT_ONCE: usize = 200;
 /// Images asked about at the same time.
 const PARALLEL: usize = 4;
 /// Older engines add up for one caller at a time and refuse others; how often and after which pause we ask again.
@@ -194,20 +196,32 @@ async fn usage(endpoint: &Endpoint) -> Result<Vec<Record>, EngineError> {
     Ok(records.into_iter().map(Record::from).collect())
 }
 
-/// Removes one record.
-pub async fn remove_cache(client: &Docker, id: &str) -> Result<u64, EngineError> {
-    // The engine takes it for a pattern.
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+/// Removes records, many with one call: for every call the engine looks through all it has.
+pub async fn remove_cache(client: &Docker, ids: &[String]) -> Result<u64, EngineError> {
+    let mut freed = 0_u64;
+    for ids in ids.chunks(AT_ONCE) {
+        let filters = HashMap::from([("id".to_owned(), vec![any_of(ids)?])]);
+        let options = PruneBuildOptions {
+            all: Some(true),
+            filters: Some(filters),
+            ..PruneBuildOptions::default()
+        };
+        let pruned =
+            within(ADD_UP, "remove build cache", client.prune_build(Some(options))).await?;
+        let bytes = pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok());
+        freed = freed.saturating_add(bytes.unwrap_or(0));
+    }
+    Ok(freed)
+}
+
+/// A pattern of these ids and of nothing else: the engine takes one value for all, and takes it for a pattern.
+fn any_of(ids: &[String]) -> Result<String, EngineError> {
+    let strange =
+        |id: &&String| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if let Some(id) = ids.iter().find(strange) {
         return Err(EngineError::Refused(format!("{id:?} is no record of the build cache")));
     }
-    let filters = HashMap::from([("id".to_owned(), vec![format!("^{id}$")])]);
-    let options = PruneBuildOptions {
-        all: Some(true),
-        filters: Some(filters),
-        ..PruneBuildOptions::default()
-    };
-    let pruned = within(START, "remove build cache", client.prune_build(Some(options))).await?;
-    Ok(pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+    Ok(format!("^({})$", ids.join("|")))
 }
 
 #[cfg(test)]

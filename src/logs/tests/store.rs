@@ -174,6 +174,46 @@ async fn a_crash_in_the_middle_of_a_line_is_repaired() {
 }
 
 #[tokio::test]
+async fn a_long_log_goes_on_where_it_stood_whatever_its_end_looks_like() {
+    let fixture = Fixture::new();
+    let writer = fixture.store.writer(build(), Redactor::default()).await.unwrap();
+    for number in 1..=40 {
+        writer.append(line(&format!("{number} {}", "x".repeat(8_000))));
+    }
+    fixture.store.flush().await;
+    let file = fixture.segments().pop().unwrap();
+    let whole = fs::read(&file).unwrap();
+    assert!(whole.len() > 300_000);
+    // The end of a line, and some of it: the number of whole lines before it.
+    let borders: Vec<_> = whole
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'\n')
+        .map(|(at, _)| at + 1)
+        .collect();
+    let (last, before) = (borders[39], borders[38]);
+    for (length, lines, cut) in
+        [(last, 40, false), (last - 1, 39, true), (before + 1, 39, true), (before, 39, false)]
+    {
+        fs::write(&file, &whole[..length]).unwrap();
+        let store = fixture.reopened();
+        let writer = store.writer(build(), Redactor::default()).await.unwrap();
+        writer.append(line("next"));
+        store.flush().await;
+        let page = page(&store, lines, 10).await;
+        let expected = if cut { vec!["log interrupted", "next"] } else { vec!["next"] };
+        assert_eq!(messages(&page), expected, "{length}");
+        assert_eq!(page.lines[0].seq, lines + 1, "{length}");
+    }
+    // A line that fills more than the end alone.
+    let mut giant = whole[..before].to_vec();
+    giant.extend(std::iter::repeat_n(b'y', 100_000));
+    fs::write(&file, &giant).unwrap();
+    let page = page(&fixture.reopened(), 38, 10).await;
+    assert_eq!(page.lines.iter().map(|line| line.seq).collect::<Vec<_>>(), [39]);
+}
+
+#[tokio::test]
 async fn a_build_log_has_a_limit_and_room_for_the_verdict() {
     let fixture = Fixture::new();
     let writer = fixture.store.writer(build(), Redactor::default()).await.unwrap();

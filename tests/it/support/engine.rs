@@ -655,13 +655,17 @@ impl ContainerEngine for Engine {
         Ok(self.0.things.lock().unwrap().cache.clone())
     }
 
-    async fn remove_cache(&self, id: &str) -> Result<u64, EngineError> {
+    async fn remove_cache(&self, ids: &[String]) -> Result<u64, EngineError> {
         self.answers()?;
         let mut things = self.0.things.lock().unwrap();
-        let stood_on = things.cache.iter().any(|record| record.parents.iter().any(|one| one == id));
-        let found = things.cache.iter().position(|record| record.id == id && !record.in_use);
-        let Some(at) = found.filter(|_| !stood_on) else { return Ok(0) };
-        Ok(things.cache.remove(at).bytes)
+        let mut freed = 0;
+        // As the engine does it: what became free of records that stand on it is looked at again.
+        loop {
+            let stood_on = |id: &String| things.cache.iter().any(|one| one.parents.contains(id));
+            let goes = |one: &Record| !one.in_use && ids.contains(&one.id) && !stood_on(&one.id);
+            let Some(at) = things.cache.iter().position(goes) else { return Ok(freed) };
+            freed += things.cache.remove(at).bytes;
+        }
     }
 
     async fn owned(&self) -> Result<Owned, EngineError> {

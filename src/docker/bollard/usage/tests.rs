@@ -26,6 +26,16 @@ fn both_forms_of_the_answer_are_read() {
 }
 
 #[test]
+fn a_pattern_names_these_records_and_no_others() {
+    let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    assert_eq!(any_of(&ids(&["yn97"])).unwrap(), "^(yn97)$");
+    assert_eq!(any_of(&ids(&["yn97", "mqov"])).unwrap(), "^(yn97|mqov)$");
+    for hostile in ["", ".*", "a|b", "yn97,mqov"] {
+        assert!(any_of(&ids(&["yn97", hostile])).is_err(), "{hostile}");
+    }
+}
+
+#[test]
 fn images_with_the_same_first_steps_have_the_same_first_layers() {
     let step = |text: &str, size| ImageHistoryResponseItem {
         created: 1,
