@@ -1,6 +1,5 @@
 //! The composition root: builds every part, knows the start order and the stop order.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, DataDir, DataDirError};
+use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock, kernel_log};
 use crate::crypto::secret_box::SecretBox;
 use crate::crypto::{random, token};
 use crate::db::{self, Db, DbError};
@@ -135,7 +134,7 @@ pub struct Orbitra {
     server: Server,
     tasks: Tasks,
     /// Held for as long as this instance runs.
-    _lock: File,
+    lock: Lock,
 }
 
 impl Orbitra {
@@ -145,6 +144,9 @@ impl Orbitra {
     /// See [`BootError`].
     pub async fn start(config: Config) -> Result<Self, BootError> {
         let lock = DataDir::open(&config.data)?.lock()?;
+        if let Some(process) = lock.cut_off() {
+            say_why(process);
+        }
         let instance = open(&config, Clock::System).await?;
         let engine = Bollard::connect(config.docker_host.as_deref(), instance.name.clone())?;
         Self::start_with(config, instance, Arc::new(engine), lock).await
@@ -158,7 +160,7 @@ impl Orbitra {
         config: Config,
         instance: Instance,
         engine: Arc<dyn ContainerEngine>,
-        lock: File,
+        lock: Lock,
     ) -> Result<Self, BootError> {
         let Instance { app, name, tasks, data } = instance;
         // It is fresh: nobody has set another one.
@@ -222,7 +224,7 @@ impl Orbitra {
         });
         start_tasks(&app, &publisher, &tasks);
         pipeline.start();
-        Ok(Self { app, server, tasks, _lock: lock })
+        Ok(Self { app, server, tasks, lock })
     }
 
     /// Where it listens.
@@ -238,7 +240,18 @@ impl Orbitra {
         self.app.store_key_uses().await;
         self.app.store_rate_windows().await;
         self.app.logs.flush().await;
+        self.lock.release();
     }
+}
+
+/// Says that the process before this one did not end in order, and why if that can be known.
+fn say_why(process: u32) {
+    let reason = if kernel_log::killed_for_memory(process) {
+        "the kernel killed it for lack of memory"
+    } else {
+        "it was killed, it crashed, or the machine lost power"
+    };
+    tracing::warn!(process, reason, "the last run did not end in order; what it had begun goes on");
 }
 
 fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {

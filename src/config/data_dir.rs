@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The data directory cannot be used.
@@ -16,6 +16,30 @@ pub enum DataDirError {
     Locked(String),
     #[error("{0} is not a key file: it must hold 64 hexadecimal digits. Put the right file back.")]
     BadKey(String),
+}
+
+/// The data directory as one running instance holds it, until this is dropped. The file names the process.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    cut_off: Option<u32>,
+}
+
+impl Lock {
+    /// The process that had the directory before and did not end in order.
+    pub fn cut_off(&self) -> Option<u32> {
+        self.cut_off
+    }
+
+    /// Gives the directory back at the end of an ordered stop.
+    pub fn release(self) {
+        let _ = self.write("");
+    }
+
+    fn write(&self, text: &str) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.write_all_at(text.as_bytes(), 0)
+    }
 }
 
 /// An opened data directory.
@@ -43,23 +67,29 @@ impl DataDir {
         self.0.join(name)
     }
 
-    /// Takes the directory for one running instance; the lock goes with the returned file.
+    /// Takes the directory for one running instance.
     ///
     /// # Errors
     /// Another instance holds it.
-    pub fn lock(&self) -> Result<File, DataDirError> {
+    pub fn lock(&self) -> Result<Lock, DataDirError> {
         let path = self.path("orbitra.lock");
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
             .open(&path)
             .map_err(|error| self.unusable(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(_) => Err(DataDirError::Locked(self.0.display().to_string())),
+        if file.try_lock().is_err() {
+            return Err(DataDirError::Locked(self.0.display().to_string()));
         }
+        let mut text = String::new();
+        // Whatever it says that is no number says nothing; nor is a full disk a reason not to start.
+        let _ = Read::by_ref(&mut file).take(32).read_to_string(&mut text);
+        let lock = Lock { cut_off: text.trim().parse().ok(), file };
+        let _ = lock.write(&format!("{}\n", std::process::id()));
+        Ok(lock)
     }
 
     /// Reads the key all secrets are sealed with, or stores `fresh` as the key when there is none yet.

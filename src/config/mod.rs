@@ -4,6 +4,7 @@
 pub mod chosen;
 mod data_dir;
 mod hosts;
+pub mod kernel_log;
 pub mod machine;
 pub mod rates;
 
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-pub use data_dir::{DataDir, DataDirError};
+pub use data_dir::{DataDir, DataDirError, Lock};
 pub use hosts::Hosts;
 pub use rates::RateLimits;
 

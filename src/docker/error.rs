@@ -23,6 +23,10 @@ pub enum BuildError {
     /// A step of the Dockerfile ended with an error.
     #[error("{message}")]
     Step { step: String, exit_code: Option<i64>, message: String },
+    /// A step was ended because it ran before it was kept from this machine's networks. No fault of the build: it may
+    /// succeed when it is tried again.
+    #[error("`{0}` was ended because it ran before its network was closed")]
+    Unheld(String),
     /// A base image could not be had.
     #[error("{0}")]
     ImageNotFound(String),

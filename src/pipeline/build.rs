@@ -23,6 +23,8 @@ use crate::model::failure::{Failure, FailureCode};
 use crate::model::transition::State;
 
 const PHASE: &str = "building";
+/// How often a build is begun whose step was ended because Orbitra came late to it.
+const TRIES: u32 = 5;
 /// Most processes and threads of one build.
 const PIDS: u32 = 4096;
 
@@ -49,6 +51,29 @@ impl Job {
 
     /// Runs the build to its end: an image, or its files as a tar into `files`.
     pub(super) async fn run_build(
+        &mut self,
+        source: &FetchedCommit,
+        dockerfile: &str,
+        path: Option<&str>,
+        files: Option<mpsc::Sender<Bytes>>,
+    ) -> Result<Result<Option<BuiltImage>, BuildError>, Stop> {
+        let mut tries = 1;
+        loop {
+            match self.build_once(source, dockerfile, path, files.clone()).await? {
+                Err(BuildError::Unheld(step)) if tries < TRIES => {
+                    tries += 1;
+                    let step = own_words(&step);
+                    self.warn(format!(
+                        "{step} ran before its network was closed, because this server is busy. It was ended, and the \
+                         build goes on from there."
+                    ));
+                }
+                built => return Ok(built),
+            }
+        }
+    }
+
+    async fn build_once(
         &mut self,
         source: &FetchedCommit,
         dockerfile: &str,
@@ -167,6 +192,13 @@ impl Job {
                 let failure = failure(FailureCode::BuildFailed, message);
                 failure.with_exit_code(exit_code).explained(diagnosis)
             }
+            BuildError::Unheld(_) => failure(
+                FailureCode::BuildFailed,
+                format!(
+                    "A step of the build ran before its network was closed, {TRIES} times in a row: this server is too \
+                     busy. Deploy again when it is less so."
+                ),
+            ),
             BuildError::ImageNotFound(message) => {
                 let diagnosis = diagnosis::base_image(&message);
                 failure(FailureCode::ImageNotFound, message).explained(diagnosis)

@@ -64,3 +64,32 @@ async fn messages_go_both_ways_and_an_open_socket_outlives_the_switch() {
     .await;
     echo(&mut newer, Message::text("goes on")).await;
 }
+
+#[tokio::test]
+async fn at_a_stop_every_open_socket_is_told_to_go_and_comes_back_to_the_next_process() {
+    let git = GitServer::start();
+    let mut orbitra = Orbitra::start().await;
+    let repository = git.repository("echo", "websocket-echo");
+    let project = orbitra.api.project("echo", json!({})).await;
+    orbitra.api.deploy_live(&project, &repository).await;
+    let mut sockets = Vec::new();
+    for number in 0..100 {
+        let mut socket = connect(&orbitra, "echo.localhost").await;
+        echo(&mut socket, Message::text(number.to_string())).await;
+        sockets.push(socket);
+    }
+    let begin = Instant::now();
+    orbitra.ask_to_stop();
+    for mut socket in sockets {
+        let next = tokio::time::timeout(Duration::from_secs(30), socket.next());
+        let told = next.await.expect("it is told").expect("before the connection ends").unwrap();
+        let Message::Close(Some(close)) = told else { panic!("{told:?}") };
+        assert_eq!(u16::from(close.code), 1001, "going away");
+    }
+    let status = orbitra.ended().await;
+    assert!(status.success(), "{status}");
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+    orbitra.restart().await;
+    let mut socket = connect(&orbitra, "echo.localhost").await;
+    echo(&mut socket, Message::text("back")).await;
+}

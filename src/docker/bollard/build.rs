@@ -258,14 +258,16 @@ impl Limits {
 
     /// Adds to an error what the limits have to do with it.
     fn explain(&self, error: &mut BuildError) {
-        let (Some(guard), BuildError::Step { message, .. }) = (&self.guard, error) else { return };
+        let Some(guard) = &self.guard else { return };
+        let BuildError::Step { step, message, .. } = error else { return };
+        if guard.late() > 0 {
+            *error = BuildError::Unheld(std::mem::take(step));
+            return;
+        }
         if let Some(most) = self.pids
             && guard.refused_processes() > 0
         {
             message.push_str(&format!("; it had reached the limit of {most} processes"));
-        }
-        if guard.late() > 0 {
-            message.push_str("; it was ended because it ran before its network was closed");
         }
     }
 }

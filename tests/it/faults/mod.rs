@@ -6,11 +6,13 @@ mod engine_away;
 mod failpoints;
 mod invariants;
 mod kills;
+mod memory;
 mod process;
 mod queue;
 mod random_kills;
 mod requests;
 mod schedules;
+mod storage;
 
 use serde_json::{Value, json};
 

@@ -64,6 +64,8 @@ struct Things {
     most_running: usize,
     /// Commands that ran in place of an application.
     commands: Vec<Command>,
+    /// Builds whose step ran before it was held, by image.
+    unheld: HashMap<String, usize>,
     /// When images were made.
     made: HashMap<String, Timestamp>,
     /// The build cache.
@@ -332,6 +334,17 @@ impl Drop for Building {
     }
 }
 
+impl Engine {
+    /// Whether this build is one of the first `most` of an image.
+    fn step_is_unheld(&self, image: &str, most: usize) -> bool {
+        let mut things = self.0.things.lock().unwrap();
+        let unheld = things.unheld.entry(image.to_owned()).or_default();
+        let is_one = *unheld < most;
+        *unheld += usize::from(is_one);
+        is_one
+    }
+}
+
 #[async_trait]
 impl ContainerEngine for Engine {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
@@ -369,6 +382,9 @@ impl ContainerEngine for Engine {
         tokio::time::sleep(Duration::from_millis(behaviour.build_takes)).await;
         if behaviour.build_fills_disk {
             return Err(BuildError::DiskFull);
+        }
+        if self.step_is_unheld(&spec.tag, behaviour.build_unheld) {
+            return Err(BuildError::Unheld(name));
         }
         if let Some(code) = behaviour.build_exit {
             let message = format!("RUN make ended with exit code {code}");

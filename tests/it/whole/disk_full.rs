@@ -15,6 +15,9 @@ use crate::support::until::until;
 /// MiB of the file system.
 const SIZE: u32 = 32;
 
+/// Files and directories it can have.
+const FILES: u32 = 2_000;
+
 /// A small file system; unmounted when it is dropped.
 struct Mount {
     path: PathBuf,
@@ -23,7 +26,7 @@ struct Mount {
 impl Mount {
     /// `None`, with the reason on the screen, where mounting is not allowed.
     fn new(directory: &Path) -> Option<Self> {
-        let options = format!("size={SIZE}m,mode=0700");
+        let options = format!("size={SIZE}m,nr_inodes={FILES},mode=0700");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &options, "orbitra-test"])
             .arg(directory)
@@ -39,6 +42,14 @@ impl Mount {
                 None
             }
         }
+    }
+
+    /// Takes every file that can still be made, and no space.
+    fn use_up_files(&self) {
+        let names = 0_u32..;
+        std::fs::create_dir(self.filler()).unwrap();
+        let made = names.map(|name| File::create(self.filler().join(name.to_string())));
+        assert!(made.take_while(Result::is_ok).count() > 10);
     }
 
     /// Takes all that is left.
@@ -179,6 +190,27 @@ async fn a_site_that_does_not_fit_fails_with_the_reason_and_gives_the_space_back
     })
     .await;
     assert_eq!(whole.api.statuses(&project).await[0].1, "failed");
+}
+
+#[tokio::test]
+async fn without_a_file_left_deployments_say_so_and_visitors_are_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(mount) = Mount::new(directory.path()) else { return };
+    let whole = start(directory).await;
+    let repository = whole.repository(&json!({ "body": "served" }));
+    let project = whole.project("shop").await;
+    whole.api.deploy_live(&project, &repository).await;
+
+    mount.use_up_files();
+    change(&repository, &json!({ "body": "new" }));
+    let id = whole.deploy(&project, &repository).await;
+    let error = whole.api.failure(&id).await;
+    assert_eq!(error["code"], "disk_full", "{error}");
+    assert_eq!(whole.site("shop").await, "served");
+
+    std::fs::remove_dir_all(mount.filler()).unwrap();
+    whole.api.deploy_live(&project, &repository).await;
+    assert_eq!(whole.site("shop").await, "new");
 }
 
 #[tokio::test]

@@ -46,6 +46,24 @@ async fn a_build_step() {
 }
 
 #[tokio::test]
+async fn a_step_that_was_ended_because_the_server_was_busy_is_begun_again() {
+    let whole = Whole::start().await;
+    let repository = whole.repository(&json!({ "body": "built", "build_unheld": 4 }));
+    let project = whole.project("shop").await;
+    let id = text(&whole.api.deploy_live(&project, &repository).await, "id");
+    assert_eq!(whole.site("shop").await, "built");
+    let log = whole.api.log(&id).await;
+    assert_eq!(log.matches("ran before its network was closed").count(), 4, "{log}");
+
+    change(&repository, &json!({ "build_unheld": 5 }));
+    let id = whole.deploy(&project, &repository).await;
+    let error = whole.api.failure(&id).await;
+    assert_eq!(error["code"], "build_failed", "{error}");
+    assert!(text(&error, "message").contains("too busy"), "{error}");
+    assert_eq!(whole.site("shop").await, "built");
+}
+
+#[tokio::test]
 async fn a_process_that_ends() {
     let error = fails(json!({"exit": 78, "says": "no DATABASE_URL"})).await;
     assert_eq!(error["code"], "start_failed");

@@ -66,6 +66,8 @@ pub struct Behaviour {
     pub large_file_mb: usize,
     /// The build ends because the engine has no space left.
     pub build_fills_disk: bool,
+    /// How often a step of the build runs before it is held.
+    pub build_unheld: usize,
     /// Bytes of its image that no other image has.
     pub image_bytes: u64,
     /// Bytes of build cache that its build leaves.
@@ -96,6 +98,7 @@ impl Default for Behaviour {
             no_index: false,
             large_file_mb: 0,
             build_fills_disk: false,
+            build_unheld: 0,
             image_bytes: 1000,
             cache_bytes: 10,
         }
