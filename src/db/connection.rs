@@ -18,6 +18,8 @@ use crate::failpoint;
 
 /// Most writes of one commit; a bound on how long the first one waits.
 const BATCH: usize = 256;
+/// Pages that a connection keeps for itself, in KiB. What it does not keep the kernel has, once for all of them.
+const CACHE_KIB: i32 = 512;
 /// Readers that run at the same time.
 const READERS: usize = 4;
 
@@ -49,7 +51,7 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "foreign_keys", true)?;
     // FULL: a commit that was answered survives a power loss (NORMAL may lose the newest ones).
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "cache_size", -2000)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(())
 }

@@ -29,7 +29,7 @@ use tonic::service::Routes;
 use tonic::{Response, Status, Streaming};
 
 use super::endpoint::Endpoint;
-use super::errors::chain;
+use super::errors::unreachable;
 use crate::docker::EngineError;
 
 /// An open session. Its connection closes when it is dropped.
@@ -45,7 +45,6 @@ impl Session {
         secrets: Vec<(String, Vec<u8>)>,
         export: Option<Export>,
     ) -> Result<Self, EngineError> {
-        let unreachable = |error: &dyn std::error::Error| EngineError::Unreachable(chain(error));
         let connection = endpoint.connect().await.map_err(|e| unreachable(&e))?;
         let (mut sender, driver) =
             hyper::client::conn::http1::handshake(connection).await.map_err(|e| unreachable(&e))?;

@@ -14,7 +14,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use serde::Deserialize;
 
 use super::endpoint::Endpoint;
-use super::errors::chain;
+use super::errors::unreachable;
 use super::{CALL, within};
 use crate::docker::{EngineError, ImageUse, Owner};
 use crate::model::build_cache::Record;
@@ -170,7 +170,6 @@ pub async fn build_cache(endpoint: &Endpoint) -> Result<Vec<Record>, EngineError
 }
 
 async fn usage(endpoint: &Endpoint) -> Result<Vec<Record>, EngineError> {
-    let unreachable = |error: &dyn std::error::Error| EngineError::Unreachable(chain(error));
     let connection = endpoint.connect().await.map_err(|error| unreachable(&error))?;
     let (mut sender, driver) = hyper::client::conn::http1::handshake(connection)
         .await
@@ -185,7 +184,7 @@ async fn usage(endpoint: &Endpoint) -> Result<Vec<Record>, EngineError> {
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER).collect().await;
     driver.abort();
-    let body = body.map_err(|error| EngineError::Unreachable(error.to_string()))?.to_bytes();
+    let body = body.map_err(|error| unreachable(error.as_ref()))?.to_bytes();
     if !status.is_success() {
         return Err(EngineError::Refused(String::from_utf8_lossy(&body).into_owned()));
     }
