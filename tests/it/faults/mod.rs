@@ -9,6 +9,7 @@ mod kills;
 mod process;
 mod queue;
 mod random_kills;
+mod replicas;
 mod requests;
 mod schedules;
 
