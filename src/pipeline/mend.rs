@@ -46,6 +46,16 @@ impl Pipeline {
         });
     }
 
+    /// Tries again what could not be brought back, at the first look and then now and then.
+    pub(super) fn mend_when_due(&self, deployment: &Deployment) {
+        let id = &deployment.id;
+        let runs = deployment.state == State::Ready && deployment.run_state == RunState::Running;
+        let missing = deployment.replicas.iter().any(|replica| !replica.serves);
+        if runs && missing && !self.mending().contains(id) && self.is_due(id) {
+            self.mend(id);
+        }
+    }
+
     fn mending(&self) -> std::sync::MutexGuard<'_, std::collections::HashSet<DeploymentId>> {
         self.state.mending.lock().unwrap_or_else(PoisonError::into_inner)
     }

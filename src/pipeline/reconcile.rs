@@ -48,6 +48,7 @@ impl Pipeline {
             if let Err(error) = self.reconcile_one(&deployment).await {
                 tracing::error!(deployment = %deployment.id, %error, "it could not be looked after");
             }
+            self.mend_when_due(&deployment);
         }
     }
 
@@ -204,8 +205,6 @@ impl Pipeline {
             && !self.is_in(&self.state.woken, &deployment.id);
         if left_over {
             self.retire(&deployment.id).await;
-        } else if deployment.replicas.iter().any(|one| !one.serves) && self.is_due(&deployment.id) {
-            self.mend(&deployment.id);
         }
         Ok(())
     }
@@ -268,7 +267,7 @@ impl Pipeline {
     }
 
     /// Whether a crashed deployment, or what it has lost, is to be tried again: at the first look, then every so many.
-    fn is_due(&self, id: &DeploymentId) -> bool {
+    pub(super) fn is_due(&self, id: &DeploymentId) -> bool {
         let mut looks = self.state.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let count = looks.entry(id.clone()).or_insert(RETRY_LOOKS);
         *count += 1;

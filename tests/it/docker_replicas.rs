@@ -34,11 +34,16 @@ async fn live(orbitra: &Orbitra, git: &GitServer, name: &str) -> (String, Reposi
     (project, repository, id)
 }
 
-/// Everything the engine says of a deployment's containers.
-fn containers(id: &str) -> Vec<Value> {
+/// Identifiers of a deployment's containers.
+fn ids(id: &str) -> Vec<String> {
     let label = format!("label=orbitra.deployment={id}");
     let found = docker(&["container", "ls", "-aq", "--no-trunc", "--filter", &label]);
-    found.lines().map(|id| inspect("container", id)).collect()
+    found.lines().map(str::to_owned).collect()
+}
+
+/// Everything the engine says of them.
+fn containers(id: &str) -> Vec<Value> {
+    ids(id).iter().map(|id| inspect("container", id)).collect()
 }
 
 fn running(id: &str) -> usize {
@@ -81,7 +86,7 @@ async fn three_share_the_requests_and_a_redeploy_drops_none() {
 
     orbitra.api.done("DELETE", &format!("/deployments/{one}"), None).await;
     within(Duration::from_secs(30), "the old ones are gone", async || {
-        containers(&one).is_empty().then_some(())
+        ids(&one).is_empty().then_some(())
     })
     .await;
     let path = format!("/projects/{project}/pause");
@@ -150,7 +155,7 @@ async fn one_that_does_not_start_leaves_nothing() {
     let error = orbitra.api.failure(&id).await;
     assert_eq!((&error["code"], &error["exit_code"]), (&json!("start_failed"), &json!(7)));
     assert!(text(&error, "message").starts_with("Replica "), "{error}");
-    assert!(containers(&id).is_empty());
+    assert!(ids(&id).is_empty());
     assert_eq!(running(&one), INSTANCES);
     assert!(orbitra.visit("picky.localhost", "/").await.body.starts_with("one"));
 }

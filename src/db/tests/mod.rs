@@ -7,6 +7,7 @@ mod counts;
 mod deployments;
 mod pins;
 mod projects;
+mod replicas;
 
 use super::{Db, projects as project_table, users};
 use crate::model::deployment::{CreatedBy, Deployment, RunState, Target, Trigger};

@@ -151,7 +151,7 @@ async fn when_all_end_all_are_started_again() {
     for (name, _) in whole.engine.containers_of(&id) {
         whole.engine.crash_container(&name);
     }
-    assert_eq!(whole.site("shop").await, "here");
+    until("it answers again", async || (whole.site("shop").await == "here").then_some(())).await;
     serve(&whole, &id, 3).await;
     assert_eq!(whole.engine.running_of(&id), 3);
     assert_eq!(whole.stored(&id).await.status(), Status::Live);
@@ -236,15 +236,15 @@ async fn all_go_on_when_orbitra_ends_and_one_that_ended_meanwhile_is_brought_bac
 async fn what_may_not_run_twice_is_alone() {
     let whole = Whole::start().await;
     let runtime = json!({"instances": 2, "release": {"strategy": "single"}});
-    let body = json!({"name": "both", "runtime": runtime});
+    let body = json!({"name": "both", "region": "us-west-2", "runtime": runtime});
     let (status, answer) = whole.api.call("POST", "/projects", Some(body)).await;
-    assert_eq!(status, 422, "{answer}");
-    let invalid = &answer["details"]["invalid_fields"][0];
+    assert_eq!(status, 400, "{answer}");
+    let invalid = &answer["error"]["details"]["invalid_fields"][0];
     assert_eq!(invalid["field"], "runtime.instances", "{answer}");
     let (project, repository, _) = live(&whole, 3, json!({"body": "one"})).await;
     let path = format!("/projects/{project}");
     let single = json!({"runtime": {"release": {"strategy": "single"}}});
-    assert_eq!(whole.api.call("PATCH", &path, Some(single)).await.0, 422);
+    assert_eq!(whole.api.call("PATCH", &path, Some(single)).await.0, 400);
     let both = json!({"runtime": {"instances": 1, "release": {"strategy": "single"}}});
     whole.api.done("PATCH", &path, Some(both)).await;
     // The three stop before the one starts, although the file in the repository says nothing of it.
