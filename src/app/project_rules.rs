@@ -214,6 +214,11 @@ pub fn apply(
             }
         }
     }
+    let asked = patch.instances.is_some() || patch.strategy.is_some();
+    if asked && release.strategy == Strategy::Single && runtime.instances > 1 {
+        let message = "1 with the release strategy `single`, which is for what may not run twice.";
+        problems.invalid("runtime.instances", "mutually_exclusive", message);
+    }
     if let Some(seconds) = patch.drain_seconds {
         let mut value = 0u32;
         number(&mut value, "runtime.release.drain_seconds", seconds, 0, 3600, problems);

@@ -6,7 +6,7 @@ use super::DbError;
 use super::filter::Conditions;
 use super::page::{Page, PageRequest};
 use crate::model::deployment::{
-    CancelReason, Commit, Deployment, Phase, RunState, Status, Target, Trigger,
+    CancelReason, Commit, Deployment, Phase, Replica, RunState, Status, Target, Trigger,
 };
 use crate::model::ids::{DeploymentId, ProjectId, TeamId, UploadId};
 use crate::model::timestamp::Timestamp;
@@ -14,7 +14,8 @@ use crate::model::transition::State;
 
 const SELECT: &str = "SELECT d.id, d.project_id, d.seq, d.state, d.target, d.trigger, d.promote, d.message, d.git_url, d.branch,
     d.wanted_commit, d.root_dir, d.clear_cache, d.commit_sha, d.commit_message, d.commit_author, d.plan, d.hostname, d.image,
-    d.container_id, d.address, d.run_state, d.failure, d.cancel_reason, d.cancel_requested, d.created_by, d.created_at,
+    (SELECT json_group_array(json_array(c.number, c.container_id, c.address, c.serves)) FROM replicas c
+        WHERE c.deployment_id = d.id), d.run_state, d.failure, d.cancel_reason, d.cancel_requested, d.created_by, d.created_at,
     d.started_at, d.built_at, d.live_at, d.finished_at, d.revision, p.live_deployment_id IS d.id,
     (SELECT json_group_array(e.key) FROM deployment_env e WHERE e.deployment_id = d.id), d.source_deployment_id,
     (SELECT r.phase FROM releases r WHERE r.deployment_id = d.id ORDER BY r.seq LIMIT 1), p.paused_at IS NOT NULL,
@@ -51,31 +52,43 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         plan: super::read::optional_json(row, 16)?,
         hostname: row.get(17)?,
         image: row.get(18)?,
-        container_id: row.get(19)?,
-        address: row.get(20)?,
-        run_state: super::read::word(row, 21, RunState::parse)?,
-        failure: super::read::optional_json(row, 22)?,
-        cancel_reason: super::read::optional(row, 23, CancelReason::parse)?,
-        cancel_requested: row.get::<_, Option<String>>(24)?.is_some(),
-        created_by: super::read::json(row, 25)?,
-        created_at: Timestamp(row.get(26)?),
-        started_at: at(27)?,
-        built_at: at(28)?,
-        live_at: at(29)?,
-        finished_at: at(30)?,
-        revision: row.get(31)?,
-        is_live: row.get(32)?,
-        environment_keys: super::read::json(row, 33)?,
-        source_deployment_id: super::read::optional(row, 34, DeploymentId::parse)?,
-        release: super::read::optional(row, 35, Phase::parse)?,
-        project_paused: row.get(36)?,
-        waiting: row.get(37)?,
-        upload_id: super::read::optional(row, 38, UploadId::parse)?,
-        image_reference: row.get(39)?,
-        image_pin: row.get(40)?,
-        branch_label: row.get(41)?,
-        alone: row.get(42)?,
+        replicas: replicas(row, 19)?,
+        run_state: super::read::word(row, 20, RunState::parse)?,
+        failure: super::read::optional_json(row, 21)?,
+        cancel_reason: super::read::optional(row, 22, CancelReason::parse)?,
+        cancel_requested: row.get::<_, Option<String>>(23)?.is_some(),
+        created_by: super::read::json(row, 24)?,
+        created_at: Timestamp(row.get(25)?),
+        started_at: at(26)?,
+        built_at: at(27)?,
+        live_at: at(28)?,
+        finished_at: at(29)?,
+        revision: row.get(30)?,
+        is_live: row.get(31)?,
+        environment_keys: super::read::json(row, 32)?,
+        source_deployment_id: super::read::optional(row, 33, DeploymentId::parse)?,
+        release: super::read::optional(row, 34, Phase::parse)?,
+        project_paused: row.get(35)?,
+        waiting: row.get(36)?,
+        upload_id: super::read::optional(row, 37, UploadId::parse)?,
+        image_reference: row.get(38)?,
+        image_pin: row.get(39)?,
+        branch_label: row.get(40)?,
+        alone: row.get(41)?,
     })
+}
+
+fn replicas(row: &Row<'_>, index: usize) -> rusqlite::Result<Vec<Replica>> {
+    let all: Vec<(u32, Option<String>, Option<String>, u8)> = super::read::json(row, index)?;
+    let replica = |(number, container, address, serves)| Replica {
+        number,
+        container,
+        address,
+        serves: serves != 0,
+    };
+    let mut all: Vec<_> = all.into_iter().map(replica).collect();
+    all.sort_by_key(|replica| replica.number);
+    Ok(all)
 }
 
 /// Adds a deployment; `seq`, `revision` and everything the pipeline finds out are set by the database.
@@ -176,13 +189,13 @@ pub fn awake(connection: &Connection) -> Result<Vec<Deployment>, DbError> {
     )
 }
 
-/// The deployment that serves from this container, or is thought to.
+/// The deployment that runs in this container, alone or among others, or is thought to.
 ///
 /// # Errors
 /// The database cannot be read.
 pub fn running_in(connection: &Connection, container: &str) -> Result<Option<Deployment>, DbError> {
     let sql = format!(
-        "{SELECT} WHERE d.container_id = ?1 AND d.run_state IN ('running', 'paused') AND d.state IN ('ready', 'crashed')
+        "{SELECT} WHERE d.id IN (SELECT deployment_id FROM replicas WHERE container_id = ?1) AND d.run_state IN ('running', 'paused') AND d.state IN ('ready', 'crashed')
             AND p.deleted_at IS NULL AND d.deleted_at IS NULL"
     );
     Ok(connection.prepare_cached(&sql)?.query_row([container], read).optional()?)

@@ -31,6 +31,7 @@ pub mod receipts;
 pub mod registries;
 pub mod releases;
 pub mod removals;
+pub mod replicas;
 pub mod retention;
 pub mod routes;
 pub mod sessions;

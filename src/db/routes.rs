@@ -19,8 +19,6 @@ pub struct DeploymentRoute {
     pub state: State,
     pub target: Target,
     pub run_state: RunState,
-    pub address: Option<String>,
-    pub container_id: Option<String>,
     pub is_live: bool,
     pub paused: bool,
     /// It may not run beside another deployment, and has none of the traffic: nothing wakes it.
@@ -56,8 +54,8 @@ pub struct Replaced {
 /// The database cannot be read.
 pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbError> {
     let mut statement = connection.prepare_cached(
-        "SELECT d.id, d.project_id, d.hostname, d.state, d.target, d.run_state, d.address, p.live_deployment_id IS d.id,
-            p.paused_at IS NOT NULL, d.container_id,
+        "SELECT d.id, d.project_id, d.hostname, d.state, d.target, d.run_state, p.live_deployment_id IS d.id,
+            p.paused_at IS NOT NULL,
             d.run_state = 'files' AND coalesce(json_extract(d.plan, '$.output.fallback'), 0),
             d.alone AND p.live_deployment_id IS NOT d.id
          FROM deployments d JOIN projects p ON p.id = d.project_id WHERE p.deleted_at IS NULL AND d.deleted_at IS NULL",
@@ -71,12 +69,10 @@ pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbEr
                 state: super::read::word(row, 3, State::parse)?,
                 target: super::read::word(row, 4, Target::parse)?,
                 run_state: super::read::word(row, 5, RunState::parse)?,
-                address: row.get(6)?,
-                is_live: row.get(7)?,
-                paused: row.get(8)?,
-                container_id: row.get(9)?,
-                fallback: row.get(10)?,
-                rests: row.get(11)?,
+                is_live: row.get(6)?,
+                paused: row.get(7)?,
+                fallback: row.get(8)?,
+                rests: row.get(9)?,
             })
         })?
         .collect::<Result<_, _>>()?;

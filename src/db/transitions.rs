@@ -200,8 +200,8 @@ pub fn is_last_of_pin(connection: &Connection, id: &DeploymentId) -> Result<bool
     )?)
 }
 
-/// What serves this deployment: its container and where it listens. Without an address the last one stays, so that the port is
-/// known when it wakes.
+/// Whether a deployment has processes. Which of its replicas are there is written in [`super::replicas`]; of one that
+/// runs nowhere none is.
 ///
 /// # Errors
 /// The database cannot be written.
@@ -209,36 +209,15 @@ pub fn record_run(
     connection: &Connection,
     id: &DeploymentId,
     run_state: RunState,
-    container: Option<&str>,
-    address: Option<&str>,
 ) -> Result<(), DbError> {
-    if let (RunState::Running, Some(address)) = (run_state, address) {
-        leave_address(connection, id, address)?;
-    }
     exactly_one(connection.execute(
-        "UPDATE deployments SET run_state = ?2, container_id = ?3, address = coalesce(?4, address), revision = revision + 1 WHERE id = ?1",
-        params![id.as_str(), run_state.as_str(), container, address],
-    )?)
-}
-
-/// Whoever was thought to be at this address is not there any more: the engine has given it to another container.
-/// Answers whether anybody was.
-///
-/// # Errors
-/// The database cannot be written.
-pub fn leave_address(
-    connection: &Connection,
-    id: &DeploymentId,
-    address: &str,
-) -> Result<bool, DbError> {
-    let ip = address.rsplit_once(':').map_or(address, |(ip, _)| ip);
-    // Ports differ between deployments, and an address without its port ends with the colon.
-    let left = connection.execute(
-        "UPDATE deployments SET run_state = 'stopped', revision = revision + 1
-         WHERE run_state IN ('running', 'paused') AND id <> ?1 AND substr(address, 1, length(?2)) = ?2",
-        params![id.as_str(), format!("{ip}:")],
-    )?;
-    Ok(left > 0)
+        "UPDATE deployments SET run_state = ?2, revision = revision + 1 WHERE id = ?1",
+        params![id.as_str(), run_state.as_str()],
+    )?)?;
+    if !matches!(run_state, RunState::Running | RunState::Paused) {
+        super::replicas::all_out(connection, id)?;
+    }
+    Ok(())
 }
 
 /// Whether it may not run beside another deployment of its project.
@@ -296,8 +275,10 @@ pub fn restart(
 ) -> Result<u32, DbError> {
     step(connection, id, from, Step::Restart, now)?;
     super::deployment_phases::enter(connection, id, Phase::Queued, now)?;
+    // Their rows stay: they name what there may be to remove.
+    super::replicas::all_out(connection, id)?;
     Ok(connection.query_row(
-        "UPDATE deployments SET restarts = restarts + 1, container_id = NULL, address = NULL, run_state = 'none'
+        "UPDATE deployments SET restarts = restarts + 1, run_state = 'none'
          WHERE id = ?1 RETURNING restarts",
         [id.as_str()],
         |row| row.get(0),

@@ -11,6 +11,9 @@ pub const PROJECT: &str = "orbitra.project";
 /// The deployment's identifier; absent on networks.
 pub const DEPLOYMENT: &str = "orbitra.deployment";
 
+/// Which of its deployment's containers one is, from 1; for people, and for tools that look from outside.
+pub const REPLICA: &str = "orbitra.replica";
+
 /// Whose an object is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Owner {

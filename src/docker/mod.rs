@@ -79,6 +79,8 @@ pub enum NetworkError {
 pub struct ContainerSpec {
     pub owner: Owner,
     pub name: String,
+    /// Which of the deployment's containers it is, from 1; none is for something that does not serve.
+    pub replica: Option<u32>,
     /// Image id or reference that is present on the engine.
     pub image: String,
     pub network: String,

@@ -84,6 +84,19 @@ pub struct CreatedBy {
     pub user_id: String,
 }
 
+/// One of the containers that a deployment runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// From 1.
+    pub number: u32,
+    /// The engine's identifier, once it is made.
+    pub container: Option<String>,
+    /// `address:port` where it was found last.
+    pub address: Option<String>,
+    /// Whether it is there now: it gets requests while its deployment runs.
+    pub serves: bool,
+}
+
 /// A deployment as it is stored.
 #[derive(Clone, Debug)]
 pub struct Deployment {
@@ -120,9 +133,8 @@ pub struct Deployment {
     pub branch_label: Option<String>,
     /// Image id, once built or pulled.
     pub image: Option<String>,
-    pub container_id: Option<String>,
-    /// `address:port` the proxy sends requests to.
-    pub address: Option<String>,
+    /// The containers it runs in, by their numbers; none for files.
+    pub replicas: Vec<Replica>,
     pub run_state: RunState,
     /// Whether it may not run beside another deployment of its project.
     pub alone: bool,
@@ -159,6 +171,11 @@ pub struct Can {
 }
 
 impl Deployment {
+    /// The engine's identifiers of its containers.
+    pub fn containers(&self) -> impl Iterator<Item = &str> {
+        self.replicas.iter().filter_map(|replica| replica.container.as_deref())
+    }
+
     /// The API's status: derived from the state and the project's pointer.
     pub fn status(&self) -> Status {
         match self.state {

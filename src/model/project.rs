@@ -196,6 +196,11 @@ impl Default for RuntimeSettings {
 }
 
 impl RuntimeSettings {
+    /// How many containers a deployment gets. What may not run beside another one is alone.
+    pub fn replicas(&self) -> u32 {
+        if self.release.strategy == Strategy::Single { 1 } else { self.instances.max(1) }
+    }
+
     /// Lets the repository's own settings count more than the project's.
     pub fn apply(&mut self, repository: &RepositorySettings) {
         self.port = repository.port.or(self.port);

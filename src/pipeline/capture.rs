@@ -12,14 +12,12 @@ use crate::model::deployment::Deployment;
 use crate::model::ids::DeploymentId;
 use crate::model::log_line::{LogLevel, LogSource, LogStream, NewLine};
 
-/// A deployment has one container.
-const INSTANCE: &str = "1";
-
 impl Pipeline {
     /// Copies a container's output until it ends, with the deployment's variables masked unless `redactor` knows others. While the deployment is being checked the lines go into the build log too.
     pub(super) fn capture(
         &self,
         id: &DeploymentId,
+        number: u32,
         container: &ContainerId,
         from_start: bool,
         build: Option<LogWriter>,
@@ -37,7 +35,7 @@ impl Pipeline {
                 return;
             }
             tokio::select! {
-                () = pipeline.copy_output(&id, &container, tail, build, redactor) => {}
+                () = pipeline.copy_output(&id, number, &container, tail, build, redactor) => {}
                 () = stopping.cancelled() => {}
             }
             captured.lock().unwrap_or_else(PoisonError::into_inner).remove(&container.0);
@@ -47,6 +45,7 @@ impl Pipeline {
     async fn copy_output(
         &self,
         id: &DeploymentId,
+        number: u32,
         container: &ContainerId,
         tail: Option<u32>,
         build: Option<LogWriter>,
@@ -64,7 +63,7 @@ impl Pipeline {
         };
         let name = LogName::Runtime(deployment.project_id.clone());
         let Ok(log) = self.logs.writer(name, redactor).await else { return };
-        let log = log.about(id, Some(INSTANCE));
+        let log = log.about(id, Some(&number.to_string()));
         let mut output = self.engine.output(container, tail, true);
         let (mut out, mut err) = (LineAssembler::default(), LineAssembler::default());
         let write = |stderr: bool, message: String| {
@@ -90,7 +89,7 @@ impl Pipeline {
         err.finish().into_iter().for_each(|line| write(true, line));
     }
 
-    async fn redactor_of(&self, deployment: &Deployment) -> Option<Redactor> {
+    pub(super) async fn redactor_of(&self, deployment: &Deployment) -> Option<Redactor> {
         let environment = self.open_environment(deployment).await.ok()?;
         Some(Redactor::new(environment.iter().map(|(_, value)| value.as_str())))
     }

@@ -9,13 +9,10 @@ use crate::db;
 use crate::model::deployment::RunState;
 use crate::model::transition::State;
 
-const PHASE: &str = "checking";
-
 impl Job {
     /// Waits until the application answers as the policy says, and remembers where it listens.
     pub(super) async fn check(&mut self, started: &Started) -> Result<(), Stop> {
         self.advance(State::Checking).await?;
-        let container = &started.container;
         let subject = Subject {
             pipeline: &self.pipeline,
             project: &self.project,
@@ -24,26 +21,22 @@ impl Job {
             cancel: &self.cancel,
             seen: &self.gathered.looks,
         };
-        let (address, probe) = subject.healthy(container, started.port).await?;
+        let (replicas, probes) = subject.all_healthy(&started.containers, started.port).await?;
         self.failpoint("health.first_ok").await?;
-        if let Some(Probe::Answered { status, millis, .. }) = &probe {
-            let (path, port) = (&self.project.runtime.healthcheck.path, address.port());
-            self.say(format!("GET {path} answered {status} after {millis} ms on port {port}."));
+        let path = &self.project.runtime.healthcheck.path;
+        for (address, probe) in &probes {
+            if let Some(Probe::Answered { status, millis, .. }) = probe {
+                let port = address.port();
+                self.say(format!("GET {path} answered {status} after {millis} ms on port {port}."));
+            }
         }
-        // Only now: while it is checked, a start that fails must be seen and not be repeated.
-        let supervised = self.pipeline.engine.supervise(container).await;
-        supervised.map_err(|error| Stop::engine(PHASE, &error))?;
-        let (id, container, address) =
-            (self.deployment.id.clone(), container.0.clone(), address.to_string());
-        self.deployment.address = Some(address.clone());
-        self.pipeline
-            .db
-            .write(move |c| {
-                let (container, address) = (Some(container.as_str()), Some(address.as_str()));
-                db::transitions::record_run(c, &id, RunState::Running, container, address)
-            })
-            .await?;
-        Ok(())
+        let (id, found) = (self.deployment.id.clone(), replicas.clone());
+        self.deployment.replicas = replicas;
+        let running = move |c: &db::Connection| {
+            db::replicas::replace(c, &id, &found)?;
+            db::transitions::record_run(c, &id, RunState::Running)
+        };
+        Ok(self.pipeline.db.write(running).await?)
     }
 
     /// Removes what a failed or canceled deployment left on the engine and on the disk.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::Pipeline;
 use crate::db::{self, DbError};
-use crate::docker::ContainerId;
 use crate::model::deployment::RunState;
 use crate::model::ids::DeploymentId;
 use crate::model::project::Strategy;
@@ -93,12 +92,12 @@ impl Pipeline {
             return Ok(());
         }
         let wanted = id.clone();
-        let draining = self.draining();
+        let drains = self.draining().contains(id);
         let written = self.db.write(move |c| -> Result<_, DbError> {
-            let Some(deployment) = db::deployments::find_any(c, &wanted)? else { return Ok(None) };
+            let Some(deployment) = db::deployments::find_any(c, &wanted)? else { return Ok(false) };
             let Some((project, deleted)) = db::projects::find_any(c, &deployment.project_id)?
             else {
-                return Ok(None);
+                return Ok(false);
             };
             let wants = !deployment.is_live || project.runtime.sleep.live;
             let single = project.runtime.release.strategy == Strategy::Single;
@@ -113,20 +112,19 @@ impl Pipeline {
                 && !deleted
                 && !deployment.project_paused
                 && !db::releases::is_wanted(c, &wanted)?;
-            let container = deployment.container_id.filter(|_| rests && wants && free);
-            let Some(container) = container.filter(|container| !draining.contains(container))
-            else {
-                return Ok(None);
-            };
-            db::transitions::record_run(c, &wanted, rest, Some(&container), None)?;
-            Ok(Some(ContainerId(container)))
+            let has_container = deployment.containers().next().is_some();
+            let sleeps = rests && wants && free && has_container && !drains;
+            if sleeps {
+                db::transitions::record_run(c, &wanted, rest)?;
+            }
+            Ok(sleeps)
         });
         let written = written.await;
         // Also when nothing was written: the retired upstream gets a successor.
         self.publish().await;
-        if let Some(container) = written? {
+        if written? {
             self.forget_woken(id);
-            self.come_to_rest(id, &container).await;
+            self.come_to_rest(id).await;
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ impl Pipeline {
             let name = match (item.kind, &item.deployment) {
                 (Kind::Deployment, Some(deployment)) => {
                     let removed = db::retention::remove(c, deployment, now)?;
-                    db::transitions::record_run(c, deployment, RunState::None, None, None)?;
+                    db::transitions::record_run(c, deployment, RunState::None)?;
                     owner = db::projects::find_any(c, &removed.project_id)?.map(|(found, _)| found);
                     removed.hostname
                 }

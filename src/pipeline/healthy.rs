@@ -3,15 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use super::probe::{self, Probe};
+use super::replicas::Numbered;
 use super::stop::Stop;
 use crate::docker::{ContainerId, ContainerState, sockets};
 use crate::logs::Redactor;
-use crate::model::deployment::Deployment;
+use crate::model::deployment::{Deployment, Replica};
 use crate::model::project::{Healthcheck, Project, parse_expected_status};
 use crate::model::receipt::looks::{Look, NoAnswer};
 
@@ -40,6 +42,35 @@ pub(super) struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// Waits until all containers answer as the policy says; the first that does not is the reason of the failure.
+    /// From then on the engine starts them again. Answers where they listen and what they were asked last.
+    pub(super) async fn all_healthy(
+        &self,
+        containers: &[Numbered],
+        told: u16,
+    ) -> Result<(Vec<Replica>, Vec<(SocketAddr, Option<Probe>)>), Stop> {
+        let count = containers.len();
+        let looks = containers.iter().map(async |(number, container)| {
+            let healthy = self.healthy(container, told).await;
+            healthy.map_err(|stop| stop.of_replica(*number, count))
+        });
+        let found = try_join_all(looks).await?;
+        let mut replicas = Vec::new();
+        for ((number, container), (address, _)) in containers.iter().zip(&found) {
+            if count > 1 {
+                // It may have ended while the others were waited for.
+                let runs = self.running(container).await;
+                runs.map_err(|stop| stop.of_replica(*number, count))?;
+            }
+            // Only now: while it is checked, a start that fails must be seen and not be repeated.
+            let supervised = self.pipeline.engine.supervise(container).await;
+            supervised.map_err(|error| Stop::engine(PHASE, &error))?;
+            let (container, address) = (Some(container.0.clone()), Some(address.to_string()));
+            replicas.push(Replica { number: *number, container, address, serves: true });
+        }
+        Ok((replicas, found))
+    }
+
     /// Waits until the application answers as the policy says. Answers where it listens and what it was asked last.
     pub(super) async fn healthy(
         &self,

@@ -4,10 +4,12 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::OwnedMutexGuard;
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
+use super::replicas;
 use super::stop::Stop;
 use crate::db::holds::Hold;
 use crate::db::{self, DbError};
@@ -55,8 +57,8 @@ impl Pipeline {
             let upstream = self.publisher.upstream(&live);
             let hold = Hold { project: project.id.clone(), from: live.clone(), to: to.clone() };
             let now = self.clock.now();
-            let container = match self.db.write(move |c| begin(c, &hold, now)).await {
-                Ok(Some(container)) => container,
+            let containers = match self.db.write(move |c| begin(c, &hold, now)).await {
+                Ok(Some(containers)) => containers,
                 Ok(None) => return Ok(None),
                 Err(DbError::Stale) => continue,
                 Err(error) => return Err(error.into()),
@@ -73,8 +75,10 @@ impl Pipeline {
             let ended = match ended {
                 Ok(()) => {
                     failpoint::pass("hold.drained").await;
-                    let stopped = self.engine.stop(&container, leave.stop).await;
+                    let stops = containers.iter().map(|one| self.engine.stop(one, leave.stop));
+                    let stopped = join_all(stops).await;
                     failpoint::pass("hold.stopped").await;
+                    let stopped: Result<(), _> = stopped.into_iter().collect();
                     stopped.map_err(|error| Stop::engine("starting", &error))
                 }
                 Err(stop) => Err(stop),
@@ -153,8 +157,9 @@ impl Pipeline {
         if deployment.is_live || deployment.run_state == RunState::Running {
             return true;
         }
-        let name = deployment.container_id.unwrap_or_else(|| format!("orbitra-{id}"));
-        let stopped = self.engine.stop(&ContainerId(name), Duration::ZERO).await;
+        let known = replicas::known(&deployment);
+        let stops = known.iter().map(|one| self.engine.stop(one, Duration::ZERO));
+        let stopped: Result<(), _> = join_all(stops).await.into_iter().collect();
         if let Err(error) = &stopped {
             tracing::warn!(deployment = %id, %error, "the container could not be stopped");
         }
@@ -175,12 +180,12 @@ pub(super) fn is_exclusive(live: Option<&Deployment>, to: &Deployment) -> bool {
     !runs && (to.alone || live.is_some_and(|live| live.alone))
 }
 
-/// Writes down that requests wait and that what serves stops, before either happens. Answers its container.
+/// Writes down that requests wait and that what serves stops, before either happens. Answers its containers.
 fn begin(
     connection: &db::Connection,
     hold: &Hold,
     now: crate::model::timestamp::Timestamp,
-) -> Result<Option<ContainerId>, DbError> {
+) -> Result<Option<Vec<ContainerId>>, DbError> {
     let (project, deleted) =
         db::projects::find_any(connection, &hold.project)?.ok_or(DbError::Stale)?;
     if deleted || project.live_deployment_id.as_ref() != Some(&hold.from) {
@@ -188,9 +193,12 @@ fn begin(
     }
     let live = db::deployments::find_any(connection, &hold.from)?.ok_or(DbError::Stale)?;
     let runs = !matches!(live.run_state, RunState::None | RunState::Files);
-    let Some(container) = live.container_id.filter(|_| runs) else { return Ok(None) };
+    let containers: Vec<_> =
+        live.containers().map(|one| ContainerId(one.to_owned())).filter(|_| runs).collect();
+    if containers.is_empty() {
+        return Ok(None);
+    }
     db::holds::begin(connection, hold, now)?;
-    let stopped = RunState::Stopped;
-    db::transitions::record_run(connection, &hold.from, stopped, Some(&container), None)?;
-    Ok(Some(ContainerId(container)))
+    db::transitions::record_run(connection, &hold.from, RunState::Stopped)?;
+    Ok(Some(containers))
 }

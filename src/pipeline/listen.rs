@@ -27,9 +27,11 @@ impl Pipeline {
         loop {
             let mut events = self.engine.events();
             while let Some(Ok(first)) = events.next().await {
+                self.publisher.suspect(&first.0);
                 let mut heard = HashSet::from([first]);
                 let more = async {
                     while let Some(Ok(container)) = events.next().await {
+                        self.publisher.suspect(&container.0);
                         heard.insert(container);
                     }
                 };

@@ -20,7 +20,9 @@ mod healthy;
 mod held;
 mod job;
 mod listen;
+mod make;
 mod measure;
+mod mend;
 mod pause;
 mod precompress;
 mod probe;
@@ -35,6 +37,7 @@ mod release_command;
 mod release_queue;
 mod release_switch;
 mod remove;
+mod replicas;
 mod retire;
 mod run;
 mod runtime_log;
@@ -139,8 +142,10 @@ pub struct RunningState {
     captured: Mutex<HashSet<String>>,
     /// Releases under way: the number of the wish, and the token that ends it.
     releasing: Mutex<HashMap<ProjectId, (i64, CancellationToken)>>,
-    /// Containers that finish their requests, with how often they were told to.
-    draining: Mutex<HashMap<String, u32>>,
+    /// Deployments that finish their requests, with how often they were told to.
+    draining: Mutex<HashMap<DeploymentId, u32>>,
+    /// Deployments whose missing containers are being brought back.
+    mending: Mutex<HashSet<DeploymentId>>,
     /// Whether something could not be removed from the engine.
     untidy: AtomicBool,
     /// One sweep at a time.
@@ -166,6 +171,7 @@ impl RunningState {
             captured: Mutex::default(),
             releasing: Mutex::default(),
             draining: Mutex::default(),
+            mending: Mutex::default(),
             untidy: AtomicBool::default(),
             sweeping: tokio::sync::Mutex::default(),
             holds: Mutex::default(),
@@ -237,7 +243,7 @@ impl Pipeline {
         });
     }
 
-    /// The lock under which a deployment's container is started and stopped.
+    /// The lock under which a deployment's containers are started and stopped.
     fn lock_of(&self, id: &DeploymentId) -> Arc<tokio::sync::Mutex<()>> {
         let mut locks = self.state.locks.lock().unwrap_or_else(PoisonError::into_inner);
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);

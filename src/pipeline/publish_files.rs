@@ -63,7 +63,7 @@ impl Job {
         let id = self.deployment.id.clone();
         self.pipeline
             .db
-            .write(move |c| db::transitions::record_run(c, &id, RunState::Files, None, None))
+            .write(move |c| db::transitions::record_run(c, &id, RunState::Files))
             .await?;
         Ok(())
     }

@@ -2,13 +2,14 @@
 //! they should be.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::PoisonError;
 
 use super::Pipeline;
 use crate::db::{self, DbError};
 use crate::docker::{ContainerId, ContainerState};
 use crate::events::Change;
-use crate::model::deployment::{Deployment, RunState};
+use crate::model::deployment::{Deployment, Replica, RunState};
 use crate::model::ids::DeploymentId;
 use crate::model::log_line::LogLevel;
 use crate::model::transition::{State, Step};
@@ -47,66 +48,121 @@ impl Pipeline {
             if let Err(error) = self.reconcile_one(&deployment).await {
                 tracing::error!(deployment = %deployment.id, %error, "it could not be looked after");
             }
+            self.mend_when_due(&deployment);
         }
     }
 
     pub(super) async fn reconcile_one(&self, deployment: &Deployment) -> Result<(), DbError> {
-        let Some(container) = deployment.container_id.clone().map(ContainerId) else {
-            return Ok(());
-        };
-        let state = match self.engine.inspect(&container).await {
-            Ok(state) => state,
-            // The engine does not answer: what runs, runs on.
-            Err(error) => {
-                tracing::warn!(%error, "the engine does not answer");
-                return Ok(());
+        let Some(states) = self.states_of(deployment).await else { return Ok(()) };
+        let right = |(replica, state): (&Replica, &Option<ContainerState>)| {
+            let running = state.as_ref().filter(|state| state.running);
+            match deployment.run_state {
+                RunState::Running => !replica.serves || running.is_some_and(|state| !state.paused),
+                // One that is to rest and runs, whatever is known of it.
+                _ => running.map_or(!replica.serves, |state| state.paused),
             }
         };
-        let running = state.filter(|state| state.running);
-        match (running, deployment.run_state) {
-            (Some(state), RunState::Running) if !state.paused => {
-                self.still_runs(deployment, &container, state).await
-            }
-            (Some(state), RunState::Paused) if state.paused => Ok(()),
-            _ => self.put_right(&deployment.id, &container).await,
+        let serves = deployment.replicas.iter().any(|replica| replica.serves);
+        if !serves || !deployment.replicas.iter().zip(&states).all(right) {
+            return self.put_right(&deployment.id).await;
+        }
+        match deployment.run_state {
+            RunState::Running => self.still_runs(deployment, &states).await,
+            _ => Ok(()),
         }
     }
 
-    /// Engine and database say different things of a container. Looked at once more, because somebody may have started,
-    /// paused or stopped it while this one waited for its lock.
-    async fn put_right(&self, id: &DeploymentId, container: &ContainerId) -> Result<(), DbError> {
+    /// What the engine says of each of a deployment's containers; `None` when it does not answer: what runs, runs on.
+    async fn states_of(&self, deployment: &Deployment) -> Option<Vec<Option<ContainerState>>> {
+        let mut states = Vec::new();
+        for replica in &deployment.replicas {
+            let Some(container) = replica.container.clone().map(ContainerId) else {
+                states.push(None);
+                continue;
+            };
+            match self.engine.inspect(&container).await {
+                Ok(state) => states.push(state),
+                Err(error) => {
+                    tracing::warn!(%error, "the engine does not answer");
+                    return None;
+                }
+            }
+        }
+        Some(states)
+    }
+
+    /// Engine and database say different things of containers. Looked at once more, because somebody may have started,
+    /// paused or stopped them while this one waited for its lock.
+    async fn put_right(&self, id: &DeploymentId) -> Result<(), DbError> {
         let lock = self.lock_of(id);
         let _turn = lock.lock().await;
         let wanted = id.clone();
         let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await?;
-        let same = found.filter(|now| now.container_id.as_deref() == Some(&container.0));
-        let Some(deployment) = same else { return Ok(()) };
-        let Ok(state) = self.engine.inspect(container).await else { return Ok(()) };
-        let running = state.filter(|state| state.running);
-        match (running, deployment.run_state) {
-            (Some(state), RunState::Running) if state.paused => {
-                // Somebody else paused it, or we did and were cut off before we wrote it down.
-                if let Err(error) = self.engine.unpause(container).await {
-                    tracing::warn!(deployment = %id, %error, "the container could not go on");
+        let Some(deployment) = found else { return Ok(()) };
+        let Some(states) = self.states_of(&deployment).await else { return Ok(()) };
+        let mut lost = Vec::new();
+        let mut restless = false;
+        for (replica, state) in deployment.replicas.iter().zip(states) {
+            match (state.filter(|state| state.running), deployment.run_state) {
+                (Some(state), RunState::Running) if state.paused => {
+                    // Somebody else paused it, or we did and were cut off before we wrote it down.
+                    if let Err(error) = self.engine.unpause(&state.id).await {
+                        tracing::warn!(deployment = %id, %error, "a container could not go on");
+                    }
                 }
-            }
-            // It finishes its requests.
-            (Some(_), RunState::Paused) if self.draining().contains(&container.0) => {}
-            (Some(state), RunState::Paused) if !state.paused => {
-                self.come_to_rest(id, container).await;
-            }
-            // Stopped, or removed behind our back: it sleeps. A live one is woken at once and not by its next visitor.
-            (None, RunState::Running) => {
-                self.sleeps(&deployment, container).await?;
-                let message = "It has stopped. The next request starts it again.";
-                self.tell(&deployment, LogLevel::Warn, message.to_owned()).await;
-                if deployment.is_live && !deployment.project_paused {
-                    self.routes.want(id);
+                (Some(state), RunState::Paused) => restless |= !state.paused,
+                (None, RunState::Running | RunState::Paused) if replica.serves => {
+                    lost.push(replica.number);
                 }
+                _ => {}
             }
-            // What the engine lost with its memory is only asleep more deeply.
-            (None, RunState::Paused) => self.sleeps(&deployment, container).await?,
-            _ => {}
+        }
+        // Otherwise it finishes its requests.
+        if restless && !self.draining().contains(id) {
+            self.come_to_rest(id).await;
+        }
+        let awake = matches!(deployment.run_state, RunState::Running | RunState::Paused);
+        let serves = deployment.replicas.iter().any(|replica| replica.serves);
+        if !awake || (serves && lost.is_empty()) {
+            return Ok(());
+        }
+        self.lose(&deployment, &lost).await
+    }
+
+    /// Containers stopped, or were removed behind our back. When others are left they serve, and what is missing is
+    /// brought back. Otherwise the deployment sleeps; a live one is woken at once and not by its next visitor.
+    async fn lose(&self, deployment: &Deployment, lost: &[u32]) -> Result<(), DbError> {
+        let id = &deployment.id;
+        let left = deployment.replicas.iter().any(|one| one.serves && !lost.contains(&one.number));
+        let (row, numbers) = (id.clone(), lost.to_vec());
+        let written = self.db.write(move |c| -> Result<(), DbError> {
+            for number in numbers {
+                db::replicas::out(c, &row, number)?;
+            }
+            if left { Ok(()) } else { db::transitions::record_run(c, &row, RunState::Stopped) }
+        });
+        written.await?;
+        if let Some(upstream) = self.publisher.upstream(id).filter(|_| !left) {
+            upstream.lose(None);
+        }
+        self.publish().await;
+        // What the engine lost with its memory is only asleep more deeply.
+        if deployment.run_state != RunState::Running {
+            return Ok(());
+        }
+        if left {
+            for number in lost {
+                let message =
+                    format!("Replica {number} has stopped. The others serve; it is started again.");
+                self.tell(deployment, LogLevel::Warn, message).await;
+            }
+            self.mend(id);
+            return Ok(());
+        }
+        let message = "It has stopped. The next request starts it again.";
+        self.tell(deployment, LogLevel::Warn, message.to_owned()).await;
+        if deployment.is_live && !deployment.project_paused {
+            self.routes.want(id);
         }
         Ok(())
     }
@@ -115,30 +171,33 @@ impl Pipeline {
     async fn still_runs(
         &self,
         deployment: &Deployment,
-        container: &ContainerId,
-        state: ContainerState,
+        states: &[Option<ContainerState>],
     ) -> Result<(), DbError> {
         if deployment.state == State::Crashed {
             return self.change_state(deployment, Step::Recover, "deployment.recovered").await;
         }
-        let known =
-            deployment.address.as_ref().and_then(|text| text.parse::<std::net::SocketAddr>().ok());
-        if let (Some(known), Some(now)) = (known, state.address)
-            && known.ip() != now
-        {
-            let moved = std::net::SocketAddr::new(now, known.port()).to_string();
-            let (id, container) = (deployment.id.clone(), container.0.clone());
-            self.db
-                .write(move |c| {
-                    let (container, address) = (Some(container.as_str()), Some(moved.as_str()));
-                    db::transitions::record_run(c, &id, RunState::Running, container, address)
-                })
-                .await?;
-            self.publish().await;
+        let mut moved = false;
+        for (replica, state) in deployment.replicas.iter().zip(states) {
+            let Some(state) = state.as_ref().filter(|_| replica.serves) else { continue };
+            let known = replica.address.as_ref().and_then(|text| text.parse::<SocketAddr>().ok());
+            if let (Some(known), Some(now)) = (known, state.address)
+                && known.ip() != now
+            {
+                let (id, number) = (deployment.id.clone(), replica.number);
+                let container = state.id.0.clone();
+                let address = SocketAddr::new(now, known.port()).to_string();
+                let written = self.db.write(move |c| {
+                    db::replicas::serve_again(c, &id, number, &container, &address)
+                });
+                moved |= written.await?;
+            }
+            let captured = &self.state.captured;
+            if !captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&state.id.0) {
+                self.capture(&deployment.id, replica.number, &state.id, false, None, None);
+            }
         }
-        let captured = &self.state.captured;
-        if !captured.lock().unwrap_or_else(PoisonError::into_inner).contains(&container.0) {
-            self.capture(&deployment.id, container, false, None, None);
+        if moved {
+            self.publish().await;
         }
         // One that was live and is not any more was cut off before it could rest.
         let left_over = deployment.live_at.is_some()
@@ -147,22 +206,6 @@ impl Pipeline {
         if left_over {
             self.retire(&deployment.id).await;
         }
-        Ok(())
-    }
-
-    /// Nothing runs for it: the next request wakes it.
-    async fn sleeps(
-        &self,
-        deployment: &Deployment,
-        container: &ContainerId,
-    ) -> Result<(), DbError> {
-        let (id, container) = (deployment.id.clone(), container.0.clone());
-        self.db
-            .write(move |c| {
-                db::transitions::record_run(c, &id, RunState::Stopped, Some(&container), None)
-            })
-            .await?;
-        self.publish().await;
         Ok(())
     }
 
@@ -175,11 +218,11 @@ impl Pipeline {
     ) -> Result<(), DbError> {
         let (row, now) = (deployment.clone(), self.clock.now());
         let url = self.hosts.url_of(&row.hostname);
-        let container = row.container_id.clone().map(ContainerId);
-        let seen = match &container {
-            Some(container) => self.engine.inspect(container).await.ok().flatten(),
-            None => None,
-        };
+        let states = self.states_of(deployment).await.unwrap_or_default();
+        let mut seen: Vec<_> = states.into_iter().flatten().collect();
+        // One that ended says more than one that runs.
+        seen.sort_by_key(|state| state.running);
+        let seen = seen.into_iter().next();
         let project = self
             .db
             .write(move |c| -> Result<_, DbError> {
@@ -218,8 +261,13 @@ impl Pipeline {
         self.state.woken.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    /// Whether a crashed deployment is to be tried again: at the first look, then every so many.
-    fn is_due(&self, id: &DeploymentId) -> bool {
+    /// All that was missing of it is back: the next time it is tried at once.
+    pub(super) fn forget_tries(&self, id: &DeploymentId) {
+        self.state.tried.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Whether a crashed deployment, or what it has lost, is to be tried again: at the first look, then every so many.
+    pub(super) fn is_due(&self, id: &DeploymentId) -> bool {
         let mut looks = self.state.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let count = looks.entry(id.clone()).or_insert(RETRY_LOOKS);
         *count += 1;

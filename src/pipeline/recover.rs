@@ -60,9 +60,11 @@ impl Pipeline {
             for project in db::routes::projects(c)? {
                 projects.insert(project.id);
             }
+            let mut containers = db::replicas::containers(c)?;
             for deployment in db::routes::deployments(c)? {
                 if matches!(deployment.state, State::Ready | State::Crashed) {
-                    deployments.insert(deployment.id, deployment.container_id);
+                    let own = containers.remove(&deployment.id).unwrap_or_default();
+                    deployments.insert(deployment.id, own);
                 }
             }
             Ok((projects, deployments))
@@ -75,8 +77,8 @@ impl Pipeline {
             let Some(owner) = &container.owner else { continue };
             // One that a restart replaced, or had begun to put in the place of another.
             let replaced = owner.deployment.as_ref().is_some_and(|id| {
-                let recorded = deployments.get(id).cloned().flatten();
-                recorded.is_some_and(|recorded| recorded != container.id.0)
+                let recorded = deployments.get(id).filter(|recorded| !recorded.is_empty());
+                recorded.is_some_and(|recorded| !recorded.contains(&container.id.0))
             });
             if let Some(id) = owner.deployment.clone().filter(|_| replaced) {
                 self.remove_replaced(&id, &container.id).await;
@@ -112,7 +114,7 @@ impl Pipeline {
         let wanted = id.clone();
         let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
         let Ok(Some(deployment)) = found else { return };
-        if deployment.container_id.as_ref() != Some(&container.0) {
+        if !deployment.containers().any(|own| own == container.0) {
             tracing::info!(container = container.0, "removing a container that was replaced");
             if let Err(error) = self.engine.remove(container).await {
                 tracing::warn!(deployment = %id, %error, "the container could not be removed");
@@ -120,8 +122,8 @@ impl Pipeline {
         }
     }
 
-    /// Brings a container to rest that was still finishing its requests when the process was cut off: the database has
-    /// called it paused or stopped since the switch.
+    /// Brings containers to rest that were still finishing their requests when the process was cut off: the database has
+    /// called them paused or stopped since the switch.
     pub(super) async fn settle(&self, id: &DeploymentId) {
         let lock = self.lock_of(id);
         let _turn = lock.lock().await;
@@ -129,10 +131,8 @@ impl Pipeline {
         let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
         let Ok(Some(deployment)) = found else { return };
         let rests = matches!(deployment.run_state, RunState::Paused | RunState::Stopped);
-        let container = deployment.container_id.map(ContainerId).filter(|_| rests);
-        let Some(container) = container.filter(|_| !deployment.is_live) else { return };
-        if !self.draining().contains(&container.0) {
-            self.come_to_rest(id, &container).await;
+        if rests && !deployment.is_live && !self.draining().contains(id) {
+            self.come_to_rest(id).await;
         }
     }
 }

@@ -1,19 +1,21 @@
 //! A wish on its way: a deployment is started and checked, then it gets the traffic. Whatever goes
 //! wrong before that, what served goes on serving.
 
+use futures_util::future::try_join_all;
 use tokio_util::sync::CancellationToken;
 
 use super::Pipeline;
 use super::healthy::Subject;
 use super::held::{self, Held};
 use super::receipt::Seen;
+use super::replicas::{self, Numbered, numbered};
 use super::start::port_of;
 use super::stop::Stop;
 use crate::db::deployment_env::Snapshot;
 use crate::db::{self, DbError};
 use crate::docker::ContainerId;
 use crate::logs::Redactor;
-use crate::model::deployment::{Deployment, Phase, RunState};
+use crate::model::deployment::{Deployment, Phase, Replica, RunState};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::project::Project;
 use crate::model::release::{Release, ReleaseKind};
@@ -49,10 +51,10 @@ impl Run {
                 if self.deployment.alone {
                     self.hold().await?;
                 }
-                let (container, port) = self.start_beside().await?;
-                let address = self.check(&container, port).await?;
+                let (containers, port) = self.start_beside().await?;
+                let replicas = self.check(&containers, port).await?;
                 self.enter(Phase::Switching).await?;
-                self.replace(&container, &address).await
+                self.replace(replicas).await
             }
             (_, RunState::Files) => {
                 self.files_are_there().await?;
@@ -61,22 +63,23 @@ impl Run {
             }
             _ if self.release.is_beside() => {
                 self.hold_if_needed().await?;
-                let (container, port) = self.start_beside().await?;
-                let address = self.check(&container, port).await?;
+                let (containers, port) = self.start_beside().await?;
+                let replicas = self.check(&containers, port).await?;
                 self.enter(Phase::Switching).await?;
-                self.switch(Some((container, address))).await
+                self.switch(Some(replicas)).await
             }
             _ => {
                 self.hold_if_needed().await?;
                 if self.held.is_some() {
-                    let (container, port) = self.start_alone().await?;
-                    let address = self.check(&container, port).await?;
+                    let (containers, port) = self.start_alone().await?;
+                    let replicas = self.check(&containers, port).await?;
                     self.enter(Phase::Switching).await?;
-                    return self.switch(Some((container, address))).await;
+                    return self.switch(Some(replicas)).await;
                 }
-                let container = self.awake().await?;
+                let containers = self.awake().await?;
                 let port = self.pipeline.known_port(&self.deployment).unwrap_or(3000);
-                self.check(&container, port).await?;
+                let replicas = self.check(&containers, port).await?;
+                self.all_serve(replicas).await?;
                 self.enter(Phase::Switching).await?;
                 self.switch(None).await
             }
@@ -126,51 +129,77 @@ impl Run {
         Err(Failure::new(FailureCode::ImageNotFound, "starting", message).into())
     }
 
-    /// The deployment's own container, started if it sleeps.
-    async fn awake(&mut self) -> Result<ContainerId, Stop> {
+    /// The deployment's own containers, started if they sleep or have ended.
+    async fn awake(&mut self) -> Result<Vec<Numbered>, Stop> {
         let id = self.deployment.id.clone();
-        let lock = self.pipeline.lock_of(&id);
+        let pipeline = self.pipeline.clone();
+        let lock = pipeline.lock_of(&id);
         let _turn = lock.lock().await;
-        let wanted = id.clone();
-        let found = self.pipeline.db.read(move |c| db::deployments::find_any(c, &wanted)).await?;
-        self.deployment = found.ok_or(Stop::Canceled)?;
+        self.read_again().await?;
         if !matches!(self.deployment.state, State::Ready | State::Crashed) {
             return Err(Stop::Canceled);
         }
         if self.deployment.run_state != RunState::Running {
-            self.pipeline.bring_up(&self.deployment, &self.project).await?;
-            let found = self.pipeline.db.read(move |c| db::deployments::find_any(c, &id)).await?;
-            self.deployment = found.ok_or(Stop::Canceled)?;
+            pipeline.bring_up(&self.deployment, &self.project).await?;
+            self.read_again().await?;
         }
-        let container = self.deployment.container_id.clone().ok_or(Stop::Canceled)?;
-        Ok(ContainerId(container))
+        let containers = pipeline.containers_of(&self.deployment, &self.project).await?;
+        let serves =
+            |number| self.deployment.replicas.iter().any(|one| one.number == number && one.serves);
+        for one in containers.iter().filter(|one| !serves(one.0)) {
+            pipeline.start_again(&self.deployment, one).await?;
+        }
+        Ok(containers)
     }
 
-    /// The deployment's own container, started while nothing else of its project runs. Until the switch the database calls
-    /// it stopped, so that a crash leaves nothing behind that serves.
-    async fn start_alone(&mut self) -> Result<(ContainerId, u16), Stop> {
+    async fn read_again(&mut self) -> Result<(), Stop> {
+        let id = self.deployment.id.clone();
+        let found = self.pipeline.db.read(move |c| db::deployments::find_any(c, &id)).await?;
+        self.deployment = found.ok_or(Stop::Canceled)?;
+        Ok(())
+    }
+
+    /// Lets requests go to all of them, also to those that were not awake until now.
+    async fn all_serve(&self, replicas: Vec<Replica>) -> Result<(), Stop> {
+        let id = self.deployment.id.clone();
+        let written = self.pipeline.db.write(move |c| -> Result<(), DbError> {
+            for replica in replicas {
+                if let (Some(container), Some(address)) = (&replica.container, &replica.address) {
+                    db::replicas::serve_again(c, &id, replica.number, container, address)?;
+                }
+            }
+            Ok(())
+        });
+        Ok(written.await?)
+    }
+
+    /// The deployment's own containers, started while nothing else of its project runs. Until the switch the database
+    /// calls it stopped, so that a crash leaves nothing behind that serves.
+    async fn start_alone(&mut self) -> Result<(Vec<Numbered>, u16), Stop> {
         let failed = |error| Stop::engine("starting", &error);
         let (pipeline, id) = (self.pipeline.clone(), self.deployment.id.clone());
         let lock = pipeline.lock_of(&id);
         let _turn = lock.lock().await;
-        let container = pipeline.container_of(&self.deployment, &self.project).await?;
-        let (row, made) = (id.clone(), container.0.clone());
-        let recorded = pipeline.db.write(move |c| {
-            db::transitions::record_run(c, &row, RunState::Stopped, Some(&made), None)
-        });
-        recorded.await?;
-        pipeline.engine.start(&container).await.map_err(failed)?;
-        pipeline.capture(&id, &container, false, None, Some(self.redactor.clone()));
+        let containers = pipeline.containers_of(&self.deployment, &self.project).await?;
+        let row = id.clone();
+        let stopped =
+            move |c: &db::Connection| db::transitions::record_run(c, &row, RunState::Stopped);
+        pipeline.db.write(stopped).await?;
+        for (number, container) in &containers {
+            pipeline.engine.start(container).await.map_err(failed)?;
+            let redactor = Some(self.redactor.clone());
+            pipeline.capture(&id, *number, container, false, None, redactor);
+        }
         let (project, deployment) = (&self.project, &self.deployment);
-        Ok((container, pipeline.told_port(project, deployment, &self.environment, &[])))
+        Ok((containers, pipeline.told_port(project, deployment, &self.environment, &[])))
     }
 
-    /// Name of the new container of a restart: known before it is made.
-    pub(super) fn name_beside(&self) -> String {
+    /// Name of the first of the new containers of a restart: known before it is made.
+    fn name_beside(&self) -> String {
         format!("orbitra-{}-{}", self.deployment.id, self.release.seq)
     }
 
-    async fn start_beside(&mut self) -> Result<(ContainerId, u16), Stop> {
+    async fn start_beside(&mut self) -> Result<(Vec<Numbered>, u16), Stop> {
         let failed = |error| Stop::engine("starting", &error);
         let gone = || {
             let message = "The image of this deployment is gone. Deploy it again.";
@@ -196,14 +225,24 @@ impl Run {
             port,
         );
         spec.name = self.name_beside();
-        let container = engine.create(spec).await.map_err(failed)?;
-        engine.start(&container).await.map_err(failed)?;
-        pipeline.claim_address(&self.deployment.id, &container).await;
-        pipeline.capture(&self.deployment.id, &container, true, None, Some(self.redactor.clone()));
-        Ok((container, port))
+        let mut containers = Vec::new();
+        for number in 1..=self.project.runtime.replicas() {
+            let container =
+                engine.create(replicas::spec_of(&spec, number)).await.map_err(failed)?;
+            containers.push((number, container));
+        }
+        let starts = containers.iter().map(|(number, container)| async {
+            engine.start(container).await.map_err(failed)?;
+            pipeline.claim_address(container).await;
+            let redactor = Some(self.redactor.clone());
+            pipeline.capture(&self.deployment.id, *number, container, true, None, redactor);
+            Ok::<_, Stop>(())
+        });
+        try_join_all(starts).await?;
+        Ok((containers, port))
     }
 
-    async fn check(&mut self, container: &ContainerId, told: u16) -> Result<String, Stop> {
+    async fn check(&mut self, containers: &[Numbered], told: u16) -> Result<Vec<Replica>, Stop> {
         self.enter(Phase::Checking).await?;
         let subject = Subject {
             pipeline: &self.pipeline,
@@ -213,10 +252,7 @@ impl Run {
             cancel: &self.cancel,
             seen: &Seen::default(),
         };
-        let (address, _) = subject.healthy(container, told).await?;
-        let supervised = self.pipeline.engine.supervise(container).await;
-        supervised.map_err(|error| Stop::engine("checking", &error))?;
-        Ok(address.to_string())
+        Ok(subject.all_healthy(containers, told).await?.0)
     }
 
     /// Writes the failure down; what was begun is taken back.
@@ -264,9 +300,11 @@ impl Run {
 
     async fn clear(&self) {
         if self.release.is_beside() {
-            let container = ContainerId(self.name_beside());
-            if let Err(error) = self.pipeline.engine.remove(&container).await {
-                tracing::warn!(release = self.release.seq, %error, "a container could not be removed");
+            for number in 1..=self.project.runtime.replicas() {
+                let container = ContainerId(numbered(&self.name_beside(), number));
+                if let Err(error) = self.pipeline.engine.remove(&container).await {
+                    tracing::warn!(release = self.release.seq, %error, "a container could not be removed");
+                }
             }
             return;
         }

@@ -57,6 +57,7 @@ impl Job {
         );
         let spec = ContainerSpec {
             name: name(&self.deployment.id),
+            replica: None,
             entrypoint: Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]),
             command: Some(vec![command.to_owned()]),
             hostname: format!("{}-release", service.hostname),

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use super::receipt;
 use super::release::Run;
 use super::stop::Stop;
@@ -11,7 +13,7 @@ use super::watch;
 use crate::db::{self, Connection, DbError};
 use crate::docker::ContainerId;
 use crate::failpoint;
-use crate::model::deployment::{Deployment, RunState};
+use crate::model::deployment::{Deployment, Replica, RunState};
 use crate::model::event::{self, Event};
 use crate::model::ids::DeploymentId;
 use crate::model::project::Project;
@@ -56,8 +58,8 @@ fn given_up(error: DbError) -> Stop {
 }
 
 impl Run {
-    /// The deployment gets the traffic, at this container when it is another than the one that is written down.
-    pub(super) async fn switch(&mut self, runs: Option<(ContainerId, String)>) -> Result<(), Stop> {
+    /// The deployment gets the traffic, in these containers when they are others than those that are written down.
+    pub(super) async fn switch(&mut self, runs: Option<Vec<Replica>>) -> Result<(), Stop> {
         let id = self.deployment.id.clone();
         let lock = self.pipeline.lock_of(&id);
         let turn = lock.lock().await;
@@ -73,12 +75,12 @@ impl Run {
             if release.from.is_some() && release.from != previous {
                 return Err(DbError::Stale);
             }
-            if let Some((container, address)) = &taken {
+            if let Some(replicas) = &taken {
                 if let Some(drawn) = drawn {
                     db::deployment_env::put(c, &deployment.id, &drawn)?;
                 }
-                let (to, at) = (Some(container.0.as_str()), Some(address.as_str()));
-                db::transitions::record_run(c, &deployment.id, RunState::Running, to, at)?;
+                db::replicas::replace(c, &deployment.id, replicas)?;
+                db::transitions::record_run(c, &deployment.id, RunState::Running)?;
             }
             let framework = deployment.plan.as_ref().map(|plan| plan.framework.clone());
             let (from, to) = (previous.as_ref(), &deployment.id);
@@ -102,10 +104,10 @@ impl Run {
             let random = crate::crypto::random::bytes();
             db::events::append(c, &Event::of_project(random, name, &project, data, now))?;
             before_commit()?;
-            Ok((previous, deployment.container_id))
+            Ok((previous, deployment.replicas))
         });
-        let switched: Result<(Option<DeploymentId>, Option<String>), _> = switched.await;
-        let (previous, container) = switched.map_err(given_up)?;
+        let switched: Result<(Option<DeploymentId>, Vec<Replica>), _> = switched.await;
+        let (previous, before) = switched.map_err(given_up)?;
         failpoint::pass("switch.after_commit").await;
         self.held = None;
         self.pipeline.forget_woken(&id);
@@ -116,43 +118,47 @@ impl Run {
             let pipeline = self.pipeline.clone();
             self.pipeline.tasks.spawn(async move { pipeline.retire(&previous).await });
         }
-        if let Some((new, _)) = runs {
-            let old = container.map(ContainerId).filter(|old| *old != new);
-            self.remove_replaced_container(old, upstream);
+        if let Some(now) = runs {
+            self.remove_replaced_containers(&before, &now, upstream);
         }
         Ok(())
     }
 
-    /// Lets a container that was replaced finish its requests, and removes it.
-    fn remove_replaced_container(
+    /// Lets containers that were replaced finish their requests, and removes them.
+    fn remove_replaced_containers(
         &self,
-        container: Option<ContainerId>,
+        before: &[Replica],
+        now: &[Replica],
         upstream: Option<Arc<Upstream>>,
     ) {
-        let Some(old) = container else { return };
+        let stays = |old: &String| now.iter().any(|one| one.container.as_ref() == Some(old));
+        let old = before.iter().filter_map(|one| one.container.clone());
+        let old: Vec<_> = old.filter(|old| !stays(old)).map(ContainerId).collect();
+        if old.is_empty() {
+            return;
+        }
         let (pipeline, leave) = (self.pipeline.clone(), self.pipeline.leave_of(&self.project));
         self.pipeline.tasks.spawn(async move {
             pipeline.drain(upstream, leave.drain).await;
-            let stopped = pipeline.engine.stop(&old, leave.stop).await;
-            let removed = pipeline.engine.remove(&old).await;
-            if let Err(error) = stopped.and(removed) {
-                tracing::warn!(container = old.0, %error, "a replaced container could not be removed");
-            }
+            join_all(old.iter().map(|old| async {
+                let stopped = pipeline.engine.stop(old, leave.stop).await;
+                let removed = pipeline.engine.remove(old).await;
+                if let Err(error) = stopped.and(removed) {
+                    tracing::warn!(container = old.0, %error, "a replaced container could not be removed");
+                }
+            }))
+            .await;
         });
     }
 
-    /// The new container takes the place of the old one.
-    pub(super) async fn replace(
-        &mut self,
-        container: &ContainerId,
-        address: &str,
-    ) -> Result<(), Stop> {
+    /// The new containers take the place of the old ones.
+    pub(super) async fn replace(&mut self, replicas: Vec<Replica>) -> Result<(), Stop> {
         let id = &self.deployment.id;
         let lock = self.pipeline.lock_of(id);
         let turn = lock.lock().await;
         let upstream = self.pipeline.publisher.upstream(id);
         let (release, now) = (self.release.clone(), self.pipeline.clock.now());
-        let (new, address) = (container.0.clone(), address.to_owned());
+        let now_there = replicas.clone();
         let drawn = self.drawn.clone();
         let variables =
             receipt::variables(&self.pipeline.secrets, &self.project.id, &self.environment);
@@ -167,8 +173,8 @@ impl Run {
                 db::deployment_env::put(c, &deployment.id, &drawn)?;
                 db::receipts::put_variables(c, &deployment.id, &variables)?;
             }
-            let (to, at) = (Some(new.as_str()), Some(address.as_str()));
-            db::transitions::record_run(c, &deployment.id, RunState::Running, to, at)?;
+            db::replicas::replace(c, &deployment.id, &now_there)?;
+            db::transitions::record_run(c, &deployment.id, RunState::Running)?;
             db::holds::end(c, &project.id)?;
             if deployment.state == State::Crashed {
                 let mut data = event::deployment(&deployment, "live", &url);
@@ -181,15 +187,14 @@ impl Run {
             let (random, name) = (crate::crypto::random::bytes(), "project.restarted");
             db::events::append(c, &Event::of_project(random, name, &project, data, now))?;
             before_commit()?;
-            Ok(deployment.container_id)
+            Ok(deployment.replicas)
         });
-        let old = old.await.map_err(given_up)?;
+        let before: Vec<Replica> = old.await.map_err(given_up)?;
         failpoint::pass("switch.after_commit").await;
         self.held = None;
         self.pipeline.publish().await;
         drop(turn);
-        let old = old.map(ContainerId).filter(|old| old != container);
-        self.remove_replaced_container(old, upstream);
+        self.remove_replaced_containers(&before, &replicas, upstream);
         Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! Taking things off the engine and the disk again.
 
+use futures_util::future::join_all;
+
 use super::Pipeline;
+use super::replicas;
 use super::start::network_name;
 use crate::db::{self, DbError};
-use crate::docker::ContainerId;
 use crate::failpoint;
 use crate::logs::LogName;
 use crate::model::deployment::Deployment;
@@ -15,10 +17,10 @@ impl Pipeline {
         failpoint::pass("cleanup").await;
         let mut clean = true;
         let id = &deployment.id;
-        let name = format!("orbitra-{id}");
-        let container = deployment.container_id.clone().unwrap_or(name);
-        if let Err(error) = self.engine.remove(&ContainerId(container)).await {
-            tracing::warn!(deployment = %id, %error, "the container could not be removed");
+        let containers = replicas::known(deployment);
+        let removed = join_all(containers.iter().map(|one| self.engine.remove(one))).await;
+        for error in removed.into_iter().filter_map(Result::err) {
+            tracing::warn!(deployment = %id, %error, "a container could not be removed");
             clean = false;
         }
         clean &= self.remove_release_container(id).await;

@@ -1,9 +1,11 @@
 //! The old deployment after a switch, or one that is paused by its owner: no new requests, finish the
-//! old ones, rest. Its container, image and URL stay.
+//! old ones, rest. Its containers, image and URL stay.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+
+use futures_util::future::join_all;
 
 use super::Pipeline;
 use crate::db::{self, DbError};
@@ -53,16 +55,16 @@ impl Pipeline {
                 _ => false,
             };
             let runs = matches!(deployment.state, State::Ready | State::Crashed) && has_process;
-            let Some(container) = deployment.container_id.filter(|_| runs && !used) else {
+            if !runs || used || deployment.containers().next().is_none() {
                 return Ok(None);
-            };
-            db::transitions::record_run(c, &wanted, rest, Some(&container), None)?;
+            }
+            db::transitions::record_run(c, &wanted, rest)?;
             let (project, _) =
                 db::projects::find_any(c, &deployment.project_id)?.ok_or(DbError::NotFound)?;
-            Ok(Some((ContainerId(container), project)))
+            Ok(Some(project))
         });
-        let (container, leave) = match resting.await {
-            Ok(Some((container, project))) => (container, self.leave_of(&project)),
+        let leave = match resting.await {
+            Ok(Some(project)) => self.leave_of(&project),
             Ok(None) => return,
             Err(error) => {
                 tracing::error!(deployment = %id, %error, "the deployment could not be retired");
@@ -74,22 +76,19 @@ impl Pipeline {
         // Until now it was of use.
         self.note_used(id, self.clock.now());
         self.publish().await;
-        let last = {
-            let draining = self.begin_draining(&container);
-            // Whoever wants it back meanwhile does not wait for its old requests.
-            drop(turn);
-            self.drain(upstream, leave.drain).await;
-            draining
-        };
+        self.begin_draining(id);
+        // Whoever wants it back meanwhile does not wait for its old requests.
+        drop(turn);
+        self.drain(upstream, leave.drain).await;
         failpoint::pass("drain.done").await;
         let _turn = lock.lock().await;
-        if self.end_draining(&last) {
-            self.come_to_rest(id, &container).await;
+        if self.end_draining(id) {
+            self.come_to_rest(id).await;
         }
     }
 
     /// Makes the engine do what the database says of a deployment that rests. Whoever calls holds its lock.
-    pub(super) async fn come_to_rest(&self, id: &DeploymentId, container: &ContainerId) {
+    pub(super) async fn come_to_rest(&self, id: &DeploymentId) {
         let wanted = id.clone();
         let found = self.db.read(move |c| -> Result<_, DbError> {
             let Some(deployment) = db::deployments::find_any(c, &wanted)? else { return Ok(None) };
@@ -103,17 +102,20 @@ impl Pipeline {
                 return;
             }
         };
-        let grace = found.as_ref().map(|(_, project)| self.leave_of(project).stop);
-        let same = found.filter(|(now, _)| now.container_id.as_deref() == Some(&container.0));
-        let rest = same.map_or(RunState::Stopped, |(now, _)| now.run_state);
-        let rested = match rest {
-            // Somebody took it back.
-            RunState::Running => return,
-            RunState::Paused => self.engine.pause(container).await,
-            _ => self.engine.stop(container, grace.unwrap_or_default()).await,
-        };
-        if let Err(error) = rested {
-            tracing::warn!(deployment = %id, %error, "the container could not be brought to rest");
+        let Some((now, project)) = found else { return };
+        let grace = self.leave_of(&project).stop;
+        let rest = now.run_state;
+        let rests = now.containers().map(|container| async move {
+            let container = ContainerId(container.to_owned());
+            match rest {
+                // Somebody took it back.
+                RunState::Running => Ok(()),
+                RunState::Paused => self.engine.pause(&container).await,
+                _ => self.engine.stop(&container, grace).await,
+            }
+        });
+        for error in join_all(rests).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(deployment = %id, %error, "a container could not be brought to rest");
         }
     }
 
@@ -126,27 +128,26 @@ impl Pipeline {
         }
     }
 
-    /// Containers that finish their requests.
-    pub(super) fn draining(&self) -> HashSet<String> {
+    /// Deployments that finish their requests.
+    pub(super) fn draining(&self) -> HashSet<DeploymentId> {
         let all = self.state.draining.lock().unwrap_or_else(PoisonError::into_inner);
         all.keys().cloned().collect()
     }
 
-    fn begin_draining(&self, container: &ContainerId) -> String {
+    fn begin_draining(&self, id: &DeploymentId) {
         let mut all = self.state.draining.lock().unwrap_or_else(PoisonError::into_inner);
-        *all.entry(container.0.clone()).or_default() += 1;
-        container.0.clone()
+        *all.entry(id.clone()).or_default() += 1;
     }
 
     /// Whether that was the last one that waited.
-    fn end_draining(&self, container: &str) -> bool {
+    fn end_draining(&self, id: &DeploymentId) -> bool {
         let mut all = self.state.draining.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = all.get_mut(container).map_or(0, |count| {
+        let left = all.get_mut(id).map_or(0, |count| {
             *count -= 1;
             *count
         });
         if left == 0 {
-            all.remove(container);
+            all.remove(id);
         }
         left == 0
     }

@@ -1,16 +1,18 @@
-//! Stage 4: a new container beside the old one, in the project's own network.
+//! Stage 4: new containers beside the old ones, in the project's own network.
 
 use std::net::Ipv4Addr;
+
+use futures_util::future::try_join_all;
 
 use super::Pipeline;
 use super::held;
 use super::job::Job;
+use super::replicas::{self, Numbered};
 use super::stop::Stop;
 use crate::db::{self, DbError};
-use crate::docker::{ContainerId, ContainerSpec, EngineError, NetworkError, NetworkSpec};
+use crate::docker::{ContainerId, ContainerSpec, NetworkError, NetworkSpec};
 use crate::model::build_plan::{BuildPlan, Output};
-use crate::model::deployment::{Deployment, RunState, Target};
-use crate::model::diagnosis::{Cause, start};
+use crate::model::deployment::{Deployment, Replica, RunState, Target};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::hostname;
 use crate::model::ids::ProjectId;
@@ -28,14 +30,14 @@ const NETWORK_PREFIX: u8 = 26;
 /// How many subnets are tried before giving up.
 const SUBNET_TRIES: u32 = 32;
 
-/// A container that was started, and the port its application was told.
+/// Containers that were started, and the port their application was told.
 pub(super) struct Started {
-    pub container: ContainerId,
+    pub containers: Vec<Numbered>,
     pub port: u16,
 }
 
 impl Job {
-    /// Makes and starts the container. An image that was not built here has no plan. `None` when it is not started: it
+    /// Makes and starts the containers. An image that was not built here has no plan. `None` when it is not started: it
     /// may not run beside what serves, and takes nothing from it.
     pub(super) async fn start(
         &mut self,
@@ -71,24 +73,19 @@ impl Job {
             self.environment.clone(),
             port,
         );
-        let creating = self.pipeline.create_new(spec);
-        let id = self.unless_canceled(creating).await?;
-        self.deployment.container_id = Some(id.0.clone());
-        self.failpoint("container.created").await?;
-        let (deployment, container) = (self.deployment.id.clone(), id.0.clone());
-        self.pipeline
-            .db
-            .write(move |c| {
-                db::transitions::record_run(c, &deployment, RunState::None, Some(&container), None)
-            })
-            .await?;
+        let count = self.plan_replicas().await?;
+        let mut containers = Vec::new();
+        for number in 1..=count {
+            let creating = self.pipeline.create_new(replicas::spec_of(&spec, number));
+            let container = self.unless_canceled(creating).await?;
+            self.made(number, &container).await?;
+            containers.push((number, container));
+        }
         let wanted = self.gets_the_traffic().await?;
         if self.deployment.alone && !wanted {
-            let (deployment, container) = (self.deployment.id.clone(), id.0.clone());
-            let rest = move |c: &db::Connection| {
-                let stopped = RunState::Stopped;
-                db::transitions::record_run(c, &deployment, stopped, Some(&container), None)
-            };
+            let id = self.deployment.id.clone();
+            let rest =
+                move |c: &db::Connection| db::transitions::record_run(c, &id, RunState::Stopped);
             self.pipeline.db.write(rest).await?;
             self.say("It does not run beside what serves: it is started when it is promoted.");
             return Ok(None);
@@ -96,19 +93,53 @@ impl Job {
         if wanted {
             self.hold().await?;
         }
-        self.say(format!("Starting the container, PORT={port}"));
-        let starting = self.pipeline.start_one(id.clone());
-        self.unless_canceled(starting).await?;
-        self.pipeline.claim_address(&self.deployment.id, &id).await;
+        self.say(match count {
+            1 => format!("Starting the container, PORT={port}"),
+            _ => format!("Starting {count} containers, PORT={port}"),
+        });
+        let starting = containers.iter().map(|(number, container)| self.run(*number, container));
+        self.unless_canceled(try_join_all(starting)).await?;
+        Ok(Some(Started { containers, port }))
+    }
+
+    /// Writes down how many containers there will be, before any is made.
+    async fn plan_replicas(&mut self) -> Result<u32, Stop> {
+        let runtime = &self.project.runtime;
+        let count = runtime.replicas();
+        if count < runtime.instances {
+            self.warn("Only one instance is started: it may not run beside another one.");
+        }
+        // Of a way that was cut off when there were to be more.
+        for more in self.deployment.replicas.iter().filter(|one| one.number > count) {
+            let left = ContainerId(replicas::name_of(&self.deployment.id, more.number));
+            let removed = self.pipeline.engine.remove(&left).await;
+            removed.map_err(|error| Stop::engine(PHASE, &error))?;
+        }
+        let id = self.deployment.id.clone();
+        self.pipeline.db.write(move |c| db::replicas::plan(c, &id, count)).await?;
+        let planned = |number| Replica { number, container: None, address: None, serves: false };
+        self.deployment.replicas = (1..=count).map(planned).collect();
+        Ok(count)
+    }
+
+    async fn made(&mut self, number: u32, container: &ContainerId) -> Result<(), Stop> {
+        for replica in self.deployment.replicas.iter_mut().filter(|one| one.number == number) {
+            replica.container = Some(container.0.clone());
+        }
+        self.failpoint("container.created").await?;
+        let (id, container) = (self.deployment.id.clone(), container.0.clone());
+        let made = move |c: &db::Connection| db::replicas::made(c, &id, number, &container);
+        Ok(self.pipeline.db.write(made).await?)
+    }
+
+    /// Starts one of the containers.
+    async fn run(&self, number: u32, container: &ContainerId) -> Result<(), Stop> {
+        self.pipeline.start_one(container).await?;
+        self.pipeline.claim_address(container).await;
         self.failpoint("container.started").await?;
-        self.pipeline.capture(
-            &self.deployment.id,
-            &id,
-            true,
-            Some(self.log.clone()),
-            Some(self.redactor.clone()),
-        );
-        Ok(Some(Started { container: id, port }))
+        let (log, redactor) = (Some(self.log.clone()), Some(self.redactor.clone()));
+        self.pipeline.capture(&self.deployment.id, number, container, true, log, redactor);
+        Ok(())
     }
 }
 
@@ -163,52 +194,7 @@ impl Job {
     }
 }
 
-/// Removes a container whose maker is not waited for any more.
-struct Abandoned {
-    pipeline: Pipeline,
-    name: String,
-    armed: bool,
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        if self.armed {
-            let (pipeline, id) = (self.pipeline.clone(), ContainerId(self.name.clone()));
-            self.pipeline.tasks.spawn(async move {
-                if let Err(error) = pipeline.engine.remove(&id).await {
-                    tracing::warn!(container = id.0, %error, "a container could not be removed");
-                }
-            });
-        }
-    }
-}
-
 impl Pipeline {
-    /// Makes a container. When nobody waits for it any more, the engine ends what it is doing and it is removed.
-    async fn create_new(&self, spec: ContainerSpec) -> Result<ContainerId, Stop> {
-        let (pipeline, name) = (self.clone(), spec.name.clone());
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.tasks.spawn(async move {
-            let mut abandoned = Abandoned { pipeline: pipeline.clone(), name, armed: false };
-            let made = pipeline.engine.create(spec).await;
-            abandoned.armed = sender.send(made).is_err();
-        });
-        let made = receiver.await.map_err(|_| Stop::Interrupted)?;
-        made.map_err(|error| refused(error, false))
-    }
-
-    /// Starts a container.
-    async fn start_one(&self, id: ContainerId) -> Result<(), Stop> {
-        self.engine.start(&id).await.map_err(|error| refused(error, true))
-    }
-
-    /// Makes and starts a container.
-    pub(super) async fn start_new(&self, spec: ContainerSpec) -> Result<ContainerId, Stop> {
-        let id = self.create_new(spec).await?;
-        self.start_one(id.clone()).await?;
-        Ok(id)
-    }
-
     /// What a deployment's container is made of.
     pub(super) fn container_spec(
         &self,
@@ -232,7 +218,8 @@ impl Pipeline {
         ]);
         ContainerSpec {
             owner: self.owner(&project.id, Some(&deployment.id)),
-            name: format!("orbitra-{}", deployment.id),
+            name: replicas::name_of(&deployment.id, 1),
+            replica: Some(1),
             image: image.to_owned(),
             entrypoint: None,
             network,
@@ -280,26 +267,6 @@ impl Pipeline {
             "No free network is left. Set ORBITRA_NETWORK_POOL to a larger private network.",
         )))
     }
-}
-
-/// What a container that the engine does not make or start means. Only of a start is every refusal the application's.
-fn refused(error: EngineError, starting: bool) -> Stop {
-    let text = match &error {
-        EngineError::Refused(text) | EngineError::NotFound(text) => text,
-        _ => return Stop::engine(PHASE, &error),
-    };
-    let diagnosis = start::refused(text);
-    let code = match &diagnosis {
-        Some(diagnosis) if diagnosis.cause == Cause::DiskFull => FailureCode::DiskFull,
-        Some(_) => FailureCode::StartFailed,
-        None if starting && matches!(error, EngineError::Refused(_)) => FailureCode::StartFailed,
-        None => return Stop::engine(PHASE, &error),
-    };
-    let message = match &diagnosis {
-        Some(_) => "The application could not be started.".to_owned(),
-        None => text.clone(),
-    };
-    Stop::Failed(Failure::new(code, PHASE, message).maybe_explained(diagnosis))
 }
 
 /// The command that replaces the image's: the user's own words, run by the shell of the user's own container.

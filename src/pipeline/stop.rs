@@ -18,6 +18,17 @@ pub enum Stop {
 }
 
 impl Stop {
+    /// The same, said of one of several containers.
+    pub fn of_replica(self, number: u32, count: usize) -> Self {
+        match self {
+            Self::Failed(mut failure) if count > 1 => {
+                failure.message = format!("Replica {number} of {count}: {}", failure.message);
+                Self::Failed(failure)
+            }
+            other => other,
+        }
+    }
+
     /// A failure of the engine in this phase.
     pub fn engine(phase: &str, error: &EngineError) -> Self {
         Self::Failed(Failure::new(FailureCode::EngineError, phase, error.to_string()))

@@ -102,10 +102,7 @@ impl Job {
                     let failed = previous.as_ref().is_some_and(|previous| pipeline.fails(previous));
                     watch::begin(c, &current, id, previous.as_ref(), failed, now)?;
                 } else if rests {
-                    let container =
-                        db::deployments::find_any(c, id)?.and_then(|row| row.container_id);
-                    let stopped = RunState::Stopped;
-                    db::transitions::record_run(c, id, stopped, container.as_deref(), None)?;
+                    db::transitions::record_run(c, id, RunState::Stopped)?;
                 }
                 let status = if live { "live" } else { "staged" };
                 let mut data = event::deployment(&deployment, status, &url);

@@ -3,8 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+
 use super::Pipeline;
 use super::probe;
+use super::replicas::Numbered;
 use super::start::port_of;
 use super::stop::Stop;
 use crate::db;
@@ -94,10 +99,8 @@ impl Pipeline {
                 let message = format!("It could not be woken: {}", failure.message);
                 self.tell(&deployment, LogLevel::Error, message).await;
                 // What was begun does not stay half awake, where nobody would look after it.
-                if let Some(container) =
-                    deployment.container_id.clone().filter(|_| !deployment.is_live)
-                {
-                    self.come_to_rest(id, &ContainerId(container)).await;
+                if !deployment.is_live {
+                    self.come_to_rest(id).await;
                 }
             }
             Err(_) => {}
@@ -115,84 +118,113 @@ impl Pipeline {
         if paused && self.go_on(deployment).await? {
             return Ok(());
         }
-        let container = self.container_of(deployment, project).await?;
         if paused {
-            // The engine has lost it. Should the start fail, nothing may take it for something that can go on.
-            let (id, name) = (deployment.id.clone(), container.0.clone());
-            let (stopped, name) = (RunState::Stopped, Some(name));
-            let record = move |c: &db::Connection| {
-                db::transitions::record_run(c, &id, stopped, name.as_deref(), None)
-            };
-            self.db.write(record).await?;
+            // The engine has lost them. Should the start fail, nothing may take them for something that can go on.
+            let id = deployment.id.clone();
+            let stopped =
+                move |c: &db::Connection| db::transitions::record_run(c, &id, RunState::Stopped);
+            self.db.write(stopped).await?;
         }
-        let starting = self.engine.start(&container).await;
-        starting.map_err(|error| Stop::engine("starting", &error))?;
-        self.claim_address(&deployment.id, &container).await;
-        failpoint::pass("wake.started").await;
-        self.capture(&deployment.id, &container, false, None, None);
+        let mut failed = None;
+        let mut started = Vec::new();
+        let numbers = self.containers_of(deployment, project).await?;
+        let starts = numbers.iter().map(|one| self.start_again(deployment, one));
+        for (one, start) in numbers.iter().zip(join_all(starts).await) {
+            match start {
+                Ok(()) => started.push(one),
+                Err(stop) => failed = failed.or(Some(stop)),
+            }
+        }
         self.note_woken(&deployment.id);
         self.note_used(&deployment.id, self.clock.now());
-        let address = self.listening_address(deployment, &container).await?;
+        // The first that answers is enough for those who wait; the others follow.
+        let mut listening: FuturesUnordered<_> = started
+            .iter()
+            .map(|(number, container)| async move {
+                let address = self.listening_address(deployment, container).await?;
+                Ok::<_, Stop>((*number, container.clone(), address.to_string()))
+            })
+            .collect();
+        let (number, container, address) = loop {
+            match (listening.next().await, failed.take()) {
+                (Some(Ok(first)), _) => break first,
+                (Some(Err(stop)), before) => failed = before.or(Some(stop)),
+                (None, Some(stop)) => return Err(stop),
+                (None, None) => return Err(Stop::Canceled),
+            }
+        };
+        drop(listening);
         // A container that was made again from its image is new to the engine.
         let supervised = self.engine.supervise(&container).await;
         supervised.map_err(|error| Stop::engine("starting", &error))?;
-        let (id, text) = (deployment.id.clone(), address.to_string());
-        self.db
-            .write(move |c| {
-                let (container, address) = (Some(container.0.as_str()), Some(text.as_str()));
-                db::transitions::record_run(c, &id, RunState::Running, container, address)
-            })
-            .await?;
+        let id = deployment.id.clone();
+        let running = move |c: &db::Connection| {
+            db::transitions::record_run(c, &id, RunState::Running)?;
+            db::replicas::serve(c, &id, number, &container.0, &address)
+        };
+        self.db.write(running).await?;
+        if numbers.len() > 1 {
+            self.mend(&deployment.id);
+        }
         Ok(())
     }
 
-    /// Lets a paused container go on where it was. `false` when it cannot: the engine has lost it, or it was started again
-    /// and may be anywhere.
+    /// Starts one of a deployment's containers. Whoever calls holds its lock.
+    pub(super) async fn start_again(
+        &self,
+        deployment: &Deployment,
+        (number, container): &Numbered,
+    ) -> Result<(), Stop> {
+        let starting = self.engine.start(container).await;
+        starting.map_err(|error| Stop::engine("starting", &error))?;
+        self.claim_address(container).await;
+        failpoint::pass("wake.started").await;
+        self.capture(&deployment.id, *number, container, false, None, None);
+        Ok(())
+    }
+
+    /// Lets paused containers go on where they were. `false` when none can: the engine has lost them, or they were
+    /// started again behind our back.
     async fn go_on(&self, deployment: &Deployment) -> Result<bool, Stop> {
-        let container = deployment.container_id.clone().map(ContainerId);
-        let address = deployment.address.as_ref().and_then(|text| text.parse().ok());
-        let (Some(container), Some(address)) = (container, address) else { return Ok(false) };
-        let went_on = self.engine.unpause(&container).await;
-        let went_on = went_on.map_err(|error| Stop::engine("starting", &error))?;
-        if !went_on || !probe::accepts(address, ACCEPTS).await {
-            return Ok(false);
+        let tries = deployment.replicas.iter().map(|replica| async move {
+            let container = replica.container.clone().map(ContainerId).filter(|_| replica.serves);
+            let address = replica.address.as_ref().and_then(|text| text.parse().ok());
+            let (Some(container), Some(address)) = (container, address) else { return Ok(None) };
+            let went_on = self.engine.unpause(&container).await;
+            let went_on = went_on.map_err(|error| Stop::engine("starting", &error))?;
+            let answers = went_on && probe::accepts(address, ACCEPTS).await;
+            Ok::<_, Stop>(answers.then_some((replica.number, container)))
+        });
+        let (mut awake, mut failed) = (Vec::new(), None);
+        for tried in join_all(tries).await {
+            match tried {
+                Ok(found) => awake.extend(found),
+                Err(stop) => failed = failed.or(Some(stop)),
+            }
+        }
+        if awake.is_empty() {
+            return failed.map_or(Ok(false), Err);
         }
         self.note_woken(&deployment.id);
         self.note_used(&deployment.id, self.clock.now());
-        let id = deployment.id.clone();
-        let name = container.0.clone();
-        self.db
-            .write(move |c| {
-                db::transitions::record_run(c, &id, RunState::Running, Some(&name), None)
-            })
-            .await?;
-        self.capture(&deployment.id, &container, false, None, None);
-        Ok(true)
-    }
-
-    /// The container that is there, or a new one from the recorded image.
-    pub(super) async fn container_of(
-        &self,
-        deployment: &Deployment,
-        project: &Project,
-    ) -> Result<ContainerId, Stop> {
-        let engine_error = |error| Stop::engine("starting", &error);
-        if let Some(id) = deployment.container_id.clone().map(ContainerId)
-            && self.engine.inspect(&id).await.map_err(engine_error)?.is_some()
-        {
-            return Ok(id);
-        }
-        let failed = |message: &str| {
-            Stop::Failed(Failure::new(FailureCode::ImageNotFound, "starting", message))
+        let is_awake = |number| awake.iter().any(|(one, _)| *one == number);
+        let numbers = deployment.replicas.iter().map(|replica| replica.number);
+        let lost: Vec<u32> = numbers.filter(|number| !is_awake(*number)).collect();
+        let (id, missing) = (deployment.id.clone(), !lost.is_empty());
+        let running = move |c: &db::Connection| {
+            for number in lost {
+                db::replicas::out(c, &id, number)?;
+            }
+            db::transitions::record_run(c, &id, RunState::Running)
         };
-        let gone = || failed("The image of this deployment is gone. Deploy it again.");
-        let image = deployment.image.clone().ok_or_else(gone)?;
-        let info = self.engine.image(&image).await.map_err(engine_error)?.ok_or_else(gone)?;
-        let environment = self.open_environment(deployment).await?;
-        let network = self.network_of(project).await?;
-        let port = self.told_port(project, deployment, &environment, &info.exposed_ports);
-        let spec = self.container_spec(project, deployment, &image, network, environment, port);
-        self.engine.create(spec).await.map_err(engine_error)
+        self.db.write(running).await?;
+        for (number, container) in &awake {
+            self.capture(&deployment.id, *number, container, false, None, None);
+        }
+        if missing {
+            self.mend(&deployment.id);
+        }
+        Ok(true)
     }
 
     /// Port an application is told: the one it was found on or, when it was never checked, the one a new one gets.
@@ -210,8 +242,11 @@ impl Pipeline {
 
     /// Port the application was found on when it was checked.
     pub(super) fn known_port(&self, deployment: &Deployment) -> Option<u16> {
-        let address: SocketAddr = deployment.address.as_ref()?.parse().ok()?;
-        Some(address.port())
+        let addresses = deployment.replicas.iter().filter_map(|one| one.address.as_ref());
+        addresses
+            .filter_map(|text| text.parse().ok())
+            .map(|address: SocketAddr| address.port())
+            .next()
     }
 
     /// Waits until the application accepts connections where it did before.

@@ -38,8 +38,8 @@ pub(super) struct Observed {
     deployment: DeploymentId,
     /// Of its upstream, by its number.
     samples: VecDeque<(Instant, u64, Counts)>,
-    /// The container, its process, and how often the engine had started it, at the last look.
-    process: Option<(ContainerId, Option<u32>, u32)>,
+    /// The process of each container, and how often the engine had started it, at the last look.
+    processes: HashMap<String, (Option<u32>, u32)>,
     /// How often it was another process since the first look.
     again: u32,
     /// Looks in a row that found none.
@@ -49,17 +49,15 @@ pub(super) struct Observed {
 
 impl Observed {
     fn of(deployment: DeploymentId) -> Self {
-        let samples = VecDeque::new();
-        Self { deployment, samples, process: None, again: 0, gone: 0, exit_code: None }
+        let (samples, processes) = (VecDeque::new(), HashMap::new());
+        Self { deployment, samples, processes, again: 0, gone: 0, exit_code: None }
     }
 
     /// Notes what runs: whoever started it again, an end is an end.
-    fn process(&mut self, container: &ContainerId, pid: Option<u32>, restarts: u32) {
-        if let Some((known, before, count)) =
-            self.process.replace((container.clone(), pid, restarts))
-            // Another container took its place without an end.
-            && known == *container
-        {
+    fn process(&mut self, container: &str, pid: Option<u32>, restarts: u32) {
+        // Another container that took the place of one is no end.
+        let known = self.processes.insert(container.to_owned(), (pid, restarts));
+        if let Some((before, count)) = known {
             let by_the_engine = restarts.saturating_sub(count);
             self.again += by_the_engine.max(u32::from(pid != before));
         }
@@ -163,7 +161,7 @@ impl Pipeline {
         };
         // Its container is stopped on purpose, and started again as another process.
         if held || deployment.project_paused {
-            seen.process = None;
+            seen.processes.clear();
             return Ok(());
         }
         let crash = self.crashes(&deployment, seen).await;
@@ -175,15 +173,18 @@ impl Pipeline {
 
     /// Whether its process ends again and again, or is gone.
     async fn crashes(&self, deployment: &Deployment, seen: &mut Observed) -> Option<Finding> {
-        let container = deployment.container_id.clone().map(ContainerId)?;
-        // An engine that does not answer says nothing about the application.
-        let state = self.engine.inspect(&container).await.ok()?;
-        let runs = state.as_ref().is_some_and(|state| state.running);
-        if let Some(state) = state.as_ref().filter(|state| state.running) {
-            seen.process(&container, state.pid, state.restarts);
-        }
-        if let Some(code) = state.and_then(|state| state.exit_code).filter(|_| !runs) {
-            seen.exit_code = Some(code);
+        deployment.containers().next()?;
+        let mut runs = false;
+        for container in deployment.containers() {
+            // An engine that does not answer says nothing about the application.
+            let state = self.engine.inspect(&ContainerId(container.to_owned())).await.ok()?;
+            let Some(state) = state else { continue };
+            if state.running {
+                runs = true;
+                seen.process(container, state.pid, state.restarts);
+            } else {
+                seen.exit_code = state.exit_code.or(seen.exit_code);
+            }
         }
         // One that is called stopped sleeps, or is being started again: then its new process counts.
         let gone = !runs && deployment.run_state == RunState::Running;
@@ -206,7 +207,7 @@ impl Pipeline {
     /// Whether half of its answers are failures, where those of the one before were not.
     fn answers_badly(&self, watch: &Watch, seen: &mut Observed) -> Option<Finding> {
         let upstream = self.publisher.upstream(&watch.deployment)?;
-        let lately = seen.lately(upstream.id(), upstream.tally().counts(), Instant::now());
+        let lately = seen.lately(upstream.counts_as(), upstream.tally().counts(), Instant::now());
         if watch.previous_failed || !lately.fails() {
             return None;
         }
@@ -269,7 +270,7 @@ mod tests {
             ("b", 20, 0, 4),
             ("b", 21, 0, 5),
         ] {
-            seen.process(&ContainerId(container.to_owned()), Some(pid), restarts);
+            seen.process(container, Some(pid), restarts);
             assert_eq!(seen.again, again);
         }
     }

@@ -180,7 +180,7 @@ impl UpstreamBody {
     fn hand_back(&mut self) {
         if let Some(connection) = self.connection.take() {
             let now = self.core.ticker.now();
-            self.core.pool.put(self.guard.upstream(), connection, now);
+            self.core.pool.put(&self.guard, connection, now);
         }
     }
 }

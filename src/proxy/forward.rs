@@ -25,8 +25,9 @@ const MAX_HEAD: usize = 64 * 1024;
 pub enum Failure {
     /// No connection could be opened; the request is untouched.
     Connect(Box<Request<RequestBody>>),
-    /// The connection ended, or the answer is not HTTP.
-    Broken,
+    /// The connection ended, or the answer is not HTTP. A request that may be repeated, and of whose answer nothing
+    /// came, is there for another try.
+    Broken(Option<Box<Request<RequestBody>>>),
     /// The upstream took too long.
     TooSlow,
     /// The upstream was cut at the drain limit.
@@ -50,7 +51,7 @@ pub async fn send(
     mut request: Request<RequestBody>,
 ) -> Result<(Response<Incoming>, Connection), Failure> {
     let repeatable = is_repeatable(&request);
-    while let Some(mut connection) = core.pool.take(guard.upstream(), core.ticker.now()) {
+    while let Some(mut connection) = core.pool.take(guard.replica(), core.ticker.now()) {
         if !repeatable {
             // Lets the runtime look at its sockets: a close that has arrived is seen before
             // anything is sent, and not after.
@@ -65,7 +66,7 @@ pub async fn send(
             Err(Lost::Unsent(unsent)) => request = *unsent,
             Err(Lost::Broken { was_answer: false }) => {
                 let Some(spare) = spare else {
-                    return Err(Failure::Broken);
+                    return Err(Failure::Broken(None));
                 };
                 request = spare;
                 // The others were kept as long and may be closed as well.
@@ -78,8 +79,10 @@ pub async fn send(
         Ok(connection) => connection,
         Err(_) => return Err(Failure::Connect(Box::new(request))),
     };
+    let spare = repeatable.then(|| copy(&request));
     match exchange(core, client, guard, &mut connection, request).await {
         Ok(response) => Ok((response, connection)),
+        Err(Lost::Broken { was_answer: false }) => Err(Failure::Broken(spare.map(Box::new))),
         Err(lost) => Err(lost.into()),
     }
 }
@@ -101,7 +104,7 @@ fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
     copy
 }
 
-/// A new connection to the guard's upstream, on the thread it is used on.
+/// A new connection to the guard's replica, on the thread it is used on.
 async fn connect(core: &Core, guard: &Guard) -> std::io::Result<Connection> {
     let socket = open(core, guard).await?;
     let (connection, driver) = http1::Builder::new()
@@ -117,7 +120,7 @@ async fn connect(core: &Core, guard: &Guard) -> std::io::Result<Connection> {
     Ok(connection)
 }
 
-/// A new connection to the guard's upstream that can become a tunnel.
+/// A new connection to the guard's replica that can become a tunnel.
 pub async fn connect_for_upgrade(core: &Core, guard: &Guard) -> std::io::Result<Connection> {
     let socket = open(core, guard).await?;
     let (connection, driver) = http1::Builder::new()
@@ -133,10 +136,20 @@ pub async fn connect_for_upgrade(core: &Core, guard: &Guard) -> std::io::Result<
 }
 
 async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
-    let opening = TcpStream::connect(guard.upstream().address());
-    let socket = tokio::time::timeout(core.options.connect, opening).await??;
+    let replica = guard.replica();
+    let opening = TcpStream::connect(replica.address());
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(core.options.connect, opening) => opened??,
+        () = replica.gone() => return Err(gone()),
+    };
+    // Its address may be another container's by now, which must not get this request.
+    let socket = if replica.is_gone() { return Err(gone()) } else { opened };
     socket.set_nodelay(true)?;
     Ok(socket)
+}
+
+fn gone() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::HostUnreachable, "the container is gone")
 }
 
 /// Why an exchange on one connection failed.
@@ -156,7 +169,7 @@ impl From<Lost> for Failure {
     fn from(lost: Lost) -> Self {
         match lost {
             Lost::Unsent(request) => Self::Connect(request),
-            Lost::Broken { .. } => Self::Broken,
+            Lost::Broken { .. } => Self::Broken(None),
             Lost::TooSlow => Self::TooSlow,
             Lost::Cut => Self::Cut,
         }

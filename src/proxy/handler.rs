@@ -16,7 +16,7 @@ use super::headers::X_ROBOTS_TAG;
 use super::reference::Reference;
 use super::request_body::RequestBody;
 use super::resolve::{self, Answerer, Miss, Target};
-use super::{headers, kept, static_site, upgrade, wake};
+use super::{another, headers, kept, static_site, upgrade, wake};
 use crate::routing::upstream::Guard;
 
 /// Answers a request whose method and framing were found to be acceptable; `found` is what the
@@ -112,18 +112,23 @@ pub async fn from_upstream(
     }
     headers::to_upstream(&mut parts.headers, client, reference, &core.via)?;
     let mut request = forward::request(parts, body);
+    // Who could not be reached. Empty, and without memory of its own, for nearly every request.
+    let (mut tried, mut repeated) = (Vec::new(), false);
     let (response, connection) = loop {
         match forward::send(core, client, &guard, request).await {
             Ok(answered) => break answered,
             Err(Failure::Connect(untouched)) => {
-                // An upstream that went away may have been replaced in the meantime.
-                let Some(next) = successor(core, &guard, &untouched) else {
-                    return Err(failed(&guard, Problem::NoAnswer));
-                };
-                guard = next;
+                guard = another::for_untouched(core, guard, &untouched, &mut tried).await?;
                 request = *untouched;
             }
-            Err(Failure::Broken) => return Err(failed(&guard, Problem::NoAnswer)),
+            // Once: what takes one replica down must not take them all down.
+            Err(Failure::Broken(Some(spare))) if !repeated => {
+                repeated = true;
+                let next = another::replica(&guard, &mut tried);
+                guard = next.ok_or_else(|| failed(&guard, Problem::NoAnswer))?;
+                request = *spare;
+            }
+            Err(Failure::Broken(_)) => return Err(failed(&guard, Problem::NoAnswer)),
             Err(Failure::TooSlow) => return Err(failed(&guard, Problem::TooSlow)),
             Err(Failure::Cut) => return Err(Problem::Unavailable),
         }
@@ -144,13 +149,4 @@ pub async fn from_upstream(
 fn failed(guard: &Guard, problem: Problem) -> Problem {
     guard.upstream().tally().failure();
     problem
-}
-
-/// What answers for the request's host now, if that is another upstream than before.
-fn successor<B>(core: &Core, before: &Guard, request: &Request<B>) -> Option<Guard> {
-    let host = super::host::of(request).ok()?;
-    match resolve::resolve(&core.routes, &host).ok()?.answerer {
-        Answerer::Upstream(guard) if guard.upstream().id() > before.upstream().id() => Some(guard),
-        _ => None,
-    }
 }

@@ -2,10 +2,11 @@
 //!
 //! Everything here belongs to one thread (`Core`) and is never locked. A request passes through
 //! `handler`, which calls one file a phase: `host`, `resolve` (and `wake`, for what sleeps), `headers`,
-//! then `forward`, `upgrade` or `static_site`, and `kept` for what the newest deployment does not have;
+//! then `forward` (and `another`, when a replica does not answer), `upgrade` or `static_site`, and `kept` for what the newest deployment does not have;
 //! `body` carries the answer out.
 
 mod access_log;
+mod another;
 mod body;
 mod client;
 mod core;

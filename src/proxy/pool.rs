@@ -8,7 +8,8 @@ use hyper::client::conn::http1::SendRequest;
 
 use super::request_body::RequestBody;
 use super::ticker::Ticks;
-use crate::routing::upstream::Upstream;
+use crate::routing::replica::Replica;
+use crate::routing::upstream::{Guard, Upstream};
 
 /// The sending half of an upstream connection.
 pub type Connection = SendRequest<RequestBody>;
@@ -17,7 +18,7 @@ pub type Connection = SendRequest<RequestBody>;
 #[derive(Debug)]
 pub struct Pool {
     shelves: RefCell<HashMap<u64, Shelf>>,
-    /// Unused connections kept for one upstream.
+    /// Unused connections kept for one replica.
     per_upstream: usize,
     /// How long a connection is kept.
     lifetime: Ticks,
@@ -26,6 +27,7 @@ pub struct Pool {
 #[derive(Debug)]
 struct Shelf {
     upstream: Arc<Upstream>,
+    replica: Arc<Replica>,
     /// Oldest first; the youngest is taken, for it is the least likely to have been closed.
     unused: Vec<Unused>,
 }
@@ -43,9 +45,9 @@ impl Pool {
     }
 
     /// The most recently used connection that is not known to be closed.
-    pub fn take(&self, upstream: &Upstream, now: u32) -> Option<Connection> {
+    pub fn take(&self, replica: &Replica, now: u32) -> Option<Connection> {
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves.get_mut(&upstream.id())?;
+        let shelf = shelves.get_mut(&replica.id())?;
         while let Some(unused) = shelf.unused.pop() {
             if !unused.connection.is_closed() && unused.until > now {
                 return Some(unused.connection);
@@ -55,24 +57,27 @@ impl Pool {
     }
 
     /// Keeps a connection whose answer was read to its end.
-    pub fn put(&self, upstream: &Arc<Upstream>, connection: Connection, now: u32) {
-        if connection.is_closed() || upstream.is_retired() {
+    pub fn put(&self, guard: &Guard, connection: Connection, now: u32) {
+        let (upstream, replica) = (guard.upstream(), guard.replica());
+        if connection.is_closed() || upstream.is_retired() || replica.is_gone() {
             return;
         }
         let mut shelves = self.shelves.borrow_mut();
-        let shelf = shelves
-            .entry(upstream.id())
-            .or_insert_with(|| Shelf { upstream: Arc::clone(upstream), unused: Vec::new() });
+        let shelf = shelves.entry(replica.id()).or_insert_with(|| Shelf {
+            upstream: Arc::clone(upstream),
+            replica: Arc::clone(replica),
+            unused: Vec::new(),
+        });
         if shelf.unused.len() < self.per_upstream {
             shelf.unused.push(Unused { connection, until: self.lifetime.after(now) });
         }
     }
 
-    /// Closes what is too old, already closed, or leads to a retired upstream. Says whether
-    /// anything is left.
+    /// Closes what is too old, already closed, or leads to a retired upstream or to a container that is gone. Says
+    /// whether anything is left.
     pub fn sweep(&self, now: u32) -> bool {
         self.shelves.borrow_mut().retain(|_, shelf| {
-            if shelf.upstream.is_retired() {
+            if shelf.upstream.is_retired() || shelf.replica.is_gone() {
                 return false;
             }
             shelf.unused.retain(|unused| unused.until > now && !unused.connection.is_closed());

@@ -14,10 +14,10 @@ use super::client::Client;
 use super::core::Core;
 use super::error_page::Problem;
 use super::forward::{self, Lost};
-use super::headers;
 use super::reference::Reference;
 use super::request_body::RequestBody;
 use super::tunnel::Tunnel;
+use super::{another, headers};
 use crate::routing::upstream::Guard;
 
 /// Whether a request asks for a WebSocket as it must: GET, HTTP/1.1, without content.
@@ -46,7 +46,7 @@ pub fn is_wanted<B>(request: &Request<B>) -> bool {
 pub async fn answer(
     core: &Rc<Core>,
     client: &Rc<Client>,
-    guard: Guard,
+    mut guard: Guard,
     request: Request<Incoming>,
     reference: Reference,
 ) -> Result<Response<Body>, Problem> {
@@ -54,8 +54,13 @@ pub async fn answer(
     headers::to_upstream(&mut parts.headers, client, reference, &core.via)?;
     headers::mark_upgrade(&mut parts.headers);
     let request = forward::request(parts, RequestBody::empty());
-    let mut connection =
-        forward::connect_for_upgrade(core, &guard).await.map_err(|_| Problem::NoAnswer)?;
+    let mut tried = Vec::new();
+    let mut connection = loop {
+        if let Ok(connection) = forward::connect_for_upgrade(core, &guard).await {
+            break connection;
+        }
+        guard = another::for_untouched(core, guard, &request, &mut tried).await?;
+    };
     let exchanged = forward::exchange(core, client, &guard, &mut connection, request).await;
     let mut response = exchanged.map_err(|lost| match lost {
         Lost::TooSlow => Problem::TooSlow,

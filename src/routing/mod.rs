@@ -2,6 +2,7 @@
 
 pub mod hold;
 pub mod publisher;
+pub mod replica;
 pub mod requests;
 pub mod sleeper;
 pub mod table;

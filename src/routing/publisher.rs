@@ -3,16 +3,17 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::hold::Hold;
+use super::replica::Place;
 use super::requests::Application;
 use super::sleeper::Sleeper;
 use super::table::{Asleep, Entry, Kept, Notice, Route, RouteTable, Routes, StaticSite};
 use super::upstream::Upstream;
+use crate::db::replicas::Serving;
 use crate::db::routes::{DeploymentRoute, ProjectRoute, Replaced};
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::deployment::RunState;
@@ -88,6 +89,14 @@ impl Publisher {
         self.upstreams.lock().unwrap_or_else(PoisonError::into_inner).get(deployment).cloned()
     }
 
+    /// Something has happened to this container: where there are others, they are asked first until it is known what.
+    pub fn suspect(&self, container: &str) {
+        let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let replicas = upstreams.values().flat_map(|upstream| upstream.replicas());
+        let own = replicas.filter(|replica| replica.place().container == container);
+        own.for_each(|replica| replica.fails());
+    }
+
     /// The deployment as those see it who wait for it; `None` when it does not sleep.
     pub fn sleeper(&self, deployment: &DeploymentId) -> Option<Arc<Sleeper>> {
         self.sleepers.lock().unwrap_or_else(PoisonError::into_inner).get(deployment).cloned()
@@ -119,7 +128,7 @@ impl Publisher {
         }
         let crawled = rows.projects.iter().filter(|project| project.crawlers);
         let crawled: HashSet<_> = crawled.map(|project| &project.id).collect();
-        let mut found = Found::default();
+        let mut found = Found { places: places(&rows.serving), ..Found::default() };
         for deployment in &rows.deployments {
             let for_all = deployment.is_live || crawled.contains(&deployment.project);
             let route = self.route_of(deployment, for_all, &mut found);
@@ -166,12 +175,14 @@ impl Publisher {
         for_all: bool,
         found: &mut Found<'_>,
     ) -> Route {
-        let route = match address_of(deployment) {
-            Some(address) => {
-                let known = self.upstream(&deployment.id);
-                let upstream = known
-                    .filter(|known| known.address() == address && !known.is_retired())
-                    .unwrap_or_else(|| Upstream::new(deployment.id.to_string(), address));
+        let runs = deployment.state == State::Ready && deployment.run_state == RunState::Running;
+        let route = match found.places.get(&deployment.id).filter(|_| runs) {
+            Some(places) => {
+                let known = self.upstream(&deployment.id).filter(|known| !known.is_retired());
+                let upstream = match known {
+                    Some(known) => known.moved(places),
+                    None => Upstream::of(deployment.id.to_string(), places),
+                };
                 found.upstreams.insert(deployment.id.clone(), upstream.clone());
                 Route::Upstream(upstream)
             }
@@ -223,6 +234,7 @@ impl Publisher {
 struct Rows {
     projects: Vec<ProjectRoute>,
     deployments: Vec<DeploymentRoute>,
+    serving: Vec<Serving>,
     gone: Vec<String>,
     branches: Vec<(String, DeploymentId)>,
     replaced: Vec<Replaced>,
@@ -233,6 +245,7 @@ impl Rows {
         Ok(Self {
             projects: db::routes::projects(connection)?,
             deployments: db::routes::deployments(connection)?,
+            serving: db::replicas::serving(connection)?,
             gone: db::removals::gone_hosts(connection)?,
             branches: db::branch_hosts::all(connection)?,
             replaced: db::routes::replaced(connection, keep_assets)?,
@@ -243,6 +256,7 @@ impl Rows {
 /// What a table holds of deployments.
 #[derive(Default)]
 struct Found<'a> {
+    places: HashMap<&'a DeploymentId, Vec<Place>>,
     by_id: HashMap<&'a DeploymentId, (Route, Arc<Application>)>,
     upstreams: HashMap<DeploymentId, Arc<Upstream>>,
     sleepers: HashMap<DeploymentId, Arc<Sleeper>>,
@@ -282,8 +296,13 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Where a ready deployment's container listens.
-fn address_of(deployment: &DeploymentRoute) -> Option<SocketAddr> {
-    let serves = deployment.state == State::Ready && deployment.run_state == RunState::Running;
-    serves.then(|| deployment.address.as_ref()?.parse().ok()).flatten()
+/// Where the containers of each deployment listen.
+fn places(serving: &[Serving]) -> HashMap<&DeploymentId, Vec<Place>> {
+    let mut all: HashMap<_, Vec<Place>> = HashMap::new();
+    for one in serving {
+        let Ok(address) = one.address.parse() else { continue };
+        let place = Place { container: one.container.clone(), address };
+        all.entry(&one.deployment).or_default().push(place);
+    }
+    all
 }

@@ -134,6 +134,7 @@ impl Fixture {
 
     fn container_spec(&self, image: String, network: String) -> ContainerSpec {
         ContainerSpec {
+            replica: Some(1),
             owner: self.owner.clone(),
             name: self.name.clone(),
             image,

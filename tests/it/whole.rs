@@ -19,6 +19,7 @@ mod rates;
 mod receipt;
 mod release;
 mod release_command;
+mod replicas;
 mod repository_settings;
 mod restart;
 mod retention;
@@ -119,6 +120,11 @@ impl Whole {
     /// A deployment as it is stored.
     async fn stored(&self, id: &str) -> Deployment {
         self.app().deployment(self.actor(), id).await.unwrap().0
+    }
+
+    /// The first container of a deployment, as it is stored.
+    async fn container(&self, id: &str) -> Option<String> {
+        self.stored(id).await.containers().next().map(str::to_owned)
     }
 
     /// Waits until nothing is on its way to the traffic, and answers the deployment.

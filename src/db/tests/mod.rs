@@ -7,6 +7,7 @@ mod counts;
 mod deployments;
 mod pins;
 mod projects;
+mod replicas;
 
 use super::{Db, projects as project_table, users};
 use crate::model::deployment::{CreatedBy, Deployment, RunState, Target, Trigger};
@@ -96,8 +97,7 @@ fn deployment(number: u8, project: u8) -> Deployment {
         image_reference: None,
         image_pin: None,
         image: None,
-        container_id: None,
-        address: None,
+        replicas: Vec::new(),
         run_state: RunState::None,
         alone: false,
         failure: None,

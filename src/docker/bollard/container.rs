@@ -17,7 +17,9 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{Bollard, CALL, START, checked, errors, found, within};
-use crate::docker::{ContainerId, ContainerSpec, ContainerState, EngineError, OutputChunk, Owner};
+use crate::docker::{
+    ContainerId, ContainerSpec, ContainerState, EngineError, OutputChunk, Owner, labels,
+};
 
 /// What the entry points of official images need before they give up root. All else is dropped.
 const CAPABILITIES: [&str; 7] = [
@@ -75,6 +77,10 @@ pub async fn create(engine: &Bollard, spec: ContainerSpec) -> Result<ContainerId
 
 /// The whole description of a container: the one place that decides what an application may do.
 fn profile(spec: ContainerSpec) -> ContainerCreateBody {
+    let mut labels = spec.owner.labels();
+    if let Some(number) = spec.replica {
+        labels.insert(labels::REPLICA.to_owned(), number.to_string());
+    }
     let memory = i64::try_from(spec.memory_bytes).unwrap_or(i64::MAX);
     let text = |value: &str| Some(value.to_owned());
     let host = HostConfig {
@@ -120,7 +126,7 @@ fn profile(spec: ContainerSpec) -> ContainerCreateBody {
         env: Some(
             spec.environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
         ),
-        labels: Some(spec.owner.labels()),
+        labels: Some(labels),
         // Probes come from outside; a check inside the image would only cost processes.
         healthcheck: Some(HealthConfig {
             test: Some(vec!["NONE".to_owned()]),

@@ -180,6 +180,8 @@ struct RuntimeSettings {
     /// `null` lets Orbitra find it.
     #[schema(minimum = 1, maximum = 65_535)]
     port: Option<u16>,
+    /// Containers that a deployment runs in, side by side; requests go to the one that has the fewest. A change counts
+    /// from the next deployment on. 1 with the release strategy `single`.
     #[schema(minimum = 1, maximum = 20, required = false)]
     instances: u32,
     /// Thousandths of a core.

@@ -113,6 +113,8 @@ pub struct RuntimeView {
     /// `null` lets Orbitra find it.
     #[schema(example = 3000)]
     port: Option<u16>,
+    /// Containers that a deployment runs in, side by side; requests go to the one that has the fewest. A change counts
+    /// from the next deployment on. 1 with the release strategy `single`.
     #[schema(example = 1)]
     instances: u32,
     /// Thousandths of a core.

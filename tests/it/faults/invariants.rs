@@ -17,7 +17,8 @@ struct Row {
     project: String,
     state: String,
     run: String,
-    container: Option<String>,
+    /// Its containers, and whether each is thought to be there.
+    containers: Vec<(String, bool)>,
     live: bool,
     paused: bool,
     /// Whether it ever had the traffic.
@@ -101,7 +102,9 @@ impl Place {
         let database = self.orbitra.database();
         let mut statement = database
             .prepare(
-                "SELECT d.id, d.project_id, d.state, d.run_state, d.container_id,
+                "SELECT d.id, d.project_id, d.state, d.run_state,
+                    (SELECT json_group_array(json_array(r.container_id, json(iif(r.serves, 'true', 'false'))))
+                        FROM replicas r WHERE r.deployment_id = d.id AND r.container_id IS NOT NULL),
                     p.live_deployment_id IS d.id, p.paused_at IS NOT NULL, d.hostname, d.live_at IS NOT NULL
                  FROM deployments d JOIN projects p ON p.id = d.project_id",
             )
@@ -112,7 +115,7 @@ impl Place {
                 project: row.get(1)?,
                 state: row.get(2)?,
                 run: row.get(3)?,
-                container: row.get(4)?,
+                containers: serde_json::from_str(&row.get::<_, String>(4)?).unwrap(),
                 live: row.get(5)?,
                 paused: row.get(6)?,
                 hostname: row.get(7)?,
@@ -129,21 +132,29 @@ impl Place {
         let running: BTreeMap<_, _> =
             owned.containers.iter().map(|one| (one.id.0.as_str(), one.running)).collect();
         for row in rows.iter().filter(|row| row.kept()) {
-            let runs = row.container.as_deref().and_then(|id| running.get(id).copied());
-            match (row.run.as_str(), runs) {
-                ("running" | "paused", Some(true))
-                | ("stopped", None | Some(false))
-                | ("files", _) => {}
-                (stored, found) => {
-                    problems.push(format!("{} is stored as {stored}, it runs: {found:?}", row.id));
-                }
+            let runs: Vec<_> = row
+                .containers
+                .iter()
+                .map(|(id, serves)| (*serves, running.get(id.as_str()).copied().unwrap_or(false)))
+                .collect();
+            let agree = match row.run.as_str() {
+                // One that is missing is on its way back.
+                "running" => !runs.is_empty() && runs.iter().all(|one| *one == (true, true)),
+                "paused" => runs.contains(&(true, true)) && runs.iter().all(|(a, b)| a == b),
+                "stopped" => runs.iter().all(|(_, runs)| !runs),
+                stored => stored == "files",
+            };
+            if !agree {
+                let stored = &row.run;
+                problems
+                    .push(format!("{} is stored as {stored}, (serves, runs): {runs:?}", row.id));
             }
         }
         for container in &owned.containers {
             let owner = container.owner.as_ref().and_then(|owner| owner.deployment.as_ref());
             let row = row_of(owner.map(|id| id.as_str()));
             let its_own = row.is_some_and(|row| {
-                row.kept() && row.container.as_deref() == Some(container.id.0.as_str())
+                row.kept() && row.containers.iter().any(|(id, _)| *id == container.id.0)
             });
             if !its_own {
                 problems.push(format!("the container {} is nobody's", container.id.0));

@@ -10,6 +10,7 @@ mod memory;
 mod process;
 mod queue;
 mod random_kills;
+mod replicas;
 mod requests;
 mod schedules;
 mod storage;

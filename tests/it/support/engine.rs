@@ -498,6 +498,7 @@ impl ContainerEngine for Engine {
         let image = spec.image.trim_start_matches("sha256:");
         let built = things.images.get(image).map(|(_, behaviour)| behaviour);
         let behaviour = built.or(things.pulled.get(image)).ok_or_else(missing)?.clone();
+        let behaviour = behaviour.of_replica(spec.replica.unwrap_or(0));
         let name = spec.name.clone();
         things.containers.entry(name.clone()).or_insert(Container {
             spec,

@@ -34,7 +34,7 @@ async fn roll_back(whole: &Whole, project: &str) {
 
 /// As somebody would behind our back: the next one is made of the image as it is now.
 async fn remove_container(whole: &Whole, id: &str) {
-    let container = ContainerId(whole.stored(id).await.container_id.unwrap());
+    let container = ContainerId(whole.container(id).await.unwrap());
     whole.engine.remove(&container).await.unwrap();
 }
 
@@ -189,9 +189,9 @@ async fn rollback_promote_and_restart_never_run_two() {
     assert_eq!(whole.site("shop").await, "one");
     let app = whole.app();
     app.restart_project(whole.actor(), &project, &Terms::none()).await.unwrap();
-    let before = whole.stored(&one).await.container_id;
+    let before = whole.container(&one).await;
     let after = whole.released(&one).await;
-    assert_ne!(after.container_id, before);
+    assert_ne!(after.containers().next().map(str::to_owned), before);
     app.promote_deployment(whole.actor(), &two, &Terms::none()).await.unwrap();
     assert_eq!(whole.released(&two).await.status(), Status::Live);
     let seen = load.stop().await;

@@ -100,7 +100,7 @@ async fn a_rollback_to_what_does_not_start_leaves_everything_as_it_was() {
 async fn a_rollback_whose_image_is_gone_says_so_and_then_is_refused() {
     let whole = Whole::start().await;
     let (project, _, one, _) = two(&whole, json!({"body": "one"})).await;
-    let container = whole.stored(&one).await.container_id.unwrap();
+    let container = whole.container(&one).await.unwrap();
     whole.engine.remove(&orbitra::docker::ContainerId(container)).await.unwrap();
     whole.engine.remove_image(&whole.stored(&one).await.image.unwrap()).await.unwrap();
     rollback(&whole, &project, Some(&one)).await.unwrap();

@@ -25,11 +25,11 @@ async fn a_restart_loses_no_request_and_leaves_one_container() {
     let id = text(&whole.api.deploy_live(&project, &repository).await, "id");
     let load = Load::start(whole.api.port, "shop.localhost", 400);
     for round in 1..=2 {
-        let before = whole.stored(&id).await.container_id;
+        let before = whole.container(&id).await;
         restart(&whole, &project).await;
         let after = whole.released(&id).await;
         assert_eq!((after.status(), restarts(&whole)), (Status::Live, round));
-        assert_ne!(after.container_id, before);
+        assert_ne!(after.containers().next().map(str::to_owned), before);
         until("one is left", async || (whole.engine.count().0 == 1).then_some(())).await;
     }
     let seen = load.stop().await;
@@ -63,11 +63,14 @@ async fn a_restart_that_fails_leaves_the_old_container_serving() {
     let repository = whole.repository(&json!({"body": "here"}));
     let project = whole.project("shop").await;
     let id = text(&whole.api.deploy_live(&project, &repository).await, "id");
-    let before = whole.stored(&id).await.container_id;
+    let before = whole.container(&id).await;
     whole.engine.set_image_exit(&id, Some(1));
     restart(&whole, &project).await;
     let after = whole.released(&id).await;
-    assert_eq!((after.status(), after.container_id), (Status::Live, before));
+    assert_eq!(
+        (after.status(), after.containers().next().map(str::to_owned)),
+        (Status::Live, before)
+    );
     assert!(after.failure.is_some());
     assert_eq!((whole.site("shop").await.as_str(), restarts(&whole)), ("here", 0));
     assert_eq!(whole.engine.count().0, 1);

@@ -205,10 +205,10 @@ async fn a_live_one_that_is_paused_can_be_restarted() {
     let id = text(&whole.api.deploy_live(&project, &repository).await, "id");
     whole.set_runtime(&project, "$.sleep", &json!({"live": true, "crawlers": false}));
     paused(&whole, &id).await;
-    let before = whole.stored(&id).await.container_id;
+    let before = whole.container(&id).await;
     whole.app().restart_project(whole.actor(), &project, &Terms::none()).await.unwrap();
     let after = whole.released(&id).await;
-    assert_ne!(after.container_id, before);
+    assert_ne!(after.containers().next().map(str::to_owned), before);
     assert_eq!(whole.site("shop").await, "shop");
     until("one is left", async || (whole.engine.count().0 == 1).then_some(())).await;
 }

@@ -40,6 +40,7 @@ pub fn container_spec(name: String, body: &Value) -> ContainerSpec {
     ContainerSpec {
         owner: owner(&body["Labels"]),
         name,
+        replica: body["Labels"]["orbitra.replica"].as_str().map(|text| text.parse().unwrap()),
         image: text(&body["Image"]),
         network: text(&host["NetworkMode"]),
         environment: variables.into_iter().filter_map(split).collect(),

@@ -25,8 +25,10 @@ use tokio::sync::watch;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Behaviour {
-    /// What it answers.
+    /// What it answers; `{replica}` is the container's number.
     pub body: String,
+    /// The container with this number ends at once.
+    pub broken_replica: u32,
     pub status: u16,
     /// The one path that it answers so, when it is set; others are not found.
     pub only: String,
@@ -78,6 +80,7 @@ impl Default for Behaviour {
     fn default() -> Self {
         Self {
             body: "hello".to_owned(),
+            broken_replica: 0,
             status: 200,
             only: String::new(),
             build_exit: None,
@@ -102,6 +105,18 @@ impl Default for Behaviour {
             image_bytes: 1000,
             cache_bytes: 10,
         }
+    }
+}
+
+impl Behaviour {
+    /// How the container with this number behaves.
+    pub fn of_replica(mut self, number: u32) -> Self {
+        self.body = self.body.replace("{replica}", &number.to_string());
+        if number > 0 && self.broken_replica == number {
+            self.exit = Some(70);
+            self.says = format!("number {number} has no seat");
+        }
+        self
     }
 }
 

@@ -50,3 +50,36 @@ impl Engine {
         });
     }
 }
+
+impl Engine {
+    /// Names of a deployment's containers, and whether each runs.
+    pub fn containers_of(&self, deployment: &str) -> Vec<(String, bool)> {
+        let things = self.0.things.lock().unwrap();
+        let name = format!("orbitra-{deployment}");
+        let own = things.containers.iter().filter(|(known, _)| known.starts_with(&name));
+        let mut all: Vec<_> = own.map(|(name, one)| (name.clone(), one.runs())).collect();
+        all.sort();
+        all
+    }
+
+    /// How many of a deployment's containers run; paused ones do not.
+    pub fn running_of(&self, deployment: &str) -> usize {
+        self.containers_of(deployment).iter().filter(|(_, runs)| *runs).count()
+    }
+
+    /// Ends the process of the container of this name as a crash would.
+    pub fn crash_container(&self, name: &str) {
+        let mut things = self.0.things.lock().unwrap();
+        let container = things.containers.get_mut(name).unwrap();
+        container.process.take().unwrap().cancel();
+        container.exit_code = Some(137);
+        drop(things);
+        self.tell("die", name);
+    }
+
+    /// From now on the process of the container of this name ends at its start with this exit code, or does not.
+    pub fn set_exit_of(&self, name: &str, code: Option<i64>) {
+        let mut things = self.0.things.lock().unwrap();
+        things.containers.get_mut(name).unwrap().behaviour.exit = code;
+    }
+}
