@@ -59,6 +59,25 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedVariable {
     }
 }
 
+/// The token in the address of a hook. Anything at all, as [`Named`].
+pub struct NamedToken(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedToken {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let [token] = parts_of(parts, state, [&["token"]]).await?;
+        Ok(Self(token))
+    }
+}
+
+/// A path for the log: of the address of a hook the token is left out.
+pub fn without_token(path: &str) -> &str {
+    let token = path.find("/orbh_").or_else(|| path.find("/hooks/git/").map(|at| at + 10));
+    let token = token.or_else(|| path.find("/hooks/deploy/").map(|at| at + 13));
+    token.map_or(path, |at| &path[..=at])
+}
+
 /// Two deployments. Anything at all, as [`Named`].
 pub struct NamedPair {
     pub id: String,

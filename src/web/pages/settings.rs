@@ -75,7 +75,7 @@ pub async fn save(
                 "Somebody else changed this in the meantime. Nothing of yours was saved; your values are below. Save again to put them in the place of theirs.",
             );
             for field in known.fields.iter().filter(|field| !field.is_secret()) {
-                if field.value != fields.trimmed(field.name) {
+                if field.value != settings_form::sent(field.name, &fields) {
                     errors.add(field.name, format!("Now stored: `{}`", field.value));
                 }
             }

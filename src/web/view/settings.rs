@@ -67,6 +67,8 @@ pub struct Setting {
 pub enum Kind {
     /// Of at most this many characters; shown when it is empty.
     Text(u32, &'static str),
+    /// Lines of at most this many characters together; shown when it is empty.
+    Lines(u32, &'static str),
     /// From the first to the second.
     Number(u32, u32),
     /// A secret of at most this many characters. It is never shown again.
@@ -89,6 +91,11 @@ impl Setting {
         matches!(self.kind, Kind::Secret(_))
     }
 
+    /// Whether it has several lines.
+    fn is_long(&self) -> bool {
+        matches!(self.kind, Kind::Lines(..))
+    }
+
     /// The smallest and the largest number.
     fn range(&self) -> Option<(u32, u32)> {
         match self.kind {
@@ -100,7 +107,7 @@ impl Setting {
     /// The most characters, and what stands in an empty field.
     fn text(&self) -> (u32, &'static str) {
         match self.kind {
-            Kind::Text(most, placeholder) => (most, placeholder),
+            Kind::Text(most, placeholder) | Kind::Lines(most, placeholder) => (most, placeholder),
             Kind::Secret(most) => (most, ""),
             _ => (10, ""),
         }
@@ -142,6 +149,12 @@ impl SettingsPage {
                             Kind::Text(2048, ""),
                         ),
                         setting("token", "Access token", "", Kind::Secret(1024)),
+                        setting(
+                            "watch_paths",
+                            "Watch",
+                            "apps/web/**\n!**/*.md",
+                            Kind::Lines(10_050, "all"),
+                        ),
                     ],
                     was: "00".repeat(16),
                     errors: Errors::none(),
