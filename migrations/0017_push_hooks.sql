@@ -30,6 +30,9 @@ CREATE TABLE push_deliveries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX push_deliveries_by_age ON push_deliveries (hook_id, received_at);
 
+-- When a deployment last woke up or fell asleep. Of too many previews those go for which that was longest ago.
+ALTER TABLE deployments ADD COLUMN used_at INTEGER;
+
 -- Names of branches that had an address and have none any more: whoever asks is told so.
 CREATE TABLE gone_branches (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -216,7 +216,9 @@ pub fn record_run(
         leave_address(connection, id, address)?;
     }
     exactly_one(connection.execute(
-        "UPDATE deployments SET run_state = ?2, container_id = ?3, address = coalesce(?4, address), revision = revision + 1 WHERE id = ?1",
+        "UPDATE deployments SET run_state = ?2, container_id = ?3, address = coalesce(?4, address), revision = revision + 1,
+            used_at = CASE WHEN ?2 IN ('running', 'paused') THEN CAST(unixepoch('subsec') * 1000 AS INTEGER) ELSE used_at END
+         WHERE id = ?1",
         params![id.as_str(), run_state.as_str(), container, address],
     )?)
 }

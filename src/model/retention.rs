@@ -93,6 +93,8 @@ pub struct Kept {
     /// When it was ready, or last lost its traffic.
     pub served_at: Timestamp,
     pub ready_at: Timestamp,
+    /// When it last woke up or fell asleep; as long ago as can be when it never did.
+    pub used_at: Timestamp,
     /// The image it runs from, when it is not made of files.
     pub image: Option<String>,
     pub layers: Vec<Layer>,

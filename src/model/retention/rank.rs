@@ -115,14 +115,14 @@ fn branch_of(kept: &Kept) -> Branch<'_> {
     (&kept.project, kept.branch.as_deref().unwrap_or_default())
 }
 
-/// Branches with previews beyond what a project may have of them. What somebody uses now was used last; else it is what
-/// was made last.
+/// Branches with previews beyond what a project may have of them: those that nobody uses and that were made, or last fell
+/// asleep, before all others.
 fn unused_branches(deployments: &[Kept], now: Timestamp) -> HashSet<Branch<'_>> {
     let mut used: HashMap<&ProjectId, HashMap<&str, (Timestamp, i64)>> = HashMap::new();
     let previews = deployments.iter().filter(|kept| kept.target == Target::Preview && !kept.live);
     for kept in previews {
         let (project, branch) = branch_of(kept);
-        let at = if kept.running { now } else { kept.served_at };
+        let at = if kept.running { now } else { kept.served_at.max(kept.used_at) };
         let last = used.entry(project).or_default().entry(branch).or_default();
         *last = (*last).max((at, kept.seq));
     }

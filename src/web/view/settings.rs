@@ -3,13 +3,14 @@
 use askama::Template;
 
 use super::form::Errors;
+use super::push_hooks::PushHooks;
 use super::sample;
 use super::shell::Shell;
 use super::time::Moment;
 
 /// The page.
 #[derive(Template)]
-#[template(path = "settings.html")]
+#[template(path = "settings.html", blocks = ["hooks"])]
 pub struct SettingsPage {
     pub shell: Shell,
     pub project: String,
@@ -17,6 +18,7 @@ pub struct SettingsPage {
     pub sections: Vec<Section>,
     /// Of a project that is read over SSH.
     pub key: Option<KeyCard>,
+    pub hooks: PushHooks,
     /// Of the form to delete the project, which is then open.
     pub errors: Errors,
 }
@@ -195,23 +197,29 @@ impl SettingsPage {
             scan: Some("ssh-keyscan -p 2222 git.example.org".to_owned()),
             ..key.clone()
         };
-        let page = |sections, key, errors| Self {
+        let page = |sections, key, hooks, errors| Self {
             shell: sample::shell(),
             project: "web".to_owned(),
             project_id: "prj_7k2m9qhx4t8w1z3c".to_owned(),
             sections,
             key,
+            hooks,
             errors,
         };
+        let wrong = Errors::one("hook_branch", "A branch name cannot start with `-`.");
         let taken = Errors::one("name", "The name `web` is taken.");
         vec![
-            ("full", page(sections(Errors::none()), None, Errors::none())),
-            ("key", page(sections(Errors::none()), Some(key), Errors::none())),
+            ("full", page(sections(Errors::none()), None, PushHooks::default(), Errors::none())),
+            (
+                "key",
+                page(sections(Errors::none()), Some(key), PushHooks::sample(Errors::none()), Errors::none()),
+            ),
             (
                 "error",
                 page(
                     sections(taken),
                     Some(elsewhere),
+                    PushHooks::sample(wrong),
                     Errors::one("confirm", "The name is `web`."),
                 ),
             ),
