@@ -55,7 +55,11 @@ impl Sent {
 
     /// The signature by the rules of a forge.
     pub fn signature(&self, provider: Provider) -> Option<Signature<'_>> {
-        let prefixed = |name| self.first(&[name])?.strip_prefix("sha256=").map(Signature::Hmac);
+        // One that is there decides: nothing else is tried when it is of another kind.
+        let prefixed = |name| {
+            let value = self.first(&[name])?;
+            Some(Signature::Hmac(value.strip_prefix("sha256=").unwrap_or_default()))
+        };
         let bare = || self.first(&["x-gitea-signature"]).map(Signature::Hmac);
         let secret = || self.first(&["x-gitlab-token"]).map(Signature::Secret);
         let newest = "x-hub-signature-256";

@@ -18,8 +18,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use self::pages::{
     Pages, build_log_stream, build_log_text, compare, deployment, home, keys, live, login, logs,
-    new_project, paste, plain, project, push_hooks, release, settings, setup, source, system, variable,
-    variables, welcome,
+    new_project, paste, plain, project, push_hooks, release, settings, setup, source, system,
+    variable, variables, welcome,
 };
 use crate::app::App;
 

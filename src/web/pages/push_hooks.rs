@@ -63,7 +63,11 @@ fn row(shown: &ShownHook, project: &Project) -> HookRow {
     HookRow {
         id: hook.id.to_string(),
         name: hook.name(),
-        deploys: if previews { format!("{production}, all others as previews") } else { production },
+        deploys: if previews {
+            format!("{production}, all others as previews")
+        } else {
+            production
+        },
         url: shown.url.clone(),
         heard: hook.last_received_at.map(moment),
         steps: steps(hook),

@@ -73,8 +73,8 @@ impl PushHooks {
             "In the repository: Settings, Webhooks, Add webhook.",
             "Content type `application/json`, the address and the secret from here, just the push event.",
         ];
-        let url =
-            "https://example.com/api/v1/hooks/git/orbh_0123456789ABCDEFGHIJabcdefghij000000".to_owned();
+        let url = "https://example.com/api/v1/hooks/git/orbh_0123456789ABCDEFGHIJabcdefghij000000"
+            .to_owned();
         let waiting = HookRow {
             id: "ghk_7k2m9qhx4t8w1z3c".to_owned(),
             name: "GitHub push hook".to_owned(),
@@ -88,12 +88,8 @@ impl PushHooks {
             heard: Some(sample::NOW.plus(-sample::DAY)),
             ..waiting.clone()
         };
-        let created = CreatedHook {
-            name: waiting.name.clone(),
-            url,
-            secret: Some("00".repeat(32)),
-            steps,
-        };
+        let created =
+            CreatedHook { name: waiting.name.clone(), url, secret: Some("00".repeat(32)), steps };
         Self { rows: vec![waiting, heard], errors, created: Some(created), ..Self::default() }
     }
 }

@@ -212,7 +212,12 @@ impl SettingsPage {
             ("full", page(sections(Errors::none()), None, PushHooks::default(), Errors::none())),
             (
                 "key",
-                page(sections(Errors::none()), Some(key), PushHooks::sample(Errors::none()), Errors::none()),
+                page(
+                    sections(Errors::none()),
+                    Some(key),
+                    PushHooks::sample(Errors::none()),
+                    Errors::none(),
+                ),
             ),
             (
                 "error",

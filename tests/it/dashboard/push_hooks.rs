@@ -40,7 +40,9 @@ async fn a_hook_is_made_shown_once_heard_rotated_and_deleted() {
     assert!(url.contains("/api/v1/hooks/git/orbh_"), "{url}");
     assert!(page.text("#new-hook").contains("Settings, Webhooks, Add webhook."));
     assert_eq!(page.text(&format!("#heard-{id}")), "Waiting for the first delivery");
-    assert!(page.text(&format!("#hook-{id}")).contains("main to production, all others as previews"));
+    assert!(
+        page.text(&format!("#hook-{id}")).contains("main to production, all others as previews")
+    );
     // Once, and the address always.
     let again = ada.get(&path).await;
     assert!(!again.body.contains(&secret) && again.body.contains(&url));
@@ -97,9 +99,16 @@ async fn watched_paths_are_lines() {
     let action = format!("{PAGE}/source");
     let save = async |ada: &mut Browser, lines: &str| {
         let page = ada.get(PAGE).await;
-        let (token, was) = (page.token(&action), page.attribute("#source input[name=was]", "value"));
+        let (token, was) =
+            (page.token(&action), page.attribute("#source input[name=was]", "value"));
         let url = "https://github.com/acme/web.git";
-        let fields = [("csrf", token.as_str()), ("was", &was), ("git_url", url), ("root_dir", "/"), ("watch_paths", lines)];
+        let fields = [
+            ("csrf", token.as_str()),
+            ("was", &was),
+            ("git_url", url),
+            ("root_dir", "/"),
+            ("watch_paths", lines),
+        ];
         ada.post(&action, &fields).await
     };
     let saved = save(&mut ada, "apps/web/**\r\n\r\n  !**/*.md \r\n").await;

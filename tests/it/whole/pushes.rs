@@ -144,7 +144,10 @@ async fn a_branch_has_a_preview_until_it_is_deleted() {
     let own = host_of(&text(&preview, "url"));
     for host in ["shop-git-feature.localhost", own.as_str()] {
         let answer = whole.visit(host).await;
-        assert_eq!((answer.body.as_str(), answer.headers["x-robots-tag"].to_str().unwrap()), ("a preview", "noindex"));
+        assert_eq!(
+            (answer.body.as_str(), answer.headers["x-robots-tag"].to_str().unwrap()),
+            ("a preview", "noindex")
+        );
     }
     assert_eq!(whole.site("shop").await, "first");
     // One more is under way when the branch goes.
