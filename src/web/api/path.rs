@@ -122,3 +122,21 @@ async fn parts_of<S: Send + Sync, const N: usize>(
     }
     Ok(names.map(|names| find(names).map(|(_, value)| value.to_owned()).unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::without_token;
+
+    #[test]
+    fn no_token_is_in_a_path_for_the_log() {
+        for (path, logged) in [
+            ("/api/v1/hooks/git/orbh_0123", "/api/v1/hooks/git/"),
+            ("/hooks/deploy/orbh_0123/x", "/hooks/deploy/"),
+            ("/v1/hooks/git/another", "/v1/hooks/git/"),
+            ("/hooks/orbh_0123", "/hooks/"),
+            ("/projects/web/hooks", "/projects/web/hooks"),
+        ] {
+            assert_eq!(without_token(path), logged);
+        }
+    }
+}
