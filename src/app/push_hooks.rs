@@ -56,7 +56,7 @@ impl App {
     /// Makes a hook.
     ///
     /// # Errors
-    /// `Invalid`, no such project, or the project has as many as it may.
+    /// `Invalid`, no such project, or a conflict `too_many_hooks` when the project has as many as it may.
     pub async fn create_hook(
         &self,
         actor: &Actor,
@@ -104,10 +104,11 @@ impl App {
                     return Err(AppError::not_found("project", owner.id.as_str()));
                 }
                 if db::push_hooks::count(c, &owner.id)? >= MOST {
-                    let mut problems = Problems::default();
-                    let message = format!("A project may have {MOST} hooks. Delete one first.");
-                    problems.invalid("kind", "out_of_range", message);
-                    return Err(AppError::Invalid(problems));
+                    return Err(AppError::Conflict {
+                        reason: "too_many_hooks",
+                        message: format!("A project may have {MOST} hooks. Delete one first."),
+                        details: json!({ "limit": MOST }),
+                    });
                 }
                 db::push_hooks::insert(c, &stored, &hash)?;
                 let changes = audit::changes(&json!({}), &told(&stored.hook));

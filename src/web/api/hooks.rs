@@ -59,7 +59,9 @@ pub async fn list(
     operation_id = "hooks_create",
     params(("project" = String, Path, description = "The id or the name of a project.")),
     request_body = CreateHook,
-    responses((
+    responses(
+        (status = 409, description = "`too_many_hooks`: the project has as many as it may."),
+        (
         status = 201,
         description = "The hook.",
         links(
@@ -73,7 +75,8 @@ pub async fn list(
             )),
         ),
         body = NewHookView,
-    )),
+    ),
+    ),
     security(("bearerAuth" = ["projects:write"])),
 )]
 pub async fn create(

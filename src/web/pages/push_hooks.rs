@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::respond::{self, Answer, see_other};
 use super::settings;
+use super::settings_form::{section as form, setting};
 use super::show::{form_errors, moment};
 use super::{PageError, Pages, Visitor};
 use crate::app::AppError;
@@ -16,7 +17,9 @@ use crate::model::problems::Problems;
 use crate::model::project::Project;
 use crate::model::push_hook::{HookKind, MOST, Provider, PushHook};
 use crate::web::csrf::Fields;
+use crate::web::view::form::Errors;
 use crate::web::view::push_hooks::{CreatedHook, HookRow, NewHookForm, PushHooks};
+use crate::web::view::settings::{Kind, Section};
 use crate::web::view::shell::Notice;
 
 /// The API's names of what the form asks for.
@@ -26,8 +29,39 @@ const FIELDS: [(&str, &str); 4] = [
     ("branch", "hook_branch"),
     ("previews", "hook_previews"),
 ];
+const AUTO: &[(&str, &str)] = &[("true", "A push deploys"), ("false", "A push deploys nothing")];
+const PREVIEWS: &[(&str, &str)] =
+    &[("false", "What each hook says below"), ("true", "A push of any hook makes a preview")];
 /// The choice that is a kind and no forge.
 const SCRIPT: &str = "deploy";
+
+/// The form for what a push does, whoever tells of it.
+pub fn section(project: &Project) -> Section {
+    let choice = |name, label, hint: &'static str, value: bool, choices| {
+        setting(name, label, hint, value.to_string(), Kind::Choice(choices))
+    };
+    form(
+        "pushes",
+        "Pushes",
+        "Applies to the next push.",
+        vec![
+            choice(
+                "auto_deploy",
+                "The branch of production",
+                "Hooks for scripts deploy in either case.",
+                project.auto_deploy,
+                AUTO,
+            ),
+            choice(
+                "preview_deployments",
+                "Other branches",
+                "A preview has an address of its own and goes when its branch is deleted.",
+                project.preview_deployments,
+                PREVIEWS,
+            ),
+        ],
+    )
+}
 
 /// What there is. `created` is the id of a hook whose secret nobody has seen yet.
 pub async fn card(
@@ -132,13 +166,20 @@ pub async fn create(
     let (none, terms) = (Problems::default(), Terms::none());
     match pages.app.create_hook(actor, project.id.as_str(), new, none, &terms).await {
         Ok(made) => Ok(shown_once(&pages, &visitor, &project, made)),
-        Err(AppError::Invalid(problems)) => {
+        Err(error) => {
+            let (status, errors) = match error {
+                AppError::Invalid(problems) => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, form_errors(&problems, &FIELDS))
+                }
+                AppError::Conflict { message, .. } => {
+                    (StatusCode::CONFLICT, Errors::one("", message))
+                }
+                other => return Err(other.into()),
+            };
             let mut page = settings::page(&pages, &visitor, &project, visitor.bare_shell()).await?;
-            page.hooks.errors = form_errors(&problems, &FIELDS);
-            page.hooks.form = form;
-            respond::html_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
+            (page.hooks.errors, page.hooks.form) = (errors, form);
+            respond::html_with(status, &page)
         }
-        Err(other) => Err(other.into()),
     }
 }
 

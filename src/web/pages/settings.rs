@@ -65,6 +65,7 @@ pub(super) async fn page(
 async fn sections(pages: &Pages, project: &Project) -> Result<Vec<Section>, PageError> {
     let mut sections = settings_form::sections(project);
     sections.insert(1, source::section(pages, project).await?);
+    sections.insert(2, push_hooks::section(project));
     sections.extend(settings_release::sections(project));
     Ok(sections)
 }

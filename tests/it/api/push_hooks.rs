@@ -125,7 +125,7 @@ async fn what_is_no_hook_is_refused() {
         client.post("/projects/web/hooks", json!({ "kind": "git" })).await.expect(201);
     }
     let one_more = client.post("/projects/web/hooks", json!({ "kind": "git" })).await;
-    assert_eq!(one_more.invalid(), ["kind out_of_range"]);
+    assert_eq!(one_more.error("reason"), (409, "conflict".to_owned(), json!("too_many_hooks")));
     let page = client.get("/projects/web/hooks?limit=15&page=2").await.expect(200);
     assert_eq!(
         (page.at("/pagination/total"), page.at("/data").as_array().unwrap().len()),
