@@ -163,8 +163,8 @@ impl App {
                 if let Some(delivery) = &delivery {
                     if let Some(known) = db::push_hooks::deployed_for(c, &hook.id, delivery, now)? {
                         let _ = before.set(known);
-                        let message = "This delivery was deployed already.";
-                        return Err(AppError::conflict("duplicate_delivery", message));
+                        // Nothing of this is kept; whoever called hears of the first one.
+                        return Err(AppError::Internal("this delivery is known".to_owned()));
                     }
                     db::push_hooks::remember(c, &hook.id, delivery, &deployment.id, now)?;
                 }

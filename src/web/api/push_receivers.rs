@@ -43,7 +43,7 @@ struct AcceptedView {
 /// No deployment was made: the forge only asked whether somebody is there, there is nothing to deploy, or it was deployed
 /// already.
 #[derive(Serialize, ToSchema)]
-#[schema(as = PushAnswer, example = json!({ "status": "ignored", "reason": "branch_not_tracked" }))]
+#[schema(as = PushAnswer, example = json!({ "status": "pong" }))]
 #[serde(tag = "status", rename_all = "snake_case")]
 enum AnswerView {
     Pong,
