@@ -46,10 +46,8 @@ impl App {
         if let Some(branch) = &new.branch {
             check_branch_name(branch, problems);
         }
-        if let Some(sha) = &new.commit_sha
-            && !((7..=64).contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit()))
-        {
-            problems.invalid("commit_sha", "format", "7 to 64 hexadecimal digits.");
+        if let Some(sha) = &new.commit_sha {
+            check_commit(sha, problems);
         }
         if new.root_dir.as_deref().is_some_and(|path| normal_path(path).is_none()) {
             problems.invalid("root_dir", "unsafe", "A path inside the repository, without `..`.");
@@ -118,6 +116,13 @@ impl App {
             problems.invalid("upload_id", "unknown_value", message);
         }
         Ok(found)
+    }
+}
+
+/// Checks the name of a commit.
+pub(super) fn check_commit(sha: &str, problems: &mut Problems) {
+    if !((7..=64).contains(&sha.len()) && sha.bytes().all(|b| b.is_ascii_hexdigit())) {
+        problems.invalid("commit_sha", "format", "7 to 64 hexadecimal digits.");
     }
 }
 

@@ -53,6 +53,7 @@ pub fn party(actor: &Actor) -> Party {
         Via::Session => Party::new("user", &actor.user_id, &actor.user_name),
         Via::Operator => Party::new("system", "operator", "orbitra admin"),
         Via::ApiKey { id, name, .. } => Party::new("api_key", id, name),
+        Via::Hook { id, name, .. } => Party::new("hook", id, name),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::known_keys::KnownKeys;
+use super::push_rates::PushRates;
 use super::rates::Rates;
 use super::tries::Tries;
 use crate::model::ids::{KeyId, UserId};
@@ -16,6 +17,7 @@ pub struct Memory {
     pub(super) claims: Arc<Claims>,
     pub(super) refusals: Refusals,
     pub(super) rates: Rates,
+    pub(super) push_rates: PushRates,
     pub(super) keys: KnownKeys,
     pub(super) uses: Uses,
     /// Passwords tried from an address: ten a minute.
@@ -36,6 +38,7 @@ impl Default for Memory {
             claims: Arc::default(),
             refusals: Refusals::default(),
             rates: Rates::default(),
+            push_rates: PushRates::default(),
             keys: KnownKeys::default(),
             uses: Uses::default(),
             sign_ins: Tries::new(10, MINUTE),

@@ -13,6 +13,7 @@ use crate::model::problems::Problems;
 use crate::model::project::{
     Project, Strategy, normal_path, parse_expected_status, valid_health_path,
 };
+use crate::model::watch_paths;
 
 /// Settings to change (or, of a new project, to set). `None` leaves a field as it is; of a field that
 /// can be empty, `Some(None)` empties it.
@@ -26,6 +27,7 @@ pub struct ProjectPatch {
     pub branch: Option<Option<String>>,
     pub root_dir: Option<String>,
     pub auth: Option<String>,
+    pub watch_paths: Option<Vec<String>>,
     pub builder: Option<String>,
     pub dockerfile: Option<String>,
     pub install_command: Option<Option<String>>,
@@ -80,6 +82,21 @@ pub fn check_git_url(url: &str, policy: &Policy, problems: &mut Problems) {
 pub fn check_branch_name(branch: &str, problems: &mut Problems) {
     if let Err(error) = check_branch(branch) {
         problems.invalid("branch", error.code, error.message);
+    }
+}
+
+/// Checks the patterns of what is watched.
+pub fn check_watch_paths(field: &str, patterns: &[String], problems: &mut Problems) {
+    if patterns.len() > watch_paths::MOST {
+        let message = format!("At most {} patterns.", watch_paths::MOST);
+        problems.invalid(field, "out_of_range", message);
+    } else if let Some(at) = patterns.iter().position(|one| !watch_paths::is_pattern(one)) {
+        let message = format!(
+            "Pattern {} is none: 1 to {} characters, a path from the root of the repository without `..`.",
+            at + 1,
+            watch_paths::LONGEST
+        );
+        problems.invalid(field, "format", message);
     }
 }
 
@@ -256,6 +273,10 @@ fn source(patch: &ProjectPatch, project: &mut Project, policy: &Policy, problems
     if let Some(path) = &patch.root_dir {
         check_path("source.root_dir", path, problems);
         project.source.root_dir = path.clone();
+    }
+    if let Some(patterns) = &patch.watch_paths {
+        check_watch_paths("source.watch_paths", patterns, problems);
+        project.source.watch_paths.clone_from(patterns);
     }
     if patch.git_url.is_some() || patch.auth.is_some() {
         let asked = patch.auth.as_deref();

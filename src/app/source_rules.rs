@@ -1,6 +1,6 @@
 //! What a project's source may be, and what follows from it.
 
-use super::project_rules::{check_branch_name, check_git_url};
+use super::project_rules::{check_branch_name, check_git_url, check_watch_paths};
 use crate::egress::Policy;
 use crate::model::problems::Problems;
 use crate::model::project::{SourceAuth, SourceSettings, normal_path};
@@ -12,6 +12,7 @@ pub struct NewSource {
     pub branch: Option<String>,
     pub root_dir: Option<String>,
     pub auth: Option<String>,
+    pub watch_paths: Option<Vec<String>>,
     /// A token, or user and password with `:` between.
     pub token: Option<String>,
 }
@@ -76,12 +77,15 @@ pub fn check(
     if normal_path(&root_dir).is_none() {
         problems.invalid("root_dir", "unsafe", "A path inside the repository, without `..`.");
     }
+    let watch_paths = new.watch_paths.clone().unwrap_or_default();
+    check_watch_paths("watch_paths", &watch_paths, problems);
     let is_ssh = url.as_ref().is_some_and(|url| url.ssh().is_some());
     let mut after = SourceSettings {
         git_url: new.git_url.clone(),
         branch: new.branch.clone(),
         root_dir,
         auth: SourceAuth::None,
+        watch_paths,
     };
     let auth = match (new.auth.as_deref(), &new.token) {
         (Some(auth), _) => SourceAuth::parse(auth),

@@ -41,6 +41,11 @@ pub fn hmac_sha1(key: &[u8], data: &[u8]) -> [u8; 20] {
     out
 }
 
+/// Whether a tag is the HMAC-SHA-256 of the data, compared in constant time.
+pub fn is_hmac_sha256(key: &[u8], data: &[u8], tag: &[u8]) -> bool {
+    hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), data, tag).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::token::hex;
@@ -57,5 +62,13 @@ mod tests {
         assert_eq!(hex(&parts.finish()), abc);
         let hmac = hmac_sha1(b"Jefe", b"what do ya want for nothing?");
         assert_eq!(hex(&hmac), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+        // RFC 4231, case 2.
+        let data = b"what do ya want for nothing?";
+        let tag = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        let tag = super::super::token::unhex(tag).expect("hexadecimal");
+        assert!(is_hmac_sha256(b"Jefe", data, &tag));
+        assert!(!is_hmac_sha256(b"Jefe", data, &tag[..31]));
+        assert!(!is_hmac_sha256(b"Jefe", &data[1..], &tag));
+        assert!(!is_hmac_sha256(b"", data, &[]));
     }
 }

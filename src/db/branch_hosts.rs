@@ -48,13 +48,19 @@ pub fn follow(
             params![label, project.as_str(), branch, deployment.as_str()],
         );
         match added.map_err(DbError::from) {
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                connection.execute("DELETE FROM gone_branches WHERE label = ?1", [label])?;
+                return Ok(());
+            }
             Err(DbError::Unique(_)) => {}
             Err(other) => return Err(other),
         }
     }
     Ok(())
 }
+
+/// Names of gone branches that a project keeps; the oldest are forgotten.
+const KEPT: u32 = 1000;
 
 /// A deployment goes: its branch answers with the newest of the others, or not any more.
 ///
@@ -67,6 +73,18 @@ pub fn leave(connection: &Connection, deployment: &DeploymentId) -> Result<(), D
         ORDER BY d.seq DESC LIMIT 1";
     let id = [deployment.as_str()];
     connection.execute(
+        &format!(
+            "INSERT OR REPLACE INTO gone_branches (label, project_id) SELECT label, project_id FROM branch_hosts
+             WHERE deployment_id = ?1 AND NOT EXISTS ({OTHER})"
+        ),
+        id,
+    )?;
+    connection.execute(
+        "DELETE FROM gone_branches WHERE project_id = (SELECT project_id FROM deployments WHERE id = ?1) AND seq NOT IN
+            (SELECT g.seq FROM gone_branches g WHERE g.project_id = gone_branches.project_id ORDER BY g.seq DESC LIMIT ?2)",
+        params![deployment.as_str(), KEPT],
+    )?;
+    connection.execute(
         &format!("DELETE FROM branch_hosts WHERE deployment_id = ?1 AND NOT EXISTS ({OTHER})"),
         id,
     )?;
@@ -75,6 +93,17 @@ pub fn leave(connection: &Connection, deployment: &DeploymentId) -> Result<(), D
         id,
     )?;
     Ok(())
+}
+
+/// Labels of branches that have no address any more.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn gone(connection: &Connection) -> Result<Vec<String>, DbError> {
+    let sql = "SELECT g.label FROM gone_branches g JOIN projects p ON p.id = g.project_id WHERE p.deleted_at IS NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let labels = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    Ok(labels)
 }
 
 /// A deleted project has no addresses.

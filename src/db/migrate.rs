@@ -21,7 +21,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0014_switch.sql"),
     include_str!("../../migrations/0015_receipts.sql"),
     include_str!("../../migrations/0016_retention.sql"),
-    include_str!("../../migrations/0017_replicas.sql"),
+    include_str!("../../migrations/0017_push_hooks.sql"),
+    include_str!("../../migrations/0018_replicas.sql"),
 ];
 
 /// Brings the schema up to date.

@@ -26,7 +26,8 @@ pub fn rows(connection: &Connection) -> Result<Rows, DbError> {
                 OR EXISTS (SELECT 1 FROM deployments u WHERE u.source_deployment_id = d.id
                 AND u.state IN ('queued', 'cloning', 'detecting', 'building', 'starting', 'checking')),
             d.run_state = 'running', max(coalesce(d.superseded_at, 0), coalesce(d.live_at, 0), coalesce(d.finished_at, d.created_at)),
-            coalesce(d.finished_at, d.created_at), d.image, d.image_pulled
+            coalesce(d.finished_at, d.created_at), d.image, d.image_pulled,
+            coalesce(d.used_at, 0)
          FROM deployments d JOIN projects p ON p.id = d.project_id
          WHERE d.state IN ('ready', 'crashed') AND d.deleted_at IS NULL AND p.deleted_at IS NULL",
     )?;
@@ -45,6 +46,7 @@ pub fn rows(connection: &Connection) -> Result<Rows, DbError> {
                 running: row.get(9)?,
                 served_at: Timestamp(row.get(10)?),
                 ready_at: Timestamp(row.get(11)?),
+                used_at: Timestamp(row.get(14)?),
                 image: row.get(12)?,
                 layers: Vec::new(),
                 file_bytes: 0,

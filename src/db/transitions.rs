@@ -211,7 +211,9 @@ pub fn record_run(
     run_state: RunState,
 ) -> Result<(), DbError> {
     exactly_one(connection.execute(
-        "UPDATE deployments SET run_state = ?2, revision = revision + 1 WHERE id = ?1",
+        "UPDATE deployments SET run_state = ?2, revision = revision + 1,
+             used_at = CASE WHEN ?2 IN ('running', 'paused') THEN CAST(unixepoch('subsec') * 1000 AS INTEGER) ELSE used_at END
+          WHERE id = ?1",
         params![id.as_str(), run_state.as_str()],
     )?)?;
     if !matches!(run_state, RunState::Running | RunState::Paused) {

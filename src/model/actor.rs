@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::ids::{KeyId, ProjectId, RequestId, TeamId, UserId};
+use super::ids::{HookId, KeyId, ProjectId, RequestId, TeamId, UserId};
 use super::key_limits::Limits;
 use super::scope::Scopes;
 use super::timestamp::Timestamp;
@@ -26,7 +26,12 @@ pub enum Via {
         allowed_ips: Vec<String>,
         expires_at: Option<Timestamp>,
     },
+    /// A call of a hook, which deploys its project and nothing else.
+    Hook { id: HookId, name: String, project_id: ProjectId },
 }
+
+/// The one scope of a hook.
+const HOOK_SCOPE: &str = "deployments:write";
 
 /// Where a request came from; for the audit log.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +83,7 @@ impl Actor {
         match &self.via {
             Via::Session | Via::Operator => true,
             Via::ApiKey { scopes, .. } => scopes.contains(scope),
+            Via::Hook { .. } => scope == HOOK_SCOPE,
         }
     }
 
@@ -91,6 +97,12 @@ impl Actor {
                 project_ids: project_ids.clone(),
                 expires_at: *expires_at,
             }),
+            Via::Hook { project_id, .. } => Some(Limits {
+                scopes: Scopes::expand(&[HOOK_SCOPE]).unwrap_or_default(),
+                allowed_ips: Vec::new(),
+                project_ids: vec![project_id.clone()],
+                expires_at: None,
+            }),
         }
     }
 
@@ -99,6 +111,7 @@ impl Actor {
         match &self.via {
             Via::Session | Via::Operator => true,
             Via::ApiKey { project_ids, .. } => project_ids.is_empty(),
+            Via::Hook { .. } => false,
         }
     }
 
@@ -109,6 +122,7 @@ impl Actor {
             Via::ApiKey { project_ids, .. } => {
                 project_ids.is_empty() || project_ids.contains(project)
             }
+            Via::Hook { project_id, .. } => project_id == project,
         }
     }
 }

@@ -58,6 +58,7 @@ words!(
 /// Why a deployment was canceled.
 CancelReason {
     User = "user", NewerCommit = "newer_commit", ProjectDeleted = "project_deleted", Shutdown = "shutdown",
+    BranchDeleted = "branch_deleted",
 });
 words!(
 /// Whether a ready deployment has a running container. A paused one has its memory and gets no time.
@@ -76,7 +77,7 @@ pub struct Commit {
 /// Who asked for a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatedBy {
-    /// `user` or `api_key`.
+    /// `user`, `api_key` or `hook`.
     #[serde(rename = "type")]
     pub kind: String,
     pub id: String,

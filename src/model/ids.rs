@@ -85,6 +85,9 @@ id!(
     /// Credentials for a registry of images.
     RegistryId, "reg");
 id!(
+    /// An address that a forge or a script calls when there is something to deploy.
+    HookId, "ghk");
+id!(
     /// An API key.
     KeyId, "key");
 id!(

@@ -16,6 +16,9 @@ pub struct SourceSettings {
     /// What it is read with.
     #[serde(default)]
     pub auth: SourceAuth,
+    /// Which changes a push deploys, as patterns of [`watch_paths`](super::watch_paths); all of them when it is empty.
+    #[serde(default)]
+    pub watch_paths: Vec<String>,
 }
 
 /// What a repository is read with.

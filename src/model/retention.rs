@@ -18,13 +18,15 @@ use super::timestamp::Timestamp;
 
 /// What is younger than this goes only because of a count, in milliseconds: whoever made it may be about to use it.
 pub const YOUNG: u64 = 3_600_000;
+/// Branches of a project that may have previews; of more, those go that were not used for longest.
+pub const PREVIEW_BRANCHES: usize = 20;
 /// A mirror that no build has asked for in this time goes, in milliseconds. It can be fetched again.
 pub const MIRROR_AGE: u64 = 30 * 24 * 3_600_000;
 
 words!(
 /// Why something goes, in the order in which things go.
 Rule {
-    FailedBuild = "failed_build", ExpiredPreview = "expired_preview",
+    FailedBuild = "failed_build", ClosedBranch = "closed_branch", UnusedPreview = "unused_preview", ExpiredPreview = "expired_preview",
     SupersededPreview = "superseded_preview", OldProduction = "old_production",
     BuildCache = "build_cache", UnusedMirror = "unused_mirror",
 });
@@ -37,6 +39,10 @@ impl Rule {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::FailedBuild => "Left over from a deployment that did not become ready.",
+            Self::ClosedBranch => "The branch of the preview was deleted.",
+            Self::UnusedPreview => {
+                "Previews of more branches than a project may have were used later."
+            }
             Self::ExpiredPreview => "The preview is older than previews are kept.",
             Self::SupersededPreview => "Newer previews of the same branch are there.",
             Self::OldProduction => "More deployments than the project keeps are newer.",
@@ -87,6 +93,8 @@ pub struct Kept {
     /// When it was ready, or last lost its traffic.
     pub served_at: Timestamp,
     pub ready_at: Timestamp,
+    /// When it last woke up or fell asleep; as long ago as can be when it never did.
+    pub used_at: Timestamp,
     /// The image it runs from, when it is not made of files.
     pub image: Option<String>,
     pub layers: Vec<Layer>,

@@ -123,7 +123,9 @@ impl Publisher {
     fn table(&self, rows: Rows) -> RouteTable {
         let mut table = RouteTable::default();
         let own = |route, application| Entry { route, noindex: true, application, kept: None };
-        for host in rows.gone {
+        let branches =
+            rows.gone_branches.iter().map(|label| hostname::of_branch(label, &self.base_domain));
+        for host in rows.gone.into_iter().chain(branches) {
             table.hosts.insert(host.into(), own(Route::Notice(Notice::Removed), None));
         }
         let crawled = rows.projects.iter().filter(|project| project.crawlers);
@@ -236,6 +238,8 @@ struct Rows {
     deployments: Vec<DeploymentRoute>,
     serving: Vec<Serving>,
     gone: Vec<String>,
+    /// Labels of branches.
+    gone_branches: Vec<String>,
     branches: Vec<(String, DeploymentId)>,
     replaced: Vec<Replaced>,
 }
@@ -247,6 +251,7 @@ impl Rows {
             deployments: db::routes::deployments(connection)?,
             serving: db::replicas::serving(connection)?,
             gone: db::removals::gone_hosts(connection)?,
+            gone_branches: db::branch_hosts::gone(connection)?,
             branches: db::branch_hosts::all(connection)?,
             replaced: db::routes::replaced(connection, keep_assets)?,
         })

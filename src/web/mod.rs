@@ -18,8 +18,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use self::pages::{
     Pages, build_log_stream, build_log_text, compare, deployment, home, keys, live, login, logs,
-    new_project, paste, plain, project, release, settings, setup, source, system, variable,
-    variables, welcome,
+    new_project, paste, plain, project, push_hooks, release, settings, setup, source, system,
+    variable, variables, welcome,
 };
 use crate::app::App;
 
@@ -65,6 +65,9 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/dashboard/projects/{name}/settings", get(settings::show))
         .route("/dashboard/projects/{name}/settings/{section}", post(settings::save))
         .route("/dashboard/projects/{name}/settings/source/rotate", post(source::rotate))
+        .route("/dashboard/projects/{name}/settings/hooks", post(push_hooks::create))
+        .route("/dashboard/projects/{name}/settings/hooks/{id}/rotate", post(push_hooks::rotate))
+        .route("/dashboard/projects/{name}/settings/hooks/{id}/delete", post(push_hooks::delete))
         .route("/dashboard/projects/{name}/delete", post(settings::delete))
         .route("/dashboard/projects/{name}/logs", get(logs::show))
         .route("/dashboard/projects/{name}/logs.txt", get(logs::text))

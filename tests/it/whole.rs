@@ -14,6 +14,7 @@ mod held_back;
 mod interrupted;
 mod kept_assets;
 mod paused;
+mod pushes;
 mod queue;
 mod rates;
 mod receipt;

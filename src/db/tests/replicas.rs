@@ -105,7 +105,7 @@ async fn an_address_is_the_last_ones_and_who_has_none_left_has_stopped() {
 
 #[test]
 fn what_ran_in_one_container_before_runs_in_it_afterwards() {
-    let sql = include_str!("../../../migrations/0017_replicas.sql");
+    let sql = include_str!("../../../migrations/0018_replicas.sql");
     let columns = "CREATE TABLE deployments (id TEXT PRIMARY KEY, container_id TEXT, address TEXT, run_state TEXT);
         CREATE INDEX deployments_with_container ON deployments (container_id) WHERE container_id IS NOT NULL;
         INSERT INTO deployments VALUES ('runs', 'a', '10.0.0.1:3000', 'running'), ('sleeps', 'b', '10.0.0.2:80', 'stopped'),

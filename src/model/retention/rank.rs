@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Facts, Item, Kept, Kind, Layer, Limits, MIRROR_AGE, Rule, YOUNG, pin};
+use super::{
+    Facts, Item, Kept, Kind, Layer, Limits, MIRROR_AGE, PREVIEW_BRANCHES, Rule, YOUNG, pin,
+};
 use crate::model::build_cache;
 use crate::model::deployment::Target;
 use crate::model::ids::ProjectId;
@@ -42,12 +44,15 @@ pub(super) fn candidates(facts: &Facts, limits: &Limits) -> Vec<Candidate> {
             all.push((Rule::FailedBuild, leftover.created_at.0, candidate));
         }
     }
+    let unused = unused_branches(&facts.deployments, now);
     for (kept, newer) in with_newer(&facts.deployments) {
         let expired = kept.target == Target::Preview
             && limits.preview_age.is_some_and(|age| now.millis_since(kept.ready_at) > age);
-        let counted = newer >= kept.keep;
+        let beyond = kept.target == Target::Preview && unused.contains(&branch_of(kept));
+        let counted = beyond || newer >= kept.keep;
         let rule = match kept.target {
             Target::Preview if expired => Rule::ExpiredPreview,
+            Target::Preview if beyond => Rule::UnusedPreview,
             Target::Preview if newer > 0 => Rule::SupersededPreview,
             Target::Production if counted => Rule::OldProduction,
             _ => continue,
@@ -101,6 +106,32 @@ pub(super) fn candidates(facts: &Facts, limits: &Limits) -> Vec<Candidate> {
     let rank = |rule: Rule| Rule::ALL.iter().position(|one| *one == rule);
     all.sort_by_key(|(rule, at, _)| (rank(*rule), *at));
     all.into_iter().map(|(_, _, candidate)| candidate).collect()
+}
+
+/// A branch of a project.
+type Branch<'a> = (&'a ProjectId, &'a str);
+
+fn branch_of(kept: &Kept) -> Branch<'_> {
+    (&kept.project, kept.branch.as_deref().unwrap_or_default())
+}
+
+/// Branches with previews beyond what a project may have of them: those that nobody uses and that were made, or last fell
+/// asleep, before all others.
+fn unused_branches(deployments: &[Kept], now: Timestamp) -> HashSet<Branch<'_>> {
+    let mut used: HashMap<&ProjectId, HashMap<&str, (Timestamp, i64)>> = HashMap::new();
+    let previews = deployments.iter().filter(|kept| kept.target == Target::Preview && !kept.live);
+    for kept in previews {
+        let (project, branch) = branch_of(kept);
+        let at = if kept.running { now } else { kept.served_at.max(kept.used_at) };
+        let last = used.entry(project).or_default().entry(branch).or_default();
+        *last = (*last).max((at, kept.seq));
+    }
+    let beyond = used.into_iter().flat_map(|(project, branches)| {
+        let mut branches: Vec<_> = branches.into_iter().collect();
+        branches.sort_by_key(|(_, last)| std::cmp::Reverse(*last));
+        branches.into_iter().skip(PREVIEW_BRANCHES).map(move |(branch, _)| (project, branch))
+    });
+    beyond.collect()
 }
 
 /// Every deployment with how many are newer: of a preview those of its branch, of a production deployment those

@@ -31,6 +31,7 @@ fn kept(number: i64) -> Kept {
         running: false,
         served_at: Timestamp(number),
         ready_at: Timestamp(number),
+        used_at: Timestamp(0),
         image: Some(format!("image-{number}")),
         layers: vec![layer("base".to_owned(), 1000), layer(format!("own-{number}"), 100)],
         file_bytes: 0,
@@ -140,6 +141,29 @@ fn a_count_holds_for_what_is_young_as_well() {
         |number| Kept { ready_at: NOW, served_at: Timestamp(NOW.0 + number), ..kept(number) };
     let facts = of(vec![young(1), young(2), young(3)]);
     assert_eq!(gone(&facts, &LIMITS, Need::default()), [("old_production", "1".to_owned(), 100)]);
+}
+
+#[test]
+fn of_too_many_branches_those_that_were_not_used_for_longest_go() {
+    let recent = |number: i64| Kept {
+        ready_at: Timestamp(NOW.0 - 1000 + number),
+        served_at: Timestamp(NOW.0 - 1000 + number),
+        ..preview(number, &format!("branch-{number}"))
+    };
+    let mut all: Vec<_> = (1..=24).map(recent).collect();
+    all[0].running = true;
+    all[1].used_at = Timestamp(NOW.0 - 1);
+    all[2].rollback_target = true;
+    // Of two deployments of one branch both go, and the live one never counts.
+    all.push(Kept { branch: Some("branch-4".to_owned()), ..recent(25) });
+    all[24].served_at = Timestamp(0);
+    all.push(Kept { live: true, ..recent(26) });
+    let facts = of(all);
+    let unused = |number: &str| ("unused_preview", number.to_owned(), 100);
+    let expected = [unused("25"), unused("4"), unused("5"), unused("6")];
+    assert_eq!(gone(&facts, &LIMITS, Need::default()), expected);
+    let few = of((1..=20).map(recent).collect());
+    assert_eq!(gone(&few, &LIMITS, Need::default()), []);
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl JsonBody {
     /// # Errors
     /// Another media type, not JSON, or not an object.
     pub async fn fields(self) -> Result<Fields, ApiError> {
-        check_media_type(&self.headers)?;
+        check_media_type(&self.headers, JSON)?;
         let bytes = read(self.body).await?;
         Ok(Fields::new(self.asked, parse(&bytes)?))
     }
@@ -50,7 +50,7 @@ impl JsonBody {
         if bytes.is_empty() {
             return Ok(Fields::new(self.asked, Map::new()));
         }
-        check_media_type(&self.headers)?;
+        check_media_type(&self.headers, JSON)?;
         Ok(Fields::new(self.asked, parse(&bytes)?))
     }
 }
@@ -61,20 +61,50 @@ async fn read(body: axum::body::Body) -> Result<Bytes, ApiError> {
     bytes.map_err(|_| ApiError::json("The body ended early.", 1, 1))
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+/// The whole body, when it has at most `limit` bytes.
+///
+/// # Errors
+/// It has more, or the connection broke.
+pub async fn read_up_to(body: axum::body::Body, limit: usize) -> Result<Bytes, ApiError> {
+    axum::body::to_bytes(body, limit).await.map_err(|error| {
+        let source = std::error::Error::source(&error);
+        if source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
+            ApiError::too_large(limit as u64)
+        } else {
+            ApiError::json("The body ended early.", 1, 1)
+        }
+    })
+}
+
+/// What bodies are, but for a few.
+const JSON: &[&str] = &["application/json"];
+
+/// Refuses a body that is not JSON by its own account.
+///
+/// # Errors
+/// `unsupported_media_type` with what is supported.
+pub fn check_media_type(headers: &HeaderMap, supported: &[&str]) -> Result<(), ApiError> {
     let encoded = headers.get(CONTENT_ENCODING);
     if encoded.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(ApiError::media_type("Send the body without a content encoding."));
+        let message = "Send the body without a content encoding.";
+        return Err(ApiError::other_media_type(message, supported));
     }
     let Some(sent) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let kind = sent.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let kind = kind.to_ascii_lowercase();
     let json = kind == "application/json"
         || kind.strip_prefix("application/").is_some_and(|rest| rest.ends_with("+json"));
-    if json { Ok(()) } else { Err(ApiError::media_type("Send the body as application/json.")) }
+    if json {
+        return Ok(());
+    }
+    Err(ApiError::other_media_type("Send the body as application/json.", supported))
 }
 
-fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
+/// Reads an object.
+///
+/// # Errors
+/// Not JSON, not an object, or one that has a key twice.
+pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ApiError::json("The body is empty. Send a JSON object.", 1, 1));
     }

@@ -77,11 +77,6 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message, details)
     }
 
-    /// The body is not JSON by its own account.
-    pub fn media_type(message: &str) -> Self {
-        Self::other_media_type(message, &["application/json"])
-    }
-
     /// The body is none of what is taken here.
     pub fn other_media_type(message: &str, supported: &[&str]) -> Self {
         let details = json!({ "supported": supported });

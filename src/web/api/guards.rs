@@ -8,8 +8,10 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
 use super::Api;
+use super::body;
 use super::error::ApiError;
 use super::meter::Meter;
+use super::push_receivers::PUSH_LIMIT;
 use super::rate_limit;
 use super::respond::Answer;
 use crate::app::AppError;
@@ -34,15 +36,17 @@ pub async fn limit_size(request: Request, next: Next) -> Answer {
         return Ok(next.run(request).await);
     }
     let (parts, body) = request.into_parts();
-    let bytes = axum::body::to_bytes(body, BODY_LIMIT).await.map_err(|error| {
-        let source = std::error::Error::source(&error);
-        if source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
-            ApiError::too_large(BODY_LIMIT as u64)
-        } else {
-            ApiError::json("The body ended early.", 1, 1)
-        }
-    })?;
+    let bytes = body::read_up_to(body, BODY_LIMIT).await?;
     Ok(next.run(Request::from_parts(parts, Body::from(bytes))).await)
+}
+
+/// Refuses what a forge sends when its announced length is too large. The rest is counted while it is read, after it is
+/// known whose it is.
+pub async fn limit_push(request: Request, next: Next) -> Answer {
+    if request.body().size_hint().lower() > PUSH_LIMIT as u64 {
+        return Err(ApiError::too_large(PUSH_LIMIT as u64));
+    }
+    Ok(next.run(request).await)
 }
 
 /// Refuses archives whose announced length is too large. What comes without one is counted while it is read.
@@ -102,7 +106,7 @@ impl Caller {
     pub fn key_id(&self) -> Option<&KeyId> {
         match &self.0.via {
             Via::ApiKey { id, .. } => Some(id),
-            Via::Session | Via::Operator => None,
+            Via::Session | Via::Operator | Via::Hook { .. } => None,
         }
     }
 }

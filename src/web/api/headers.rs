@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use super::Api;
 use super::error::ApiError;
 use super::meter::Meter;
+use super::path::without_token;
 use super::respond::JSON;
 use super::uploads;
 use crate::crypto::random;
@@ -50,7 +51,8 @@ pub async fn finish(State(api): State<Api>, mut request: Request, next: Next) ->
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(meter.clone());
     let client_id = client_request_id(request.headers());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let method = request.method().clone();
+    let path = without_token(request.uri().path()).to_owned();
     let problem = accepts(request.headers(), "application/problem+json");
     // A panic is a defect of one request, not the end of the connection it came over.
     let mut response = AssertUnwindSafe(next.run(request))

@@ -14,6 +14,7 @@ use http::{Extensions, HeaderName, HeaderValue, Method, StatusCode};
 use super::error::ApiError;
 use crate::app::App;
 use crate::app::rates::{Requester, Standing};
+use crate::model::ids::HookId;
 use crate::model::timestamp::Timestamp;
 
 /// What one request was counted as. Clones share it.
@@ -61,6 +62,17 @@ impl Meter {
                 Err(ApiError::rate_limited(&standing, app.clock.now()))
             }
         }
+    }
+
+    /// Counts the request of a hook.
+    ///
+    /// # Errors
+    /// `rate_limit_exceeded`.
+    pub fn count_push(&self, app: &App, hook: &HookId) -> Result<(), ApiError> {
+        let counted = app.count_push(hook);
+        let (Ok(standing) | Err(standing)) = counted;
+        self.set(Reading::Seen(standing));
+        counted.map(drop).map_err(|standing| ApiError::rate_limited(&standing, app.clock.now()))
     }
 
     /// Takes down who asks without counting.

@@ -37,6 +37,9 @@ mod gc_view;
 mod guards;
 mod headers;
 mod health;
+mod hook_request;
+mod hook_view;
+mod hooks;
 mod include;
 mod log_view;
 mod logs;
@@ -50,6 +53,7 @@ mod project_request;
 mod project_tokens;
 mod project_view;
 mod projects;
+mod push_receivers;
 mod rate_limit;
 mod receipt_view;
 mod receipts;
@@ -131,6 +135,11 @@ fn resources(api: &Api) -> Routes {
         .keyed("/projects/{project}/source/deploy-key/rotate", routes!(source::rotate))
         .keyed("/projects/{project}/tokens", routes!(project_tokens::list, project_tokens::create))
         .keyed("/projects/{project}/tokens/{id}", routes!(project_tokens::revoke))
+        .keyed("/projects/{project}/hooks", routes!(hooks::list, hooks::create))
+        .keyed("/projects/{project}/hooks/{id}", routes!(hooks::delete))
+        .keyed("/projects/{project}/hooks/{id}/rotate", routes!(hooks::rotate))
+        .push_hook("/hooks/git/{token}", routes!(push_receivers::git))
+        .deploy_hook("/hooks/deploy/{token}", routes!(push_receivers::deploy))
         .remembered("/deployments", routes!(deployments::list))
         .keyed("/deployments/{id}", routes!(deployments::show, deployment_actions::delete))
         .keyed("/deployments/{id}/cancel", routes!(deployments::cancel))
@@ -157,7 +166,7 @@ fn resources(api: &Api) -> Routes {
 }
 
 /// What the API claims: its base path, the alias of it, and the bare first segments of its own routes.
-const PREFIXES: [&str; 16] = [
+const PREFIXES: [&str; 17] = [
     "/api",
     "/v1",
     "/health",
@@ -165,6 +174,7 @@ const PREFIXES: [&str; 16] = [
     "/api-keys",
     "/projects",
     "/deployments",
+    "/hooks",
     "/events",
     "/audit-log",
     "/regions",

@@ -59,6 +59,25 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedVariable {
     }
 }
 
+/// The token in the address of a hook. Anything at all, as [`Named`].
+pub struct NamedToken(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedToken {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let [token] = parts_of(parts, state, [&["token"]]).await?;
+        Ok(Self(token))
+    }
+}
+
+/// A path for the log: of the address of a hook the token is left out.
+pub fn without_token(path: &str) -> &str {
+    let token = path.find("/orbh_").or_else(|| path.find("/hooks/git/").map(|at| at + 10));
+    let token = token.or_else(|| path.find("/hooks/deploy/").map(|at| at + 13));
+    token.map_or(path, |at| &path[..=at])
+}
+
 /// Two deployments. Anything at all, as [`Named`].
 pub struct NamedPair {
     pub id: String,
@@ -102,4 +121,22 @@ async fn parts_of<S: Send + Sync, const N: usize>(
         return Err(not_found());
     }
     Ok(names.map(|names| find(names).map(|(_, value)| value.to_owned()).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_token;
+
+    #[test]
+    fn no_token_is_in_a_path_for_the_log() {
+        for (path, logged) in [
+            ("/api/v1/hooks/git/orbh_0123", "/api/v1/hooks/git/"),
+            ("/hooks/deploy/orbh_0123/x", "/hooks/deploy/"),
+            ("/v1/hooks/git/another", "/v1/hooks/git/"),
+            ("/hooks/orbh_0123", "/hooks/"),
+            ("/projects/web/hooks", "/projects/web/hooks"),
+        ] {
+            assert_eq!(without_token(path), logged);
+        }
+    }
 }

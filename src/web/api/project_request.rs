@@ -11,6 +11,7 @@ use super::project_view::{Builder, ProjectView, SourceAuth, Strategy};
 use super::schema::{self, Framework, Region, described};
 use super::text_rules::{
     BranchName, Command, GitUrl, HealthPath, Note, ProjectName, RepositoryPath, StatusRange,
+    WatchPath,
 };
 use crate::db::projects::SORTS;
 use crate::model::ids::TeamId;
@@ -128,6 +129,11 @@ struct SourceSettings {
     /// What fits the address: `deploy_key` over SSH, else `none`, or `token` where one is stored for the server.
     #[schema(required = false)]
     auth: SourceAuth,
+    /// Patterns of paths from the root of the repository: a push that changes none of them deploys nothing. `*` and `?` do
+    /// not match `/`, `**` stands for any number of directories, a pattern without `/` is found at every depth, and `!`
+    /// before one leaves out. The last one that matches decides. Empty for all changes.
+    #[schema(required = false, max_items = 50)]
+    watch_paths: Vec<WatchPath>,
 }
 
 /// Where the code comes from, as a whole.
@@ -146,6 +152,11 @@ pub struct SetSource {
     /// What it is read with. Left out it is `token` when one is sent, `deploy_key` over SSH, else `none`.
     #[schema(required = false)]
     auth: SourceAuth,
+    /// Patterns of paths from the root of the repository: a push that changes none of them deploys nothing. `*` and `?` do
+    /// not match `/`, `**` stands for any number of directories, a pattern without `/` is found at every depth, and `!`
+    /// before one leaves out. The last one that matches decides. Empty for all changes.
+    #[schema(required = false, max_items = 50)]
+    watch_paths: Vec<WatchPath>,
     /// A token, or `user:password`, of printable ASCII characters without blanks. Needed for `auth` `token` unless one is
     /// stored for the same server; for no other `auth`.
     #[schema(

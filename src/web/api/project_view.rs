@@ -68,6 +68,9 @@ pub struct SourceView {
     root_dir: String,
     #[schema(value_type = SourceAuth)]
     auth: &'static str,
+    /// Which changes a push deploys; empty for all of them.
+    #[schema(value_type = Vec<String>, example = json!(["apps/web/**", "!**/*.md"]))]
+    watch_paths: Vec<String>,
 }
 
 /// What a private repository is read with.
@@ -267,6 +270,7 @@ impl From<project::SourceSettings> for SourceView {
             branch: source.branch,
             root_dir: source.root_dir,
             auth: source.auth.as_str(),
+            watch_paths: source.watch_paths,
         }
     }
 }

@@ -224,6 +224,7 @@ fn settings(fields: &mut Fields) -> ProjectPatch {
         patch.branch = source.nullable_text("branch");
         patch.root_dir = source.text("root_dir");
         patch.auth = source.text("auth");
+        patch.watch_paths = source.kept_texts("watch_paths");
     });
     fields.nested("build", |build| {
         patch.builder = build.text("builder");

@@ -66,13 +66,23 @@ impl Routes {
     }
 
     /// A path for everybody. Asking does not count.
-    pub fn open(self, path: &str, (schemas, mut paths, router): UtoipaMethodRouter<Api>) -> Self {
-        for operation in paths.paths.values_mut().flat_map(operations) {
-            operation.security = Some(Vec::new());
-        }
+    pub fn open(self, path: &str, operation: UtoipaMethodRouter<Api>) -> Self {
+        let (schemas, paths, router) = unkeyed(operation);
         let router =
             router.route_layer(from_fn(conditional::answer)).route_layer(from_fn(meter::free));
         self.at(path, (schemas, paths, router))
+    }
+
+    /// The address of a push hook: its token is its key. The handler counts.
+    pub fn push_hook(self, path: &str, operation: UtoipaMethodRouter<Api>) -> Self {
+        let (schemas, paths, router) = unkeyed(operation);
+        self.at(path, (schemas, paths, router.route_layer(from_fn(guards::limit_push))))
+    }
+
+    /// The address of a deploy hook, in the same way.
+    pub fn deploy_hook(self, path: &str, operation: UtoipaMethodRouter<Api>) -> Self {
+        let (schemas, paths, router) = unkeyed(operation);
+        self.at(path, (schemas, paths, router.route_layer(from_fn(guards::limit_size))))
     }
 
     /// Adds what is the same for every path, after the layers, so that neither OPTIONS nor a 405 needs a key.
@@ -92,6 +102,14 @@ impl Routes {
         let (router, document) = self.router.split_for_parts();
         (router.fallback(async || ApiError::no_route()), document)
     }
+}
+
+/// The same, described as needing no key.
+fn unkeyed((schemas, mut paths, router): UtoipaMethodRouter<Api>) -> UtoipaMethodRouter<Api> {
+    for operation in paths.paths.values_mut().flat_map(operations) {
+        operation.security = Some(Vec::new());
+    }
+    (schemas, paths, router)
 }
 
 fn key() -> SecurityRequirement {

@@ -17,12 +17,14 @@ use crate::model::deployment::{CancelReason, Phase, Status, Target, Trigger};
 use crate::model::diagnosis::Cause;
 use crate::model::failure::FailureCode;
 use crate::model::ids::{
-    AuditId, DeploymentId, EventId, KeyId, ProjectId, RegistryId, RemovalId, TeamId, UploadId,
-    UserId,
+    AuditId, DeploymentId, EventId, HookId, KeyId, ProjectId, RegistryId, RemovalId, TeamId,
+    UploadId, UserId,
 };
 use crate::model::log_line::{LogLevel, LogSource, LogStream};
 use crate::model::project::ProjectStatus;
 use crate::model::project_env::{EnvSource, EnvTarget};
+use crate::model::push::Ignored;
+use crate::model::push_hook::{HookKind, Provider};
 use crate::model::receipt::looks::NoAnswer;
 use crate::model::retention::{Kind, Rule};
 use crate::model::scope::{self, Scopes};
@@ -66,6 +68,15 @@ described! {
     UploadId => "UploadId", id(UploadId::PREFIX, "An archive that was sent to be deployed.");
     RegistryId => "RegistryId", id(RegistryId::PREFIX, "Credentials for a registry of images.");
     RemovalId => "RemovalId", id(RemovalId::PREFIX, "An entry of the ledger of what was removed.");
+    HookKind => "HookKind", words(HookKind::ALL).description(Some(
+        "`git`: called by a forge, which signs; `deploy`: called by whoever knows its address."));
+    Provider => "HookProvider", words(Provider::ALL).description(Some(
+        "The forge that calls; `generic` takes what any of the others signs and sends."));
+    Ignored => "IgnoredReason", words(Ignored::ALL).description(Some(
+        "`branch_not_tracked`: neither the hook's branch nor one that makes previews; `tag`; `branch_deleted`: its previews go; \
+         `skip_ci`: the newest commit says `[skip ci]`, `[ci skip]` or `[skip orbitra]`; `auto_deploy_off`: by the project's \
+         settings; `event_not_supported`: not a push; `no_watched_path`: nothing changed that the project watches."));
+    HookId => "HookId", id(HookId::PREFIX, "A hook for pushes.");
     KeyId => "ApiKeyId", id(KeyId::PREFIX, "An API key.");
     EventId => "EventId", id(EventId::PREFIX, "An event.");
     AuditId => "AuditEntryId", id(AuditId::PREFIX, "An entry of the audit log.");
@@ -90,8 +101,8 @@ described! {
     NoAnswer => "NoAnswer", words(NoAnswer::ALL).description(Some("Why a look got no status."));
     Kind => "RemovalKind", words(Kind::ALL).description(Some("What goes."));
     Rule => "RemovalRule", words(Rule::ALL).description(Some(
-        "Why it goes, in the order in which things go: left over from a build that failed; a preview by its age, or because \
-         newer ones of its branch are there; production beyond what the project keeps; build cache; copies of repositories."));
+        "Why it goes, in the order in which things go: left over from a build that failed; a preview because its branch was deleted, because previews of more branches were used \
+         later, by its age, or because newer ones of its branch are there; production beyond what the project keeps; build cache; copies of repositories."));
     LogSource => "LogSource", words(&LogSource::ALL).description(Some("Who wrote the line."));
     LogStream => "LogStream", words(&LogStream::ALL);
     LogLevel => "LogLevel", words(&LogLevel::ALL);

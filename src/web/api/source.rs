@@ -46,6 +46,7 @@ pub async fn set(
         branch: fields.nullable_text("branch").flatten(),
         root_dir: fields.text("root_dir"),
         auth: fields.text("auth"),
+        watch_paths: fields.kept_texts("watch_paths"),
         token: fields.nullable_text("token").flatten(),
     };
     let terms = fields.terms();

@@ -40,6 +40,8 @@ pub struct IpNetwork;
 pub struct ImageName;
 /// A registry of images.
 pub struct RegistryHost;
+/// A pattern of paths that are watched.
+pub struct WatchPath;
 /// Text of up to 500 characters.
 pub struct Note;
 
@@ -63,6 +65,8 @@ described! {
          `registry.example.com:5000/team/app@sha256:…`."));
     RegistryHost => "RegistryHost", text().pattern(Some(format!("^{HOST}$"))).max_length(Some(259)).description(Some(
         "A host name with or without a port, at an address that can be reached from outside."));
+    WatchPath => "WatchPath", text().pattern(Some(watch_path())).max_length(Some(200))
+        .description(Some("Such as `apps/web/**`, `package.json` or `!**/*.md`."));
     Note => "Note", text().pattern(Some(r"^[^\u0000]*$")).max_length(Some(500));
 }
 
@@ -75,6 +79,13 @@ fn image() -> String {
     let part = "[a-z0-9]+(?:(?:\\.|__|_|-+)[a-z0-9]+)*";
     let tag = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}";
     format!("^(?:{HOST}/)?{part}(?:/{part})*(?::{tag})?(?:@sha256:[0-9a-f]{{64}})?$")
+}
+
+/// `model::watch_paths::is_pattern`
+fn watch_path() -> String {
+    let not = ["!?$", "!?/", r"!?(?:[^/]*/)*\.{1,2}(?:/|$)", r"(?:[^/]*/)*/"];
+    let not: String = not.iter().map(|part| format!("(?!{part})")).collect();
+    format!(r"^{not}[^{CONTROL}\\]+$")
 }
 
 /// A text without control characters that is not blank. `most` does not count blanks at the ends.

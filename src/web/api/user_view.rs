@@ -111,7 +111,7 @@ impl UserView {
                 scopes: scopes.clone(),
                 expires_at: *expires_at,
             }),
-            Via::Session | Via::Operator => None,
+            Via::Session | Via::Operator | Via::Hook { .. } => None,
         };
         let team = MembershipView { id: user.team_id.clone(), name: team_name, role: "owner" };
         Self {

@@ -100,6 +100,11 @@ pub static TEXTS: [ErrorText; 13] = [
                 "Make a new key, or rotate keys before they expire.",
             ),
             reason("key_revoked", "Somebody revoked the key.", "Make a new key."),
+            reason(
+                "invalid_signature",
+                "What was sent to a push hook is not signed with the hook's secret.",
+                "Compare the secret at the forge, or rotate the hook and enter the new one.",
+            ),
         ],
         field_codes: &[],
         example: "{\n  \"error\": {\n    \"code\": \"unauthorized\",\n    \"message\": \"An API key is needed. Send it as `Authorization: Bearer <key>`.\",\n    \"details\": {\n      \"reason\": \"missing_credentials\"\n    }\n  }\n}",
@@ -256,6 +261,11 @@ pub static TEXTS: [ErrorText; 13] = [
                 "upload_consumed",
                 "The upload was deployed already.",
                 "Redeploy that deployment, or upload the files again.",
+            ),
+            reason(
+                "too_many_hooks",
+                "The project has as many hooks as it may.",
+                "Delete one first.",
             ),
             reason(
                 "last_owner",

@@ -155,6 +155,7 @@ fn sentence(deployment: &Deployment, position: Option<i64>, live: Option<&Deploy
         Some(CancelReason::User) => "Somebody stopped it before it was finished.",
         Some(CancelReason::NewerCommit) => "A newer commit arrived before it was finished.",
         Some(CancelReason::ProjectDeleted) => "The project was deleted before it was finished.",
+        Some(CancelReason::BranchDeleted) => "Its branch was deleted before it was finished.",
         Some(CancelReason::Shutdown) => "The server stopped before it was finished.",
         None => show::status(deployment).sentence(),
     };

@@ -28,7 +28,7 @@ use crate::web::view::shell::{Notice, Shell};
 pub async fn show(State(pages): State<Pages>, visitor: Visitor, params: Params) -> Answer {
     let mut page = page(&pages, &visitor, visitor.shell().await?).await?;
     if let Some(id) = KeyId::parse(params.get("created"))
-        && let Some(secret) = pages.new_keys.take(&visitor.signed_in.user.id, &id)
+        && let Some(secret) = pages.new_keys.take(&visitor.signed_in.user.id, id.as_str())
     {
         let name = page.keys.iter().find(|key| key.id == id.as_str()).map(|key| key.name.clone());
         page.created = Some(CreatedKey {
@@ -119,7 +119,7 @@ pub async fn create(State(pages): State<Pages>, visitor: Visitor, fields: Fields
         match made {
             Ok((key, secret)) => {
                 let address = format!("/dashboard/account/keys?created={}", key.id);
-                pages.new_keys.put(visitor.signed_in.user.id.clone(), key.id, secret);
+                pages.new_keys.put(visitor.signed_in.user.id.clone(), key.id.to_string(), secret);
                 return Ok(see_other(&address));
             }
             Err(AppError::Invalid(problems)) => {

@@ -22,6 +22,7 @@ pub mod paste;
 pub mod plain;
 mod plan;
 pub mod project;
+pub mod push_hooks;
 mod receipt;
 pub mod release;
 mod respond;

@@ -1,9 +1,9 @@
-//! Keys that were just made and not yet looked at. The page after the form shows one once; a reload does not.
+//! Keys and secrets that were just made and not yet looked at. The page after the form shows one once; a reload does not.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::ids::{KeyId, UserId};
+use crate::model::ids::UserId;
 
 /// How long a key waits to be looked at.
 const WAITS: Duration = Duration::from_secs(300);
@@ -12,7 +12,8 @@ const MOST: usize = 1000;
 
 struct Waiting {
     owner: UserId,
-    id: KeyId,
+    /// Of what it belongs to.
+    id: String,
     secret: String,
     since: Instant,
 }
@@ -29,7 +30,7 @@ impl NewKeys {
     }
 
     /// Keeps a key for the next page of its owner.
-    pub fn put(&self, owner: UserId, id: KeyId, secret: String) {
+    pub fn put(&self, owner: UserId, id: String, secret: String) {
         self.with(|waiting| {
             if waiting.len() >= MOST {
                 waiting.remove(0);
@@ -39,9 +40,9 @@ impl NewKeys {
     }
 
     /// The key, once.
-    pub fn take(&self, owner: &UserId, id: &KeyId) -> Option<String> {
+    pub fn take(&self, owner: &UserId, id: &str) -> Option<String> {
         self.with(|waiting| {
-            let at = waiting.iter().position(|key| key.owner == *owner && key.id == *id)?;
+            let at = waiting.iter().position(|key| key.owner == *owner && key.id == id)?;
             Some(waiting.remove(at).secret)
         })
     }
@@ -55,10 +56,10 @@ mod tests {
     fn a_key_is_shown_once_and_to_its_owner() {
         let keys = NewKeys::default();
         let (ada, bob) = (UserId::from_random([1; 10]), UserId::from_random([2; 10]));
-        let id = KeyId::from_random([3; 10]);
-        keys.put(ada.clone(), id.clone(), "orbu_x".to_owned());
-        assert_eq!(keys.take(&bob, &id), None);
-        assert_eq!(keys.take(&ada, &id).as_deref(), Some("orbu_x"));
-        assert_eq!(keys.take(&ada, &id), None);
+        let id = "key_x";
+        keys.put(ada.clone(), id.to_owned(), "orbu_x".to_owned());
+        assert_eq!(keys.take(&bob, id), None);
+        assert_eq!(keys.take(&ada, id).as_deref(), Some("orbu_x"));
+        assert_eq!(keys.take(&ada, id), None);
     }
 }

@@ -3,11 +3,12 @@
 use axum::extract::{Path, State};
 use http::StatusCode;
 
+use super::params::Params;
 use super::respond::{self, Answer, see_other};
 use super::settings_form::{self, FIELDS, digest, patch, typed};
 use super::settings_release;
 use super::show::form_errors;
-use super::{PageError, Pages, Visitor, source};
+use super::{PageError, Pages, Visitor, push_hooks, source};
 use crate::app::AppError;
 use crate::app::project_rules::ProjectPatch;
 use crate::app::terms::{IfMatch, Terms};
@@ -21,18 +22,29 @@ use crate::web::view::shell::{Notice, Shell};
 /// How often a change is begun anew when the project changes in between.
 const TRIES: usize = 4;
 
-/// The page.
+/// The page, or with `?part=hooks` the push hooks.
 pub async fn show(
     State(pages): State<Pages>,
     visitor: Visitor,
     Path(name): Path<String>,
+    params: Params,
 ) -> Answer {
     let project = pages.app.project(&visitor.signed_in.actor, &name).await?;
-    let shell = visitor.shell().await?;
-    respond::html(&page(&pages, &visitor, &project, shell).await?)
+    match params.get("part") {
+        "" => {
+            let mut page = page(&pages, &visitor, &project, visitor.shell().await?).await?;
+            page.hooks = push_hooks::card(&pages, &visitor, &project, params.get("hook")).await?;
+            respond::html(&page)
+        }
+        "hooks" => {
+            let page = page(&pages, &visitor, &project, visitor.bare_shell()).await?;
+            respond::html(&page.as_hooks())
+        }
+        _ => Err(PageError::not_found()),
+    }
 }
 
-async fn page(
+pub(super) async fn page(
     pages: &Pages,
     visitor: &Visitor,
     project: &Project,
@@ -44,6 +56,7 @@ async fn page(
         project_id: project.id.to_string(),
         sections: sections(pages, project).await?,
         key: source::key(pages, visitor, project).await?,
+        hooks: push_hooks::card(pages, visitor, project, "").await?,
         errors: Errors::none(),
     })
 }
@@ -52,6 +65,7 @@ async fn page(
 async fn sections(pages: &Pages, project: &Project) -> Result<Vec<Section>, PageError> {
     let mut sections = settings_form::sections(project);
     sections.insert(1, source::section(pages, project).await?);
+    sections.insert(2, push_hooks::section(project));
     sections.extend(settings_release::sections(project));
     Ok(sections)
 }
@@ -75,7 +89,7 @@ pub async fn save(
                 "Somebody else changed this in the meantime. Nothing of yours was saved; your values are below. Save again to put them in the place of theirs.",
             );
             for field in known.fields.iter().filter(|field| !field.is_secret()) {
-                if field.value != fields.trimmed(field.name) {
+                if field.value != settings_form::sent(field.name, &fields) {
                     errors.add(field.name, format!("Now stored: `{}`", field.value));
                 }
             }

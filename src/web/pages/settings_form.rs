@@ -8,7 +8,7 @@ use crate::web::view::form::Errors;
 use crate::web::view::settings::{Kind, Section, Setting};
 
 /// The API's names of what the forms ask for.
-pub const FIELDS: [(&str, &str); 27] = [
+pub const FIELDS: [(&str, &str); 30] = [
     ("name", "name"),
     ("description", "description"),
     ("git_url", "git_url"),
@@ -16,6 +16,9 @@ pub const FIELDS: [(&str, &str); 27] = [
     ("root_dir", "root_dir"),
     ("auth", "auth"),
     ("token", "token"),
+    ("watch_paths", "watch_paths"),
+    ("auto_deploy", "auto_deploy"),
+    ("preview_deployments", "preview_deployments"),
     ("build.builder", "builder"),
     ("build.dockerfile", "dockerfile"),
     ("build.install_command", "install_command"),
@@ -229,8 +232,13 @@ pub fn digest(section: &Section) -> String {
 pub fn typed(section: &mut Section, fields: &Fields) {
     // What is secret is typed again.
     for field in section.fields.iter_mut().filter(|field| !field.is_secret()) {
-        field.value = fields.trimmed(field.name).to_owned();
+        field.value = sent(field.name, fields);
     }
+}
+
+/// What was typed into a field. Browsers end lines with two characters.
+pub fn sent(field: &str, fields: &Fields) -> String {
+    fields.trimmed(field).replace("\r\n", "\n")
 }
 
 /// What a form changes. Numbers that are none are said beside their fields; everything else is judged where
@@ -275,6 +283,8 @@ pub fn patch(section: &Section, fields: &Fields, errors: &mut Errors) -> Project
             }
             "stop_seconds" => patch.stop_seconds = number(),
             "watch_seconds" => patch.watch_seconds = number(),
+            "auto_deploy" => patch.auto_deploy = flag(field.name, value, errors),
+            "preview_deployments" => patch.preview_deployments = flag(field.name, value, errors),
             "sleep_live" => patch.sleep_live = flag(field.name, value, errors),
             "sleep_crawlers" => patch.sleep_crawlers = flag(field.name, value, errors),
             other => tracing::error!(field = other, "a setting nobody stores"),

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 
 use super::respond::{Answer, see_other};
-use super::settings_form::{NEXT, section as form, setting};
+use super::settings_form::{NEXT, section as form, sent, setting};
 use super::show::moment;
 use super::{PageError, Pages, Visitor};
 use crate::app::AppError;
@@ -99,6 +99,13 @@ pub async fn section(pages: &Pages, project: &Project) -> Result<Section, PageEr
             Kind::Text(1024, "/"),
         ),
         setting(
+            "watch_paths",
+            "Watch",
+            "Patterns of paths, one a line, such as `apps/web/**` or `!**/*.md`: a push that changes none of them deploys nothing. Left empty: every push deploys.",
+            source.watch_paths.join("\n"),
+            Kind::Lines(10_050, "all changes"),
+        ),
+        setting(
             "auth",
             "Read with",
             read_with(pages, project),
@@ -140,10 +147,15 @@ pub fn wanted(section: &str, fields: &Fields) -> Option<NewSource> {
         git_url: text("git_url"),
         branch: text("branch"),
         root_dir: text("root_dir"),
+        watch_paths: Some(lines(&sent("watch_paths", fields))),
         // With nothing chosen it follows from the address and the token.
         auth: text("auth").filter(|auth| auth != SourceAuth::None.as_str()),
         token: text("token"),
     })
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// Sets the source; an empty address takes it away.
@@ -164,6 +176,7 @@ pub async fn set(
             git_url: Some(None),
             branch: Some(wanted.branch),
             root_dir: Some(root_dir),
+            watch_paths: wanted.watch_paths,
             ..ProjectPatch::default()
         };
         pages.app.update_project(actor, id, patch, none, terms).await

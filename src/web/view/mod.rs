@@ -21,6 +21,7 @@ pub mod parts;
 pub mod plan;
 pub mod project;
 pub mod projects;
+pub mod push_hooks;
 pub mod receipt;
 pub mod sample;
 pub mod settings;

@@ -3,13 +3,14 @@
 use askama::Template;
 
 use super::form::Errors;
+use super::push_hooks::PushHooks;
 use super::sample;
 use super::shell::Shell;
 use super::time::Moment;
 
 /// The page.
 #[derive(Template)]
-#[template(path = "settings.html")]
+#[template(path = "settings.html", blocks = ["hooks"])]
 pub struct SettingsPage {
     pub shell: Shell,
     pub project: String,
@@ -17,6 +18,7 @@ pub struct SettingsPage {
     pub sections: Vec<Section>,
     /// Of a project that is read over SSH.
     pub key: Option<KeyCard>,
+    pub hooks: PushHooks,
     /// Of the form to delete the project, which is then open.
     pub errors: Errors,
 }
@@ -67,6 +69,8 @@ pub struct Setting {
 pub enum Kind {
     /// Of at most this many characters; shown when it is empty.
     Text(u32, &'static str),
+    /// Lines of at most this many characters together; shown when it is empty.
+    Lines(u32, &'static str),
     /// From the first to the second.
     Number(u32, u32),
     /// A secret of at most this many characters. It is never shown again.
@@ -89,6 +93,11 @@ impl Setting {
         matches!(self.kind, Kind::Secret(_))
     }
 
+    /// Whether it has several lines.
+    fn is_long(&self) -> bool {
+        matches!(self.kind, Kind::Lines(..))
+    }
+
     /// The smallest and the largest number.
     fn range(&self) -> Option<(u32, u32)> {
         match self.kind {
@@ -100,7 +109,7 @@ impl Setting {
     /// The most characters, and what stands in an empty field.
     fn text(&self) -> (u32, &'static str) {
         match self.kind {
-            Kind::Text(most, placeholder) => (most, placeholder),
+            Kind::Text(most, placeholder) | Kind::Lines(most, placeholder) => (most, placeholder),
             Kind::Secret(most) => (most, ""),
             _ => (10, ""),
         }
@@ -142,6 +151,12 @@ impl SettingsPage {
                             Kind::Text(2048, ""),
                         ),
                         setting("token", "Access token", "", Kind::Secret(1024)),
+                        setting(
+                            "watch_paths",
+                            "Watch",
+                            "apps/web/**\n!**/*.md",
+                            Kind::Lines(10_050, "all"),
+                        ),
                     ],
                     was: "00".repeat(16),
                     errors: Errors::none(),
@@ -182,23 +197,34 @@ impl SettingsPage {
             scan: Some("ssh-keyscan -p 2222 git.example.org".to_owned()),
             ..key.clone()
         };
-        let page = |sections, key, errors| Self {
+        let page = |sections, key, hooks, errors| Self {
             shell: sample::shell(),
             project: "web".to_owned(),
             project_id: "prj_7k2m9qhx4t8w1z3c".to_owned(),
             sections,
             key,
+            hooks,
             errors,
         };
+        let wrong = Errors::one("hook_branch", "A branch name cannot start with `-`.");
         let taken = Errors::one("name", "The name `web` is taken.");
         vec![
-            ("full", page(sections(Errors::none()), None, Errors::none())),
-            ("key", page(sections(Errors::none()), Some(key), Errors::none())),
+            ("full", page(sections(Errors::none()), None, PushHooks::default(), Errors::none())),
+            (
+                "key",
+                page(
+                    sections(Errors::none()),
+                    Some(key),
+                    PushHooks::sample(Errors::none()),
+                    Errors::none(),
+                ),
+            ),
             (
                 "error",
                 page(
                     sections(taken),
                     Some(elsewhere),
+                    PushHooks::sample(wrong),
                     Errors::one("confirm", "The name is `web`."),
                 ),
             ),

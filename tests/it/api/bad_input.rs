@@ -13,6 +13,8 @@ use crate::support::app::Reply;
 
 /// Random bodies for each operation that has fields; a fifth of it for one without.
 const BODIES: u64 = 1000;
+/// Where nothing is looked at before the signature; `pushes.rs` does it.
+const SIGNED: &str = "/hooks/git/{token}";
 
 /// Sees that an answer is a good one and that a refusal wrote nothing.
 struct Watch<'a> {
@@ -189,7 +191,7 @@ async fn names_that_name_nothing() {
 async fn bodies_of_another_kind() {
     let world = World::new().await;
     let mut watch = Watch::of(&world).await;
-    for operation in writing() {
+    for operation in writing().filter(|one| one.path != SIGNED) {
         let path = world.path(operation.path);
         let valid = if operation.body.is_empty() { "{}" } else { operation.body };
         let asked = |header, value: &str, body: Vec<u8>| {
@@ -220,7 +222,7 @@ async fn parameters_that_are_not_described_or_come_twice() {
     let admin = account(&world.app, "admin@example.com", true).await;
     let admin = world.app.client_of(&admin, &["full"]).await;
     let mut watch = Watch::of(&world).await;
-    for operation in OPERATIONS {
+    for operation in OPERATIONS.iter().filter(|one| one.path != SIGNED) {
         let path = world.path(operation.path);
         // What only instance admins reach is hidden from others before their parameters are read.
         let client = match operation.whose {

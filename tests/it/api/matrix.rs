@@ -230,7 +230,8 @@ async fn lists_show_no_more_than_the_caller_sees() {
 
 #[tokio::test]
 async fn who_may_is_not_refused() {
-    for operation in OPERATIONS {
+    // Who may call a hook does not follow from a key: `pushes.rs` looks at them.
+    for operation in OPERATIONS.iter().filter(|one| !one.path.starts_with("/hooks/")) {
         let world = World::new().await;
         let path = world.path(operation.path);
         // The one scope is enough.

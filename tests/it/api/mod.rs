@@ -23,6 +23,8 @@ mod order;
 mod project_tokens;
 mod projects;
 mod protocol;
+mod push_hooks;
+mod pushes;
 mod rates;
 mod registries;
 mod runtime_logs;

@@ -191,6 +191,11 @@ async fn requests_are_closed_and_links_lead_somewhere() {
             schema["oneOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
         for schema in alternatives.iter().filter(|schema| schema["$ref"].is_string()) {
             let schema = resolved(&document, schema);
+            // What a forge sends is in the forge's form, not in ours.
+            if schema == resolved(&document, &json!({ "$ref": "#/components/schemas/PushPayload" }))
+            {
+                continue;
+            }
             assert_eq!(schema["additionalProperties"], false, "{method} {path}");
         }
         let Some(links) = operation["responses"]["201"]["links"].as_object() else { continue };

@@ -115,6 +115,12 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/projects/{project}/deployments", "deployments:read", Project, ""),
     op("POST", "/projects/{project}/deployments", "deployments:write", Project, r#"{"git_url":"https://github.com/user/repo.git"}"#),
     op("POST", "/projects/{project}/uploads", "deployments:write", Project, TARBALL),
+    op("GET", "/projects/{project}/hooks", "projects:write", Project, ""),
+    op("POST", "/projects/{project}/hooks", "projects:write", Project, r#"{"kind":"git","provider":"github"}"#),
+    op("DELETE", "/projects/{project}/hooks/{id}", "projects:write", Project, ""),
+    op("POST", "/projects/{project}/hooks/{id}/rotate", "projects:write", Project, "{}"),
+    op("POST", "/hooks/git/{token}", "", Nobodys, ""),
+    op("POST", "/hooks/deploy/{token}", "", Nobodys, "{}"),
     op("GET", "/registries", "projects:read", Own, ""),
     op("POST", "/registries", "projects:write", Own, r#"{"host":"ghcr.io","username":"u","password":"p"}"#),
     op("DELETE", "/registries/{id}", "projects:write", Account, ""),
@@ -220,6 +226,10 @@ impl World {
         let token = json!({ "name": "token", "scopes": ["read"] });
         let token = full.post(&format!("/projects/{project}/tokens"), token).await;
         let token = token.expect(201).text("/id");
+        let hook = json!({ "kind": "deploy" });
+        let hook = full.post(&format!("/projects/{project}/hooks"), hook).await.expect(201);
+        let called = hook.text("/url").rsplit('/').next().unwrap().to_owned();
+        let hook = hook.text("/id");
         let registry = json!({ "host": "registry.example.com", "username": "u", "password": "p" });
         let registry = full.post("/registries", registry).await.expect(201).text("/id");
         let third = account(&app, "third@example.com", false).await;
@@ -227,6 +237,8 @@ impl World {
             ("{key}", "LOG_LEVEL".to_owned()),
             ("{other}", second),
             ("tokens/{id}", token),
+            ("hooks/{id}", hook),
+            ("{token}", called),
             ("users/{id}", third.id.to_string()),
             ("{project}", project),
             ("deployments/{id}", deployment),
@@ -292,36 +304,40 @@ impl World {
 
     /// What is in the database.
     pub async fn rows(&self) -> Rows {
-        let read = self.app.app.db.read(|c| -> Result<Rows, DbError> {
-            let tables =
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
-            let mut statement = c.prepare_cached(tables)?;
-            let names: Result<Vec<String>, _> =
-                statement.query_map([], |row| row.get(0))?.collect();
-            let mut all = Rows::new();
-            for name in names? {
-                let only = match name.as_str() {
-                    "audit_log" => " WHERE action <> 'request.refused'",
-                    _ => "",
-                };
-                let mut statement = c.prepare_cached(&format!("SELECT * FROM {name}{only}"))?;
-                let columns = statement.column_count();
-                let mut rows = statement.query([])?;
-                let (mut count, mut sum) = (0, 0_u64);
-                while let Some(row) = rows.next()? {
-                    let mut hash = DefaultHasher::new();
-                    for column in 0..columns {
-                        format!("{:?}", row.get_ref(column)?).hash(&mut hash);
-                    }
-                    count += 1;
-                    sum = sum.wrapping_add(hash.finish());
-                }
-                all.insert(name, (count, sum));
-            }
-            Ok(all)
-        });
-        read.await.unwrap()
+        rows(&self.app).await
     }
+}
+
+/// What is in the database.
+pub async fn rows(app: &TestApp) -> Rows {
+    let read = app.app.db.read(|c| -> Result<Rows, DbError> {
+        let tables =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let mut statement = c.prepare_cached(tables)?;
+        let names: Result<Vec<String>, _> = statement.query_map([], |row| row.get(0))?.collect();
+        let mut all = Rows::new();
+        for name in names? {
+            let only = match name.as_str() {
+                "audit_log" => " WHERE action <> 'request.refused'",
+                _ => "",
+            };
+            let mut statement = c.prepare_cached(&format!("SELECT * FROM {name}{only}"))?;
+            let columns = statement.column_count();
+            let mut rows = statement.query([])?;
+            let (mut count, mut sum) = (0, 0_u64);
+            while let Some(row) = rows.next()? {
+                let mut hash = DefaultHasher::new();
+                for column in 0..columns {
+                    format!("{:?}", row.get_ref(column)?).hash(&mut hash);
+                }
+                count += 1;
+                sum = sum.wrapping_add(hash.finish());
+            }
+            all.insert(name, (count, sum));
+        }
+        Ok(all)
+    });
+    read.await.unwrap()
 }
 
 /// An account without a limit on its requests.

@@ -29,7 +29,7 @@ async fn the_given_shapes() {
     assert_eq!(list.header("link"), "");
     let team = client.get("/users/me?include=default_team_id").await.text("/default_team_id");
     let full = format!(
-        r#"{{"id":"{id}","name":"my-new-app","region":"us-west-2","framework":"nodejs","status":"pending","created_at":"2026-01-20T16:30:00Z","updated_at":"2026-01-20T16:30:00Z","team_id":"{team}","url":"https://my-new-app.example.com","source":{{"git_url":null,"branch":null,"root_dir":"/","auth":"none"}},"build":{{"builder":"auto","dockerfile":"Dockerfile","install_command":null,"build_command":null,"start_command":null,"output_dir":null,"timeout_seconds":1800}},"runtime":{{"port":null,"instances":1,"cpu_millis":1000,"memory_mb":512,"healthcheck":{{"path":"/","expect":"200-399","interval_seconds":5,"timeout_seconds":5,"grace_seconds":60}},"release":{{"strategy":"rolling","drain_seconds":null,"stop_seconds":10,"watch_seconds":60}},"sleep":{{"live":false,"crawlers":false}}}},"auto_deploy":true,"preview_deployments":false,"keep_images":5,"live_deployment_id":null,"latest_deployment_id":null,"pending_redeploy":false,"release_paused_at":null,"domains":["my-new-app.example.com"],"description":null}}"#
+        r#"{{"id":"{id}","name":"my-new-app","region":"us-west-2","framework":"nodejs","status":"pending","created_at":"2026-01-20T16:30:00Z","updated_at":"2026-01-20T16:30:00Z","team_id":"{team}","url":"https://my-new-app.example.com","source":{{"git_url":null,"branch":null,"root_dir":"/","auth":"none","watch_paths":[]}},"build":{{"builder":"auto","dockerfile":"Dockerfile","install_command":null,"build_command":null,"start_command":null,"output_dir":null,"timeout_seconds":1800}},"runtime":{{"port":null,"instances":1,"cpu_millis":1000,"memory_mb":512,"healthcheck":{{"path":"/","expect":"200-399","interval_seconds":5,"timeout_seconds":5,"grace_seconds":60}},"release":{{"strategy":"rolling","drain_seconds":null,"stop_seconds":10,"watch_seconds":60}},"sleep":{{"live":false,"crawlers":false}}}},"auto_deploy":true,"preview_deployments":false,"keep_images":5,"live_deployment_id":null,"latest_deployment_id":null,"pending_redeploy":false,"release_paused_at":null,"domains":["my-new-app.example.com"],"description":null}}"#
     );
     assert_eq!(client.get(&format!("/projects/{id}")).await.expect(200).body(), full);
     assert_eq!(client.get("/projects/my-new-app").await.expect(200).body(), full);
@@ -176,6 +176,13 @@ async fn settings_are_checked() {
         (json!({ "build": { "build_command": "a\nid" } }), "build.build_command format"),
         (json!({ "build": { "timeout_seconds": 5 } }), "build.timeout_seconds out_of_range"),
         (json!({ "source": { "root_dir": "/../x" } }), "source.root_dir unsafe"),
+        (json!({ "source": { "watch_paths": ["../x"] } }), "source.watch_paths format"),
+        (json!({ "source": { "watch_paths": ["a", ""] } }), "source.watch_paths format"),
+        (json!({ "source": { "watch_paths": ["a\u{7f}"] } }), "source.watch_paths format"),
+        (json!({ "source": { "watch_paths": ["a\0"] } }), "source.watch_paths type"),
+        (json!({ "source": { "watch_paths": ["x".repeat(201)] } }), "source.watch_paths format"),
+        (json!({ "source": { "watch_paths": vec!["a"; 51] } }), "source.watch_paths out_of_range"),
+        (json!({ "source": { "watch_paths": {} } }), "source.watch_paths type"),
         (json!({ "source": { "branch": "-x" } }), "source.branch unsafe"),
         (json!({ "source": { "auth": "token" } }), "source.auth unknown_value"),
         (json!({ "runtime": { "instances": 21 } }), "runtime.instances out_of_range"),

@@ -52,10 +52,14 @@ fn problems(reply: &Reply) -> Vec<String> {
 #[tokio::test]
 async fn a_source_is_set_as_a_whole_and_its_token_is_never_shown() {
     let (app, client, project) = begin().await;
-    let body = json!({ "git_url": URL, "branch": "dev", "root_dir": "/apps/web", "auth": "token", "token": SECRET });
+    let watched = json!(["apps/web/**", "!**/*.md"]);
+    let body = json!({
+        "git_url": URL, "branch": "dev", "root_dir": "/apps/web", "auth": "token", "token": SECRET, "watch_paths": watched,
+    });
     let set = put(&client, body).await.expect(200);
-    let source =
-        json!({ "git_url": URL, "branch": "dev", "root_dir": "/apps/web", "auth": "token" });
+    let source = json!({
+        "git_url": URL, "branch": "dev", "root_dir": "/apps/web", "auth": "token", "watch_paths": watched,
+    });
     assert_eq!(set.at("/source"), source);
     let shown = client.get("/projects/web").await.expect(200);
     assert_eq!(shown.at("/source"), source);
@@ -65,7 +69,8 @@ async fn a_source_is_set_as_a_whole_and_its_token_is_never_shown() {
         "source.branch",
         "source.git_url",
         "source.root_dir",
-        "source.token"
+        "source.token",
+        "source.watch_paths"
     ]);
     let mut found: Vec<_> = event.at("/data/0/data/changed").as_array().unwrap().clone();
     found.sort_by_key(ToString::to_string);
@@ -84,7 +89,7 @@ async fn a_source_is_set_as_a_whole_and_its_token_is_never_shown() {
     // Without a token what is stored stays; what is not named gets its default.
     let again =
         put(&client, json!({ "git_url": "https://GitHub.com/user/other", "auth": "token" })).await;
-    let source = json!({ "git_url": "https://GitHub.com/user/other", "branch": null, "root_dir": "/", "auth": "token" });
+    let source = json!({ "git_url": "https://GitHub.com/user/other", "branch": null, "root_dir": "/", "auth": "token", "watch_paths": [] });
     assert_eq!(again.expect(200).at("/source"), source);
     let tag = client.get("/projects/web").await.header("etag").to_owned();
     put(&client, json!({ "git_url": "https://GitHub.com/user/other", "auth": "token" }))
@@ -193,6 +198,10 @@ async fn what_does_not_fit_is_named_and_a_token_is_not_repeated() {
         (json!({ "git_url": "git@h.test:o/r;id" }), &["git_url unsafe"]),
         (json!({ "git_url": URL, "branch": "-x" }), &["branch unsafe"]),
         (json!({ "git_url": URL, "root_dir": "../x" }), &["root_dir unsafe"]),
+        (json!({ "git_url": URL, "watch_paths": ["/a"] }), &["watch_paths format"]),
+        (json!({ "git_url": URL, "watch_paths": "a" }), &["watch_paths type"]),
+        (json!({ "git_url": URL, "watch_paths": [1] }), &["watch_paths type"]),
+        (json!({ "git_url": URL, "watch_paths": null }), &["watch_paths missing"]),
         (json!({ "git_url": URL, "auth": "basic" }), &["auth unknown_value"]),
         (json!({ "git_url": URL, "auth": "token" }), &["token missing"]),
         (json!({ "git_url": URL, "auth": "deploy_key" }), &["auth mutually_exclusive"]),

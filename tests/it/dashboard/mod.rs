@@ -9,6 +9,7 @@ mod guesses;
 mod logs;
 mod pages;
 mod plan;
+mod push_hooks;
 mod receipt;
 mod release;
 mod settings;

@@ -50,6 +50,7 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
                 ("watch_seconds", "0"),
             ],
         ),
+        ("pushes", &[("auto_deploy", "false"), ("preview_deployments", "true")]),
         ("sleep", &[("sleep_live", "true"), ("sleep_crawlers", "true")]),
     ] {
         let page = ada.get(PAGE).await;
@@ -62,7 +63,14 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
         assert_eq!(saved.location(), format!("{PAGE}#{section}"), "{}", saved.text("main"));
         let page = ada.get(PAGE).await;
         for (name, value) in fields {
-            let choices = ["builder", "strategy", "sleep_live", "sleep_crawlers"];
+            let choices = [
+                "auto_deploy",
+                "builder",
+                "preview_deployments",
+                "sleep_crawlers",
+                "sleep_live",
+                "strategy",
+            ];
             let chosen = if choices.contains(name) { " option[selected]" } else { "" };
             assert_eq!(page.attribute(&format!("#{name}{chosen}"), "value"), *value, "{name}");
         }
@@ -70,7 +78,7 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
     let page = ada.get(PAGE).await;
     assert_eq!(page.attribute("#builder option[selected]", "value"), "dockerfile");
     assert!(ada.get("/dashboard/projects/web").await.body.contains("acme/shop.git"));
-    assert_eq!(site.written("project.updated").await, 7);
+    assert_eq!(site.written("project.updated").await, 8);
 }
 
 #[tokio::test]

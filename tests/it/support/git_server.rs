@@ -132,6 +132,17 @@ impl Repository {
         git(&self.work, &["checkout", "-q", "main"]);
     }
 
+    /// Writes a file on another branch that is there, commits, pushes it and goes back to `main`. Answers the commit.
+    pub fn commit_on(&self, name: &str, path: &str, content: &str) -> String {
+        git(&self.work, &["checkout", "-q", name]);
+        write(&self.work.join(path), content);
+        git(&self.work, &["commit", "-qam", "more on another branch"]);
+        git(&self.work, &["push", "-q", "origin", name]);
+        let commit = self.head();
+        git(&self.work, &["checkout", "-q", "main"]);
+        commit
+    }
+
     /// When the newest commit was made, in seconds since the epoch.
     pub fn committed_at(&self) -> u64 {
         git(&self.work, &["log", "-1", "--format=%ct"]).parse().unwrap()

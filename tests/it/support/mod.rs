@@ -6,6 +6,7 @@ pub mod apps;
 pub mod archive;
 pub mod docker_api;
 pub mod engine;
+pub mod forge;
 pub mod front;
 pub mod git_server;
 pub mod load;

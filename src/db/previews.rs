@@ -1,0 +1,50 @@
+//! What of the rows belongs to a branch: its previews, and pushes that wait.
+
+use rusqlite::{Connection, params};
+
+use super::DbError;
+use crate::model::deployment::Trigger;
+use crate::model::ids::{DeploymentId, ProjectId};
+
+fn ids(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<DeploymentId>, DbError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let all = statement
+        .query_map(values, |row| super::read::id(row, 0, DeploymentId::parse))?
+        .collect::<Result<_, _>>()?;
+    Ok(all)
+}
+
+/// Previews of a branch that serve, may serve, or are on their way.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn of_branch(
+    connection: &Connection,
+    project: &ProjectId,
+    branch: &str,
+) -> Result<Vec<DeploymentId>, DbError> {
+    let sql =
+        "SELECT id FROM deployments WHERE project_id = ?1 AND branch = ?2 AND target = 'preview'
+        AND state NOT IN ('failed', 'canceled', 'removed') AND deleted_at IS NULL ORDER BY seq";
+    ids(connection, sql, params![project.as_str(), branch])
+}
+
+/// Pushes to a branch that wait in the queue before the deployment `newest`.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn queued_before(
+    connection: &Connection,
+    project: &ProjectId,
+    branch: &str,
+    newest: i64,
+) -> Result<Vec<DeploymentId>, DbError> {
+    let sql = "SELECT id FROM deployments WHERE project_id = ?1 AND branch = ?2 AND trigger = ?3 AND seq < ?4
+        AND state = 'queued' AND deleted_at IS NULL ORDER BY seq";
+    let trigger = Trigger::GitPush.as_str();
+    ids(connection, sql, params![project.as_str(), branch, trigger, newest])
+}
