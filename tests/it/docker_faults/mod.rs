@@ -99,7 +99,9 @@ async fn a_restart_of_the_daemon_is_over_for_applications_soon_after_it_is_back(
         let stored: String = place
             .orbitra
             .database()
-            .query_row("SELECT address FROM deployments WHERE id = ?1", [&third], |row| row.get(0))
+            .query_row("SELECT address FROM replicas WHERE deployment_id = ?1", [&third], |row| {
+                row.get(0)
+            })
             .unwrap();
         stored.starts_with(&format!("{address}:")).then_some(())
     })

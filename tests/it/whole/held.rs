@@ -136,7 +136,7 @@ async fn a_switch_that_is_canceled_or_cut_off_leaves_the_old_one_serving() {
     whole.api.done("PATCH", &format!("/projects/{project}"), Some(patient)).await;
     change(&repository, &json!({"deaf": true}));
     let two = whole.deploy(&project, &repository).await;
-    until("it is checked", async || whole.engine.starts(&two)).await;
+    until("it is started", async || (whole.engine.starts(&two) == Some(1)).then_some(())).await;
     assert_eq!(whole.stored(&one).await.run_state, RunState::Stopped);
     for _ in 0..2 {
         whole.cut_off();

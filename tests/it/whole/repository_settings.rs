@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{DOCKERFILE, Whole};
 use crate::support::api_client::{text, try_visit};
+use crate::support::until::until;
 
 const FILE: &str = "[runtime]\nport = 4567\nhealthcheck = \"/healthz\"\n";
 
@@ -31,6 +32,7 @@ async fn port_and_health_path_count_more_than_the_projects() {
     whole.api.done("POST", &format!("/projects/{project}/restart"), None).await;
     let stored = whole.released(&id).await;
     assert!(stored.failure.is_none(), "{:?}", stored.failure);
+    until("the old one is gone", async || (whole.engine.count().0 == 1).then_some(())).await;
     assert_eq!(port(&id), [Some("4567".to_owned())]);
     let page = try_visit(whole.api.port, "shop.localhost", "/healthz").await.unwrap();
     assert_eq!(page.status, 200);
