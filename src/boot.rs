@@ -24,6 +24,8 @@ use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::server::{self, Server};
 use crate::task::{Signal, Tasks};
+use crate::tls::keeper::Keeper;
+use crate::tls::store::{Certificates, NoFallback};
 use crate::web;
 
 /// How long running requests may take when the process stops.
@@ -48,6 +50,8 @@ pub enum BootError {
     Client(#[from] EgressError),
     #[error("ORBITRA_DOCKER_HOST: {0}")]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Tls(#[from] NoFallback),
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
@@ -85,6 +89,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
         egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
         pipeline: Signal::default(),
         routes: Signal::default(),
+        certificates: Signal::default(),
         sweep: Signal::default(),
         measured: watch::Sender::default(),
         traffic: OnceLock::new(),
@@ -181,6 +186,20 @@ impl Orbitra {
             server::Options::new(config.listen, routes.clone(), web::router(&app), move |host| {
                 hosts.is_control(host)
             });
+        let certificates = Certificates::new()?;
+        let keeper = Keeper::new(
+            app.db.clone(),
+            app.clock.clone(),
+            app.secrets.clone(),
+            certificates.clone(),
+        );
+        // As the routes: with its first connection it has what it had before.
+        keeper.publish().await?;
+        options.tls = config.listen_tls.map(|listen| server::Tls {
+            listen,
+            port: config.hosts.https_port().unwrap_or(listen.port()),
+            certificates,
+        });
         options.proxy = proxy_options(&config, data.path("logs/access").as_path());
         let server = Server::start(options)?;
         let limits = Limits { received_bytes: config.git_size_limit, ..Limits::default() };
@@ -220,7 +239,7 @@ impl Orbitra {
             tasks: tasks.clone(),
             state: RunningState::new(config.build_concurrency),
         });
-        start_tasks(&app, &publisher, &tasks);
+        start_tasks(&app, &publisher, &keeper, &tasks);
         pipeline.start();
         Ok(Self { app, server, tasks, _lock: lock })
     }
@@ -228,6 +247,11 @@ impl Orbitra {
     /// Where it listens.
     pub fn local_addr(&self) -> std::net::SocketAddr {
         self.server.local_addr()
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_addr(&self) -> Option<std::net::SocketAddr> {
+        self.server.tls_addr()
     }
 
     /// Stops: no new connections, running requests finish, tasks end, logs are written out. Applications run on.
@@ -248,13 +272,22 @@ fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
     }
 }
 
-fn start_tasks(app: &App, publisher: &Publisher, tasks: &Tasks) {
+fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {
     let publisher = publisher.clone();
     tasks.periodic(app.routes.clone(), Duration::from_secs(60), move || {
         let publisher = publisher.clone();
         async move {
             if let Err(error) = publisher.publish().await {
                 tracing::error!(%error, "the routes could not be published");
+            }
+        }
+    });
+    let keeper = keeper.clone();
+    tasks.periodic(app.certificates.clone(), Duration::from_secs(60), move || {
+        let keeper = keeper.clone();
+        async move {
+            if let Err(error) = keeper.publish().await {
+                tracing::error!(%error, "the certificates could not be read");
             }
         }
     });

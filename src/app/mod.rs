@@ -14,6 +14,7 @@ pub mod audit;
 pub mod authenticate;
 pub mod build_logs;
 mod cancel;
+pub mod certificates;
 pub mod delete_deployment;
 mod deployment_source;
 pub mod deployments;
@@ -97,6 +98,8 @@ pub struct Parts {
     pub pipeline: Signal,
     /// Wakes the publisher of routes.
     pub routes: Signal,
+    /// Wakes the keeper of certificates.
+    pub certificates: Signal,
     /// Wakes the sweep, which makes room on the disk.
     pub sweep: Signal,
     /// What the last sweep found on the disk; `None` until there was one.

@@ -37,6 +37,8 @@ const DEFAULT: &str = "default";
 pub struct Config {
     pub data: PathBuf,
     pub listen: SocketAddr,
+    /// `None` is without TLS.
+    pub listen_tls: Option<SocketAddr>,
     pub hosts: Hosts,
     pub docker_host: Option<String>,
     pub egress_allow: Vec<String>,
@@ -179,6 +181,8 @@ impl Config {
             Setting { name: name.to_owned(), value, origin }
         };
         let listen = parse_listen(&get("listen"))?;
+        let listen_tls = get("listen_tls");
+        let listen_tls = listen_tls.non_empty().map(|_| parse_listen(&listen_tls)).transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency: usize = get("build_concurrency").parse("a number")?;
         let memory: u64 = get("build_memory").parse("a number of MiB")?;
@@ -195,9 +199,11 @@ impl Config {
                 &get("dashboard_host"),
                 &get("public_scheme"),
                 listen,
+                listen_tls,
             )?,
             data,
             listen,
+            listen_tls,
             docker_host: get("docker_host").non_empty().or_else(|| environment("DOCKER_HOST")),
             egress_allow: get("egress_allow")
                 .value
@@ -308,6 +314,7 @@ mod tests {
     fn a_wrong_setting_is_named() {
         for (name, value) in [
             ("ORBITRA_LISTEN", "nonsense"),
+            ("ORBITRA_LISTEN_TLS", "443x"),
             ("ORBITRA_BASE_DOMAIN", "-x-"),
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),
             ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),
@@ -322,6 +329,15 @@ mod tests {
             let error = load(&[(name, value)]).expect_err(name);
             assert!(error.0.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn with_tls_urls_are_https() {
+        let with = |address| load(&[("ORBITRA_LISTEN_TLS", address)]).expect("usable").hosts;
+        assert_eq!(with(":443").url_of("a.localhost"), "https://a.localhost");
+        let hosts = with("127.0.0.1:8443");
+        assert_eq!(hosts.url_of("a.localhost"), "https://a.localhost:8443");
+        assert_eq!((hosts.https_port(), with(":443").https_port()), (Some(8443), Some(443)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0014_switch.sql"),
     include_str!("../../migrations/0015_receipts.sql"),
     include_str!("../../migrations/0016_retention.sql"),
+    include_str!("../../migrations/0019_domains.sql"),
 ];
 
 /// Brings the schema up to date.

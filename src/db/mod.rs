@@ -10,6 +10,7 @@ pub mod api_keys;
 pub mod audit_log;
 pub mod branch_hosts;
 pub mod build_cache;
+pub mod certificates;
 pub mod counts;
 pub mod deploy_keys;
 pub mod deployment_env;

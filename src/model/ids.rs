@@ -85,6 +85,9 @@ id!(
     /// Credentials for a registry of images.
     RegistryId, "reg");
 id!(
+    /// A certificate for TLS.
+    CertificateId, "cert");
+id!(
     /// An API key.
     KeyId, "key");
 id!(

@@ -7,6 +7,7 @@ pub mod branch;
 pub mod build_cache;
 pub mod build_plan;
 pub mod catalogue;
+pub mod certificate;
 pub mod crawler;
 pub mod deployment;
 pub mod diagnosis;

@@ -75,7 +75,7 @@ async fn answer(
         }
         Answerer::Upstream(guard) => {
             let (parts, incoming) = request.into_parts();
-            let body = RequestBody::new(incoming, client, core.limits.first_byte);
+            let body = RequestBody::new(incoming, client, &core.limits);
             from_upstream(core, client, guard, parts, body, reference).await
         }
     };

@@ -176,6 +176,13 @@ const PREFIXES: [&str; 16] = [
     "/openapi-3.2.json",
 ];
 
+/// Whether a path is one of the API's.
+pub fn claims(path: &str) -> bool {
+    PREFIXES.iter().any(|prefix| {
+        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
 /// The API as a router that claims `/api`, `/v1` and the bare paths, and nothing else.
 pub fn router(app: App) -> Router {
     described(app, Document::default())

@@ -71,6 +71,7 @@ impl Site {
             egress: Policy::parse::<&str>(&[], false).unwrap(),
             pipeline: Signal::default(),
             routes: Signal::default(),
+            certificates: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),
             traffic: std::sync::OnceLock::new(),

@@ -82,6 +82,7 @@ impl TestApp {
             egress: Policy::parse(&["10.9.0.1"], false).unwrap(),
             pipeline: Signal::default(),
             routes: Signal::default(),
+            certificates: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),
             traffic: std::sync::OnceLock::new(),

@@ -13,6 +13,7 @@ pub mod orbitra;
 pub mod own_dockerd;
 pub mod registry;
 pub mod ssh_server;
+pub mod tls;
 pub mod toy;
 pub mod until;
 pub mod wire;

@@ -1,0 +1,69 @@
+//! Table `certificates`: chains and sealed keys for TLS, one a host name.
+
+use rusqlite::{Connection, Row, params};
+
+use super::DbError;
+use crate::model::certificate::{Certificate, Origin};
+use crate::model::ids::CertificateId;
+use crate::model::timestamp::Timestamp;
+
+const COLUMNS: &str = "id, hostname, origin, chain, issuer, not_before, not_after, created_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Certificate> {
+    Ok(Certificate {
+        id: super::read::id(row, 0, CertificateId::parse)?,
+        hostname: row.get(1)?,
+        origin: super::read::word(row, 2, Origin::parse)?,
+        chain: row.get(3)?,
+        issuer: row.get(4)?,
+        not_before: Timestamp(row.get(5)?),
+        not_after: Timestamp(row.get(6)?),
+        created_at: Timestamp(row.get(7)?),
+    })
+}
+
+/// Keeps a certificate in the place of the one that its host name had.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn put(
+    connection: &Connection,
+    certificate: &Certificate,
+    sealed: &[u8],
+) -> Result<(), DbError> {
+    connection.execute(
+        "INSERT OR REPLACE INTO certificates
+            (id, hostname, origin, chain, sealed, issuer, not_before, not_after, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            certificate.id.as_str(),
+            certificate.hostname,
+            certificate.origin.as_str(),
+            certificate.chain,
+            sealed,
+            certificate.issuer,
+            certificate.not_before.0,
+            certificate.not_after.0,
+            certificate.created_at.0,
+        ],
+    )?;
+    Ok(())
+}
+
+/// All of them, with their sealed keys.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn all(connection: &Connection) -> Result<Vec<(Certificate, Vec<u8>)>, DbError> {
+    let sql = format!("SELECT {COLUMNS}, sealed FROM certificates ORDER BY hostname");
+    let rows = connection
+        .prepare_cached(&sql)?
+        .query_map([], |row| Ok((read(row)?, row.get(8)?)))?
+        .collect::<Result<_, _>>()?;
+    Ok(rows)
+}
+
+/// What a private key is sealed for.
+pub fn identity(id: &CertificateId) -> String {
+    format!("certificates/{id}/key")
+}

@@ -1,0 +1,10 @@
+//! TLS at the edge: which certificate a connection gets, and how the certificates come to be.
+//!
+//! `chain` reads what somebody sends, `store` holds what is served and is swapped as a whole, `keeper` fills it from
+//! the database, `acceptor` makes connections of it.
+
+pub mod acceptor;
+pub mod chain;
+pub mod keeper;
+pub mod store;
+mod trust;

@@ -1,0 +1,5 @@
+//! TLS at the edge.
+
+mod http2;
+mod listener;
+mod operator;
