@@ -14,3 +14,26 @@ CREATE TABLE certificates (
     not_after INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Host names of projects beside those under the base domain.
+CREATE TABLE domains (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    -- As the DNS has it, in lower case; may start with `*.`. One owner each.
+    hostname TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    redirect_to TEXT,
+    redirect_code INTEGER NOT NULL,
+    -- What the DNS said, as a JSON array.
+    found TEXT NOT NULL DEFAULT '[]',
+    checked_at INTEGER,
+    -- When the DNS is asked again.
+    look_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- When it led here for the first time.
+    verified_at INTEGER,
+    revision INTEGER NOT NULL DEFAULT 1
+) STRICT;
+CREATE INDEX domains_by_project ON domains (project_id);
+CREATE INDEX domains_by_look ON domains (look_at);

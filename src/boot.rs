@@ -15,6 +15,7 @@ use crate::crypto::{random, token};
 use crate::db::{self, Db, DbError};
 use crate::docker::bollard::Bollard;
 use crate::docker::{ContainerEngine, EngineError};
+use crate::egress::lookup::{Lookup, LookupFailed};
 use crate::egress::{Client, EgressError, Policy, PolicyError};
 use crate::events::Bus;
 use crate::git::libgit::{LibGit, Limits};
@@ -50,6 +51,8 @@ pub enum BootError {
     Client(#[from] EgressError),
     #[error("ORBITRA_DOCKER_HOST: {0}")]
     Engine(#[from] EngineError),
+    #[error("ORBITRA_DNS_SERVERS: {0}")]
+    Dns(#[from] LookupFailed),
     #[error(transparent)]
     Tls(#[from] NoFallback),
     #[error("{0}")]
@@ -89,6 +92,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
         egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
         pipeline: Signal::default(),
         routes: Signal::default(),
+        domains: Signal::default(),
         certificates: Signal::default(),
         sweep: Signal::default(),
         measured: watch::Sender::default(),
@@ -171,9 +175,9 @@ impl Orbitra {
         let routes = Routes::default();
         let _ = app.traffic.set(routes.traffic().clone());
         let sites = data.path("sites");
-        let base = config.hosts.base_domain().to_owned();
+        let hosts = config.hosts.clone();
         let (table, keep) = (routes.clone(), config.keep_assets);
-        let publisher = Publisher::new(app.db.clone(), table, sites.clone(), base, keep);
+        let publisher = Publisher::new(app.db.clone(), table, sites.clone(), hosts, keep);
         // Before the first connection is accepted: what served before the restart serves at once.
         publisher.publish().await?;
         app.load_rate_windows().await?;
@@ -240,6 +244,7 @@ impl Orbitra {
             state: RunningState::new(config.build_concurrency),
         });
         start_tasks(&app, &publisher, &keeper, &tasks);
+        look_at_domains(&app, &tasks)?;
         pipeline.start();
         Ok(Self { app, server, tasks, _lock: lock })
     }
@@ -270,6 +275,23 @@ fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
         access_log: config.access_log.then(|| access_log.to_owned()),
         ..crate::proxy::Options::default()
     }
+}
+
+/// Asks the DNS about domains whose time has come.
+fn look_at_domains(app: &App, tasks: &Tasks) -> Result<(), LookupFailed> {
+    let lookup = Lookup::new(&app.config.dns_servers)?;
+    let app = app.clone();
+    tasks.periodic(app.domains.clone(), Duration::from_secs(5), move || {
+        let (app, lookup) = (app.clone(), lookup.clone());
+        async move {
+            match app.check_domains(&lookup).await {
+                Ok(true) => app.domains.wake(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "domains could not be looked at"),
+            }
+        }
+    });
+    Ok(())
 }
 
 fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {

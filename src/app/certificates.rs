@@ -18,20 +18,17 @@ impl App {
         let now = self.clock.now();
         let read = Chain::read(chain, key).map_err(|problem| {
             let field = if problem.is_of_the_key() { "key" } else { "chain" };
-            refused(field, &problem.to_string())
+            unfit(field, &problem.to_string())
         })?;
         if read.not_after <= now {
-            return Err(refused(
-                "chain",
-                &format!("the certificate expired at {}", read.not_after),
-            ));
+            return Err(unfit("chain", &format!("the certificate expired at {}", read.not_after)));
         }
         let names: Vec<_> = read.names.iter().filter(|name| self.is_own(name)).cloned().collect();
         if names.is_empty() {
             let base = self.hosts.base_domain();
             let message =
                 format!("the certificate is for none of {base}, *.{base} and the names below");
-            return Err(refused("chain", &message));
+            return Err(unfit("chain", &message));
         }
         let rows: Vec<_> = names
             .iter()
@@ -70,7 +67,7 @@ impl App {
     }
 }
 
-fn refused(field: &'static str, message: &str) -> AppError {
+fn unfit(field: &'static str, message: &str) -> AppError {
     let mut problems = Problems::default();
     problems.invalid(field, "format", message);
     AppError::Invalid(problems)

@@ -18,6 +18,10 @@ pub mod certificates;
 pub mod delete_deployment;
 mod deployment_source;
 pub mod deployments;
+pub mod domain_certificates;
+pub mod domain_checks;
+mod domain_rules;
+pub mod domains;
 pub mod env;
 mod env_change;
 pub mod env_preview;
@@ -98,6 +102,8 @@ pub struct Parts {
     pub pipeline: Signal,
     /// Wakes the publisher of routes.
     pub routes: Signal,
+    /// Wakes those who ask the DNS about domains.
+    pub domains: Signal,
     /// Wakes the keeper of certificates.
     pub certificates: Signal,
     /// Wakes the sweep, which makes room on the disk.

@@ -33,6 +33,7 @@ fn app() -> (App, tempfile::TempDir) {
         egress: Policy::parse::<&str>(&[], false).expect("a policy"),
         pipeline: Signal::default(),
         routes: Signal::default(),
+        domains: Signal::default(),
         certificates: Signal::default(),
         sweep: Signal::default(),
         measured: Default::default(),

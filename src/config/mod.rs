@@ -8,7 +8,7 @@ pub mod machine;
 pub mod rates;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use data_dir::{DataDir, DataDirError};
@@ -40,6 +40,10 @@ pub struct Config {
     /// `None` is without TLS.
     pub listen_tls: Option<SocketAddr>,
     pub hosts: Hosts,
+    /// Addresses that the DNS is to lead to.
+    pub public_addresses: Vec<IpAddr>,
+    /// Whom the DNS is asked through; none are those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     pub docker_host: Option<String>,
     pub egress_allow: Vec<String>,
     pub egress_allow_http: bool,
@@ -204,6 +208,8 @@ impl Config {
             data,
             listen,
             listen_tls,
+            public_addresses: parse_addresses(&get("public_addresses"))?,
+            dns_servers: parse_servers(&get("dns_servers"))?,
             docker_host: get("docker_host").non_empty().or_else(|| environment("DOCKER_HOST")),
             egress_allow: get("egress_allow")
                 .value
@@ -252,6 +258,26 @@ fn parse_listen(setting: &Setting) -> Result<SocketAddr, ConfigError> {
     let text = setting.value.trim();
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| setting.error("an address with a port, such as 0.0.0.0:8080"))
+}
+
+/// Addresses with commas between; without any, those that this machine itself is reached at from everywhere.
+fn parse_addresses(setting: &Setting) -> Result<Vec<IpAddr>, ConfigError> {
+    let wanted = "addresses with commas between, such as 203.0.113.10, 2001:db8::1";
+    let sent = setting.value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let addresses: Result<Vec<IpAddr>, _> = sent.map(str::parse).collect();
+    let addresses = addresses.map_err(|_| setting.error(wanted))?;
+    Ok(if addresses.is_empty() { machine::public_addresses() } else { addresses })
+}
+
+/// Name servers with commas between, each with a port where it is not 53.
+fn parse_servers(setting: &Setting) -> Result<Vec<SocketAddr>, ConfigError> {
+    let wanted = "addresses with commas between, such as 9.9.9.9, 127.0.0.1:5353";
+    let sent = setting.value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    sent.map(|entry| {
+        let alone = entry.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
+        alone.or_else(|_| entry.parse()).map_err(|_| setting.error(wanted))
+    })
+    .collect()
 }
 
 /// Up to a hundred years: what is added to the time of day must stay a time.
@@ -316,6 +342,8 @@ mod tests {
             ("ORBITRA_LISTEN", "nonsense"),
             ("ORBITRA_LISTEN_TLS", "443x"),
             ("ORBITRA_BASE_DOMAIN", "-x-"),
+            ("ORBITRA_PUBLIC_ADDRESSES", "1.2.3"),
+            ("ORBITRA_DNS_SERVERS", "dns.example.com"),
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),
             ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),
             ("ORBITRA_EGRESS_ALLOW_HTTP", "maybe"),

@@ -63,6 +63,25 @@ pub fn all(connection: &Connection) -> Result<Vec<(Certificate, Vec<u8>)>, DbErr
     Ok(rows)
 }
 
+/// Forgets the certificate of a host name.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn delete(connection: &Connection, hostname: &str) -> Result<(), DbError> {
+    connection.execute("DELETE FROM certificates WHERE hostname = ?1", [hostname])?;
+    Ok(())
+}
+
+/// Forgets the certificate that somebody uploaded for a host name. Answers whether there was one.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn delete_uploaded(connection: &Connection, hostname: &str) -> Result<bool, DbError> {
+    let sql = "DELETE FROM certificates WHERE hostname = ?1 AND origin = ?2";
+    let values = [hostname, Origin::Uploaded.as_str()];
+    Ok(connection.execute(sql, values)? > 0)
+}
+
 /// What a private key is sealed for.
 pub fn identity(id: &CertificateId) -> String {
     format!("certificates/{id}/key")

@@ -16,6 +16,7 @@ pub mod deploy_keys;
 pub mod deployment_env;
 pub mod deployment_phases;
 pub mod deployments;
+pub mod domains;
 pub mod env_vars;
 pub mod events;
 pub mod gc_ledger;

@@ -8,6 +8,8 @@ use super::timestamp::Timestamp;
 pub enum Origin {
     /// The operator gave it, for names under the base domain.
     Operator,
+    /// Somebody brought it along for a domain.
+    Uploaded,
 }
 
 impl Origin {
@@ -15,6 +17,7 @@ impl Origin {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Operator => "operator",
+            Self::Uploaded => "uploaded",
         }
     }
 
@@ -22,6 +25,7 @@ impl Origin {
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "operator" => Some(Self::Operator),
+            "uploaded" => Some(Self::Uploaded),
             _ => None,
         }
     }

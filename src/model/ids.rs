@@ -85,6 +85,9 @@ id!(
     /// Credentials for a registry of images.
     RegistryId, "reg");
 id!(
+    /// A host name of a project.
+    DomainId, "dom");
+id!(
     /// A certificate for TLS.
     CertificateId, "cert");
 id!(

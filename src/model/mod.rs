@@ -12,6 +12,8 @@ pub mod crawler;
 pub mod deployment;
 pub mod diagnosis;
 pub mod disk;
+pub mod domain;
+pub mod domain_name;
 pub mod env_var;
 pub mod event;
 pub mod failure;

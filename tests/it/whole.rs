@@ -6,6 +6,7 @@ mod branches;
 mod built_site;
 mod cancel;
 mod disk_full;
+mod domains;
 mod env;
 mod failures;
 mod health;

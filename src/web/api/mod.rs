@@ -20,6 +20,9 @@ mod deployment_view;
 mod deployments;
 mod disk_view;
 mod document;
+mod domain_request;
+mod domain_view;
+mod domains;
 mod env;
 mod env_request;
 mod env_view;
@@ -131,6 +134,11 @@ fn resources(api: &Api) -> Routes {
         .keyed("/projects/{project}/source/deploy-key/rotate", routes!(source::rotate))
         .keyed("/projects/{project}/tokens", routes!(project_tokens::list, project_tokens::create))
         .keyed("/projects/{project}/tokens/{id}", routes!(project_tokens::revoke))
+        .keyed("/projects/{project}/domains", routes!(domains::of_project, domains::create))
+        .keyed("/domains", routes!(domains::list))
+        .keyed("/domains/{id}", routes!(domains::show, domains::update, domains::delete))
+        .keyed("/domains/{id}/verify", routes!(domains::verify))
+        .keyed("/domains/{id}/certificate", routes!(domains::set_certificate, domains::delete_certificate))
         .remembered("/deployments", routes!(deployments::list))
         .keyed("/deployments/{id}", routes!(deployments::show, deployment_actions::delete))
         .keyed("/deployments/{id}/cancel", routes!(deployments::cancel))
@@ -157,7 +165,7 @@ fn resources(api: &Api) -> Routes {
 }
 
 /// What the API claims: its base path, the alias of it, and the bare first segments of its own routes.
-const PREFIXES: [&str; 16] = [
+const PREFIXES: [&str; 17] = [
     "/api",
     "/v1",
     "/health",
@@ -165,6 +173,7 @@ const PREFIXES: [&str; 16] = [
     "/api-keys",
     "/projects",
     "/deployments",
+    "/domains",
     "/events",
     "/audit-log",
     "/regions",

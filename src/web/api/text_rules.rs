@@ -40,6 +40,10 @@ pub struct IpNetwork;
 pub struct ImageName;
 /// A registry of images.
 pub struct RegistryHost;
+/// A host name that can be a domain.
+pub struct Hostname;
+/// A host name that a domain can redirect to.
+pub struct TargetHostname;
 /// Text of up to 500 characters.
 pub struct Note;
 
@@ -63,6 +67,11 @@ described! {
          `registry.example.com:5000/team/app@sha256:…`."));
     RegistryHost => "RegistryHost", text().pattern(Some(format!("^{HOST}$"))).max_length(Some(259)).description(Some(
         "A host name with or without a port, at an address that can be reached from outside."));
+    Hostname => "Hostname", text().max_length(Some(1012)).description(Some(
+        "A host name of two labels at least, in any alphabet, such as `www.example.org`; one leading `*.` stands for one \
+         label. No address, no port, no scheme, and none below or above the base domain."));
+    TargetHostname => "TargetHostname", text().max_length(Some(1012)).description(Some(
+        "A host name of two labels at least, in any alphabet, other than the domain's own."));
     Note => "Note", text().pattern(Some(r"^[^\u0000]*$")).max_length(Some(500));
 }
 

@@ -4,6 +4,7 @@ pub mod api_client;
 pub mod app;
 pub mod apps;
 pub mod archive;
+pub mod dns;
 pub mod docker_api;
 pub mod engine;
 pub mod front;
