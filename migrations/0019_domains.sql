@@ -1,4 +1,4 @@
--- Certificates for TLS: what the operator gave, what somebody uploaded for a domain.
+-- Certificates for TLS: what the operator gave, what somebody uploaded for a domain, what an authority signed.
 
 CREATE TABLE certificates (
     id TEXT PRIMARY KEY,
@@ -12,7 +12,9 @@ CREATE TABLE certificates (
     issuer TEXT NOT NULL,
     not_before INTEGER NOT NULL,
     not_after INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    -- Days before its end at which people were last told that it runs out.
+    warned INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- Host names of projects beside those under the base domain.
@@ -37,3 +39,22 @@ CREATE TABLE domains (
 ) STRICT;
 CREATE INDEX domains_by_project ON domains (project_id);
 CREATE INDEX domains_by_look ON domains (look_at);
+
+-- Names that a certificate could not be had for, until it could.
+CREATE TABLE certificate_orders (
+    hostname TEXT PRIMARY KEY,
+    -- In a row.
+    failures INTEGER NOT NULL,
+    next_at INTEGER NOT NULL,
+    -- What was the matter, for people.
+    error TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What was signed in the last week, against the authority's limits.
+CREATE TABLE certificate_issues (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    registered TEXT NOT NULL,
+    hostname TEXT NOT NULL,
+    issued_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX certificate_issues_by_domain ON certificate_issues (registered, issued_at);

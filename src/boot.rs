@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, DataDir, DataDirError};
+use crate::config::{AcmeChallenge, Config, ConfigError, DataDir, DataDirError};
 use crate::crypto::secret_box::SecretBox;
 use crate::crypto::{random, token};
 use crate::db::{self, Db, DbError};
@@ -25,6 +25,8 @@ use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::server::{self, Server};
 use crate::task::{Signal, Tasks};
+use crate::tls::authority::{Authority, Way};
+use crate::tls::issuance::{self, Issuance};
 use crate::tls::keeper::Keeper;
 use crate::tls::store::{Certificates, NoFallback};
 use crate::web;
@@ -93,6 +95,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
         pipeline: Signal::default(),
         routes: Signal::default(),
         domains: Signal::default(),
+        orders: Signal::default(),
         certificates: Signal::default(),
         sweep: Signal::default(),
         measured: watch::Sender::default(),
@@ -202,7 +205,7 @@ impl Orbitra {
         options.tls = config.listen_tls.map(|listen| server::Tls {
             listen,
             port: config.hosts.https_port().unwrap_or(listen.port()),
-            certificates,
+            certificates: certificates.clone(),
         });
         options.proxy = proxy_options(&config, data.path("logs/access").as_path());
         let server = Server::start(options)?;
@@ -244,7 +247,7 @@ impl Orbitra {
             state: RunningState::new(config.build_concurrency),
         });
         start_tasks(&app, &publisher, &keeper, &tasks);
-        look_at_domains(&app, &tasks)?;
+        look_at_domains(&app, &certificates, &tasks)?;
         pipeline.start();
         Ok(Self { app, server, tasks, _lock: lock })
     }
@@ -277,9 +280,52 @@ fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
     }
 }
 
+/// Orders certificates, and tells of those that run out.
+fn order_certificates(app: &App, certificates: &Certificates, lookup: &Lookup, tasks: &Tasks) {
+    let config = &app.config;
+    let contact = config.acme_email.clone().filter(|_| config.listen_tls.is_some());
+    let authority = contact.map(|contact| Authority {
+        directory: config.acme_directory.clone(),
+        contact,
+        root: config.acme_ca.clone(),
+        challenges: certificates.challenges().clone(),
+    });
+    let issuance = Issuance::new(issuance::Parts {
+        db: app.db.clone(),
+        clock: app.clock.clone(),
+        secrets: app.secrets.clone(),
+        bus: app.bus.clone(),
+        hosts: config.hosts.clone(),
+        lookup: lookup.clone(),
+        addresses: config.public_addresses.clone(),
+        authority,
+        way: config.acme_challenge.map(|way| match way {
+            AcmeChallenge::Http => Way::Http,
+            AcmeChallenge::Tls => Way::Tls,
+        }),
+        certificates: app.certificates.clone(),
+    });
+    let orders = app.orders.clone();
+    tasks.periodic(app.orders.clone(), Duration::from_secs(60), move || {
+        let (issuance, orders) = (issuance.clone(), orders.clone());
+        async move {
+            match issuance.round().await {
+                Ok(true) => orders.wake(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "certificates could not be ordered"),
+            }
+        }
+    });
+}
+
 /// Asks the DNS about domains whose time has come.
-fn look_at_domains(app: &App, tasks: &Tasks) -> Result<(), LookupFailed> {
+fn look_at_domains(
+    app: &App,
+    certificates: &Certificates,
+    tasks: &Tasks,
+) -> Result<(), LookupFailed> {
     let lookup = Lookup::new(&app.config.dns_servers)?;
+    order_certificates(app, certificates, &lookup, tasks);
     let app = app.clone();
     tasks.periodic(app.domains.clone(), Duration::from_secs(5), move || {
         let (app, lookup) = (app.clone(), lookup.clone());

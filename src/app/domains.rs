@@ -81,6 +81,7 @@ impl App {
             verified_at: None,
             revision: 1,
             certificate: None,
+            refused: None,
         };
         let (app, actor, terms, new) = (self.clone(), actor.clone(), terms.clone(), domain.clone());
         let stored = self
@@ -299,11 +300,13 @@ impl App {
             .write(move |c| -> Result<(), AppError> {
                 if !just_now {
                     db::domains::look_soon(c, &asked.id, now)?;
+                    db::issuance::retry(c, &asked.hostname, now)?;
                 }
                 terms.settle(&app, c, &asked)
             })
             .await?;
         self.domains.wake();
+        self.orders.wake();
         Ok(domain)
     }
 
@@ -311,6 +314,7 @@ impl App {
     pub(super) fn domain_changed(&self, domain: &Domain) {
         self.bus.send(Change::Project(domain.team_id.clone(), domain.project_id.clone()));
         self.domains.wake();
+        self.orders.wake();
         self.routes.wake();
     }
 }

@@ -104,6 +104,8 @@ pub struct Parts {
     pub routes: Signal,
     /// Wakes those who ask the DNS about domains.
     pub domains: Signal,
+    /// Wakes who orders certificates.
+    pub orders: Signal,
     /// Wakes the keeper of certificates.
     pub certificates: Signal,
     /// Wakes the sweep, which makes room on the disk.

@@ -34,6 +34,7 @@ fn app() -> (App, tempfile::TempDir) {
         pipeline: Signal::default(),
         routes: Signal::default(),
         domains: Signal::default(),
+        orders: Signal::default(),
         certificates: Signal::default(),
         sweep: Signal::default(),
         measured: Default::default(),

@@ -40,6 +40,14 @@ pub struct Config {
     /// `None` is without TLS.
     pub listen_tls: Option<SocketAddr>,
     pub hosts: Hosts,
+    /// The URL of the directory of the authority that signs certificates.
+    pub acme_directory: String,
+    /// Whom it writes to; without it nothing is ordered.
+    pub acme_email: Option<String>,
+    /// A file with the root of its server's certificate.
+    pub acme_ca: Option<PathBuf>,
+    /// Over which of the two ways it looks; `None` is one after the other.
+    pub acme_challenge: Option<AcmeChallenge>,
     /// Addresses that the DNS is to lead to.
     pub public_addresses: Vec<IpAddr>,
     /// Whom the DNS is asked through; none are those of the system.
@@ -208,6 +216,10 @@ impl Config {
             data,
             listen,
             listen_tls,
+            acme_directory: get("acme_directory").value.trim().to_owned(),
+            acme_email: get("acme_email").non_empty(),
+            acme_ca: get("acme_ca").non_empty().map(PathBuf::from),
+            acme_challenge: parse_challenge(&get("acme_challenge"))?,
             public_addresses: parse_addresses(&get("public_addresses"))?,
             dns_servers: parse_servers(&get("dns_servers"))?,
             docker_host: get("docker_host").non_empty().or_else(|| environment("DOCKER_HOST")),
@@ -258,6 +270,22 @@ fn parse_listen(setting: &Setting) -> Result<SocketAddr, ConfigError> {
     let text = setting.value.trim();
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| setting.error("an address with a port, such as 0.0.0.0:8080"))
+}
+
+/// How an authority looks whether a name leads here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcmeChallenge {
+    Http,
+    Tls,
+}
+
+fn parse_challenge(setting: &Setting) -> Result<Option<AcmeChallenge>, ConfigError> {
+    match setting.value.trim() {
+        "" => Ok(None),
+        "http" => Ok(Some(AcmeChallenge::Http)),
+        "tls" => Ok(Some(AcmeChallenge::Tls)),
+        _ => Err(setting.error("http, tls or empty")),
+    }
 }
 
 /// Addresses with commas between; without any, those that this machine itself is reached at from everywhere.
@@ -343,6 +371,7 @@ mod tests {
             ("ORBITRA_LISTEN_TLS", "443x"),
             ("ORBITRA_BASE_DOMAIN", "-x-"),
             ("ORBITRA_PUBLIC_ADDRESSES", "1.2.3"),
+            ("ORBITRA_ACME_CHALLENGE", "dns"),
             ("ORBITRA_DNS_SERVERS", "dns.example.com"),
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),
             ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::DbError;
-use crate::model::certificate::{Certificate, Origin};
+use crate::model::certificate::{Certificate, CertificateFacts, Origin};
 use crate::model::ids::CertificateId;
 use crate::model::timestamp::Timestamp;
 
@@ -61,6 +61,38 @@ pub fn all(connection: &Connection) -> Result<Vec<(Certificate, Vec<u8>)>, DbErr
         .query_map([], |row| Ok((read(row)?, row.get(8)?)))?
         .collect::<Result<_, _>>()?;
     Ok(rows)
+}
+
+/// What decides about renewals, of all of them.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn facts(connection: &Connection) -> Result<Vec<CertificateFacts>, DbError> {
+    let sql = "SELECT id, hostname, origin, not_before, not_after, warned FROM certificates";
+    let rows = connection
+        .prepare_cached(sql)?
+        .query_map([], |row| {
+            Ok(CertificateFacts {
+                id: super::read::id(row, 0, CertificateId::parse)?,
+                hostname: row.get(1)?,
+                origin: super::read::word(row, 2, Origin::parse)?,
+                not_before: Timestamp(row.get(3)?),
+                not_after: Timestamp(row.get(4)?),
+                warned: row.get(5)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(rows)
+}
+
+/// People were told that it runs out.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn warned(connection: &Connection, id: &CertificateId, days: u32) -> Result<(), DbError> {
+    let sql = "UPDATE certificates SET warned = ?2 WHERE id = ?1";
+    connection.execute(sql, params![id.as_str(), days])?;
+    Ok(())
 }
 
 /// Forgets the certificate of a host name.

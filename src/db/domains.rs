@@ -26,12 +26,13 @@ const STATUS: &str = "CASE WHEN p.paused_at IS NOT NULL THEN 'disabled' ELSE a.s
 /// The certificate of the name itself, or else of the wildcard above it.
 const CERTIFICATE: &str = "LEFT JOIN certificates c ON c.hostname = coalesce(
         (SELECT hostname FROM certificates WHERE hostname = a.hostname),
-        '*.' || substr(a.hostname, instr(a.hostname, '.') + 1))";
+        '*.' || substr(a.hostname, instr(a.hostname, '.') + 1))
+    LEFT JOIN certificate_orders o ON o.hostname = a.hostname";
 
 fn columns() -> String {
     format!(
         "a.id, a.project_id, p.team_id, a.hostname, {STATUS}, a.redirect_to, a.redirect_code, a.found, a.checked_at,
-            a.managed, a.created_at, a.verified_at, a.revision, c.issuer, c.not_after"
+            a.managed, a.created_at, a.verified_at, a.revision, c.issuer, c.not_after, o.error"
     )
 }
 
@@ -57,6 +58,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Domain> {
         verified_at: moment(row, 11)?,
         revision: row.get(12)?,
         certificate: certificate.map(|(issuer, not_after)| DomainCertificate { issuer, not_after }),
+        refused: row.get(15)?,
     })
 }
 
@@ -201,6 +203,7 @@ pub fn touch(connection: &Connection, id: &DomainId) -> Result<(), DbError> {
 /// `Stale` when it is gone.
 pub fn delete(connection: &Connection, domain: &Domain) -> Result<(), DbError> {
     super::certificates::delete(connection, &domain.hostname)?;
+    super::issuance::forget(connection, &domain.hostname)?;
     let sql = "DELETE FROM domains WHERE id = ?1";
     exactly_one(connection.execute(sql, [domain.id.as_str()])?)
 }
@@ -212,6 +215,10 @@ pub fn delete(connection: &Connection, domain: &Domain) -> Result<(), DbError> {
 pub fn drop_of_project(connection: &Connection, project: &ProjectId) -> Result<(), DbError> {
     connection.execute(
         "DELETE FROM certificates WHERE hostname IN (SELECT hostname FROM domains WHERE project_id = ?1)",
+        [project.as_str()],
+    )?;
+    connection.execute(
+        "DELETE FROM certificate_orders WHERE hostname IN (SELECT hostname FROM domains WHERE project_id = ?1)",
         [project.as_str()],
     )?;
     connection.execute("DELETE FROM domains WHERE project_id = ?1", [project.as_str()])?;
@@ -293,6 +300,17 @@ pub fn record_look(connection: &Connection, id: &DomainId, look: &Look) -> Resul
             look.at.plus(look.next).0,
         ],
     )?)
+}
+
+/// Domains that are served, with the names under the base domain.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn active(connection: &Connection, base: &str) -> Result<Vec<Domain>, DbError> {
+    let sql = format!("SELECT {} FROM {FROM} {CERTIFICATE} WHERE a.stored = 'active'", columns());
+    let rows =
+        connection.prepare_cached(&sql)?.query_map([base], read)?.collect::<Result<_, _>>()?;
+    Ok(rows)
 }
 
 /// A domain as the proxy sees it.

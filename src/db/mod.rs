@@ -23,6 +23,7 @@ pub mod gc_ledger;
 pub mod gc_wishes;
 pub mod holds;
 pub mod idempotency;
+pub mod issuance;
 pub mod meta;
 pub mod page;
 pub mod pauses;

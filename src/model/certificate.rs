@@ -10,6 +10,8 @@ pub enum Origin {
     Operator,
     /// Somebody brought it along for a domain.
     Uploaded,
+    /// An authority signed it by itself.
+    Acme,
 }
 
 impl Origin {
@@ -18,6 +20,7 @@ impl Origin {
         match self {
             Self::Operator => "operator",
             Self::Uploaded => "uploaded",
+            Self::Acme => "acme",
         }
     }
 
@@ -26,6 +29,7 @@ impl Origin {
         match text {
             "operator" => Some(Self::Operator),
             "uploaded" => Some(Self::Uploaded),
+            "acme" => Some(Self::Acme),
             _ => None,
         }
     }
@@ -45,6 +49,18 @@ pub struct Certificate {
     pub not_before: Timestamp,
     pub not_after: Timestamp,
     pub created_at: Timestamp,
+}
+
+/// What decides whether a certificate is to be renewed.
+#[derive(Clone, Debug)]
+pub struct CertificateFacts {
+    pub id: CertificateId,
+    pub hostname: String,
+    pub origin: Origin,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+    /// Days before its end at which people were last told.
+    pub warned: Option<u32>,
 }
 
 /// Whether a name of a certificate, which may start with `*.`, is one that `host` goes by. A wildcard stands for

@@ -111,6 +111,8 @@ pub struct Domain {
     pub revision: i64,
     /// The certificate it is served with.
     pub certificate: Option<DomainCertificate>,
+    /// Why the last try to get one failed.
+    pub refused: Option<String>,
 }
 
 /// What is said of a domain's certificate.
@@ -143,9 +145,13 @@ impl CertificateStatus {
 }
 
 impl Domain {
-    /// Where its certificate stands.
-    pub fn certificate_status(&self, now: Timestamp) -> CertificateStatus {
+    /// Where its certificate stands. `automatic` is whether one would come by itself.
+    pub fn certificate_status(&self, now: Timestamp, automatic: bool) -> CertificateStatus {
+        let comes = automatic && self.status == DomainStatus::Active && !self.managed;
         match &self.certificate {
+            None if self.refused.is_some() => CertificateStatus::Failed,
+            // A wildcard's would need a key to the DNS.
+            None if comes && !self.hostname.starts_with("*.") => CertificateStatus::Pending,
             None => CertificateStatus::None,
             Some(certificate) if certificate.not_after <= now => CertificateStatus::Expired,
             Some(_) => CertificateStatus::Issued,

@@ -21,6 +21,7 @@ pub mod git_url;
 pub mod hostname;
 pub mod ids;
 pub mod image_reference;
+pub mod issuance;
 pub mod key_limits;
 pub mod log_line;
 pub mod network;

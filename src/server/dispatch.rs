@@ -21,6 +21,7 @@ use super::framing::Doubt;
 use crate::model::peer::{PeerAddr, PlainHttp};
 use crate::proxy::error_page::{self, Problem};
 use crate::proxy::{self, Client, Core, headers, host, resolve};
+use crate::tls::challenges;
 use crate::web::api;
 
 /// The way to the control plane.
@@ -94,6 +95,9 @@ impl Dispatch {
         if self.transport.is_misdirected(&host) {
             return self.refused(Problem::Misdirected, &request);
         }
+        if let Some(response) = self.transport.challenge(request.uri().path()) {
+            return ready(response);
+        }
         let core = Rc::clone(&self.core);
         if (self.control.is_host)(&host) {
             let mut plain = None;
@@ -118,7 +122,9 @@ impl Dispatch {
                 response
             });
         }
-        if let Some(edge) = self.transport.secure_side(&host) {
+        if let Some(edge) = self.transport.secure_side(&host)
+            && !request.uri().path().starts_with(challenges::PATH)
+        {
             return ready(edge.redirect(&host, &request));
         }
         // What applications never get; the control plane has its own answer to it.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, LOCATION, STRICT_TRANSPORT_SECURITY};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Request, Response, StatusCode};
 
 use super::body::Body;
@@ -63,6 +63,16 @@ impl Transport {
             Self::Plain(edge) => edge.as_deref().filter(|edge| edge.certificates.serves(host)),
             Self::Tls { .. } => None,
         }
+    }
+
+    /// What an authority that looks whether a name leads here gets for a path; over plain HTTP alone.
+    pub fn challenge(&self, path: &str) -> Option<Response<Body>> {
+        let Self::Plain(Some(edge)) = self else { return None };
+        let answer = edge.certificates.challenges().answer(path)?;
+        let mut response = Response::new(Body::Proxy(proxy::Body::full(answer.into())));
+        let kind = HeaderValue::from_static("application/octet-stream");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        Some(response)
     }
 
     /// Lets browsers know that the host is always reached by TLS, where everybody trusts its certificate. What the

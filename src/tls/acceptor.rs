@@ -8,6 +8,7 @@ use rustls::server::ServerSessionMemoryCache;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::challenges::ALPN;
 use super::store::Certificates;
 
 /// A TLS connection of a client.
@@ -36,7 +37,7 @@ impl Acceptor {
                 .with_safe_default_protocol_versions()?
                 .with_no_client_auth()
                 .with_cert_resolver(Arc::new(certificates.clone()));
-        config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
+        config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec(), ALPN.to_vec()];
         config.ticketer = rustls::crypto::ring::Ticketer::new()?;
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
         Ok(Self(TlsAcceptor::from(Arc::new(config))))
@@ -45,6 +46,8 @@ impl Acceptor {
     /// The handshake; `None` when it fails or takes too long.
     pub async fn accept(&self, stream: TcpStream) -> Option<TlsStream> {
         match tokio::time::timeout(HANDSHAKE, self.0.accept(stream)).await {
+            // An authority has seen what it came for.
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(ALPN) => None,
             Ok(Ok(stream)) => Some(stream),
             // Scanners, and clients that do not trust the certificate; none of them is news.
             Ok(Err(error)) => {

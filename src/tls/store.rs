@@ -9,6 +9,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::challenges::{ALPN, Challenges};
+
 /// A certificate as it is served.
 #[derive(Debug)]
 pub struct Served {
@@ -51,6 +53,7 @@ pub struct Certificates {
     newest: Arc<ArcSwap<Table>>,
     /// For who asks for a name that has none: whoever insists can see that it is nobody's.
     fallback: Arc<CertifiedKey>,
+    challenges: Challenges,
 }
 
 /// The certificate for those that have none could not be made.
@@ -66,7 +69,13 @@ impl Certificates {
     pub fn new() -> Result<Self, NoFallback> {
         let made = self_signed("orbitra.invalid");
         let fallback = made.map_err(|error| NoFallback(error.to_string()))?;
-        Ok(Self { newest: Arc::default(), fallback: Arc::new(fallback) })
+        let challenges = Challenges::default();
+        Ok(Self { newest: Arc::default(), fallback: Arc::new(fallback), challenges })
+    }
+
+    /// What authorities are shown.
+    pub fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// Replaces the table. Handshakes that begin from now on see the new one.
@@ -87,6 +96,11 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // Who offers this and nothing else wants a certificate with its own answer in it, or none.
+        let mut offered = hello.alpn().into_iter().flatten();
+        if offered.next() == Some(ALPN) && offered.next().is_none() {
+            return hello.server_name().and_then(|name| self.challenges.certificate(name));
+        }
         // Lower case already, and without a dot at its end.
         let found = hello.server_name().and_then(|name| self.of(name));
         Some(found.map_or_else(|| Arc::clone(&self.fallback), |served| Arc::clone(&served.key)))

@@ -99,13 +99,19 @@ impl From<DnsRecord> for DnsRecordView {
 #[derive(Clone)]
 pub struct Seen {
     addresses: Arc<[IpAddr]>,
+    /// Whether certificates come by themselves.
+    automatic: bool,
     now: Timestamp,
 }
 
 impl Seen {
     /// Seen now.
     pub fn by(app: &App) -> Self {
-        Self { addresses: app.config.public_addresses.as_slice().into(), now: app.clock.now() }
+        Self {
+            addresses: app.config.public_addresses.as_slice().into(),
+            automatic: app.config.acme_email.is_some() && app.config.listen_tls.is_some(),
+            now: app.clock.now(),
+        }
     }
 
     /// The domain as it is shown.
@@ -116,10 +122,10 @@ impl Seen {
         };
         let records = |all: Vec<DnsRecord>| all.into_iter().map(Into::into).collect();
         let certificate = DomainCertificateView {
-            status: domain.certificate_status(self.now),
+            status: domain.certificate_status(self.now, self.automatic),
             issuer: domain.certificate.as_ref().map(|certificate| certificate.issuer.clone()),
             expires_at: domain.certificate.as_ref().map(|certificate| certificate.not_after),
-            last_error: None,
+            last_error: domain.refused,
         };
         DomainView {
             id: domain.id,

@@ -111,6 +111,7 @@ fn row(pages: &Pages, domain: Domain) -> DomainRow {
             let expired = certificate.not_after <= now;
             (certificate.issuer.clone(), moment(certificate.not_after), expired)
         }),
+        refused: domain.refused,
         redirect_to: domain.redirect_to,
         hostname: domain.hostname,
     }

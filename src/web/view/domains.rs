@@ -45,6 +45,8 @@ pub struct DomainRow {
     pub checked_at: Option<Moment>,
     /// `Let's Encrypt R13`, and until when.
     pub certificate: Option<(String, Moment, bool)>,
+    /// Why there is no new one.
+    pub refused: Option<String>,
 }
 
 /// A record of the DNS.
@@ -138,6 +140,7 @@ impl DomainsPage {
             wrong: Vec::new(),
             checked_at: Some(sample::NOW.plus(-sample::MINUTE)),
             certificate: None,
+            refused: None,
         };
         let automatic =
             || DomainRow { managed: true, ..row("0", "web.apps.example.com", Standing::Live) };
@@ -175,6 +178,7 @@ impl DomainsPage {
                 DomainRow {
                     readable: Some("bücher.example".to_owned()),
                     checked_at: None,
+                    refused: Some("DNS problem: <b>NXDOMAIN</b>".to_owned()),
                     ..row("3", "xn--bcher-kva.example", Standing::Waiting)
                 },
                 DomainRow { url: None, ..row("4", "*.example.org", Standing::Paused) },

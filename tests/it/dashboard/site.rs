@@ -73,6 +73,7 @@ impl Site {
             pipeline: Signal::default(),
             routes: Signal::default(),
             domains: Signal::default(),
+            orders: Signal::default(),
             certificates: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),

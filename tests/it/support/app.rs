@@ -84,6 +84,7 @@ impl TestApp {
             pipeline: Signal::default(),
             routes: Signal::default(),
             domains: Signal::default(),
+            orders: Signal::default(),
             certificates: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),

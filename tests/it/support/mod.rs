@@ -12,6 +12,7 @@ pub mod git_server;
 pub mod load;
 pub mod orbitra;
 pub mod own_dockerd;
+pub mod pebble;
 pub mod registry;
 pub mod ssh_server;
 pub mod tls;

@@ -143,6 +143,12 @@ async fn plain_requests_go_to_https_where_there_is_a_certificate() {
         assert_eq!(answer.header("location").unwrap(), format!("https://app.test{path}"));
     }
     assert_eq!(toy.count(), 0);
+    // An authority that looks whether the name leads here, and one that asks the application.
+    let shown = edge.certificates.challenges().show_token("abc", "abc.def");
+    let looking = "GET /.well-known/acme-challenge/abc HTTP/1.1\r\nHost: app.test\r\n\r\n";
+    assert_eq!(ask(plain, looking).await.text(), "abc.def");
+    drop(shown);
+    assert_eq!(ask(plain, looking).await.text(), "plain");
     // The control plane is asked from this machine, and nobody else has a certificate.
     let control = ask(plain, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert_eq!((control.status, control.text().as_str()), (200, "control"));
@@ -178,14 +184,7 @@ async fn a_connection_for_one_host_answers_for_no_other() {
 async fn both_versions_resume_and_nothing_older_is_spoken() {
     let edge = Edge::start(notice(Notice::Paused));
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        config.dangerous().set_certificate_verifier(Arc::new(Anybody));
-        let config = Arc::new(config);
+        let config = Arc::new(trusting(&[version]));
         let mut kinds = Vec::new();
         for _ in 0..2 {
             let stream = connect(edge.address, HOST, Arc::clone(&config)).await.unwrap();
@@ -212,6 +211,22 @@ async fn both_versions_resume_and_nothing_older_is_spoken() {
     }
     let nonsense = connect(edge.address, HOST, edge.authority.client(&["nonsense"])).await;
     assert!(nonsense.unwrap_err().to_string().contains("NoApplicationProtocol"));
+}
+
+/// A client that trusts anybody: what is looked at is what it is shown.
+pub fn trusting_anybody() -> rustls::ClientConfig {
+    trusting(&[&rustls::version::TLS13])
+}
+
+fn trusting(versions: &[&'static rustls::SupportedProtocolVersion]) -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    config.dangerous().set_certificate_verifier(Arc::new(Anybody));
+    config
 }
 
 /// Takes any certificate; what is looked at is the handshake.

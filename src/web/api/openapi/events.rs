@@ -42,7 +42,7 @@ fn described<T: ToSchema>() -> (String, Schemas) {
 }
 
 /// Every kind of event, in the order of the documentation.
-pub const EVENTS: [EventType; 27] = [
+pub const EVENTS: [EventType; 30] = [
     event::<DeploymentData>("deployment.created", "A deployment was accepted."),
     event::<DeploymentSucceededData>(
         "deployment.succeeded",
@@ -74,6 +74,15 @@ pub const EVENTS: [EventType; 27] = [
     event::<DomainData>("domain.updated", "A domain was changed."),
     event::<DomainData>("domain.verified", "The DNS leads a domain here."),
     event::<DomainData>("domain.deleted", "A domain was deleted."),
+    event::<DomainData>("domain.certificate.issued", "A domain got its certificate, or a new one."),
+    event::<DomainData>(
+        "domain.certificate.failed",
+        "A certificate could not be had; `GET` tells why.",
+    ),
+    event::<DomainData>(
+        "domain.certificate.expiring",
+        "A certificate runs out in 21 days, or in 7.",
+    ),
     event::<EnvUpdatedData>("env.updated", "Variables of a project were changed."),
     event::<ApiKeyData>("api_key.created", "An API key was made."),
     event::<ApiKeyData>("api_key.updated", "An API key was changed."),
