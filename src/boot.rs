@@ -8,12 +8,13 @@ use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock, kernel_log};
+use crate::config::{AcmeChallenge, Config, ConfigError, DataDir, DataDirError, Lock, kernel_log};
 use crate::crypto::secret_box::SecretBox;
 use crate::crypto::{random, token};
 use crate::db::{self, Db, DbError};
 use crate::docker::bollard::Bollard;
 use crate::docker::{ContainerEngine, EngineError};
+use crate::egress::lookup::{Lookup, LookupFailed};
 use crate::egress::{Client, EgressError, Policy, PolicyError};
 use crate::events::Bus;
 use crate::git::libgit::{LibGit, Limits};
@@ -23,6 +24,10 @@ use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::server::{self, Server};
 use crate::task::{Signal, Tasks};
+use crate::tls::authority::{Authority, Way};
+use crate::tls::issuance::{self, Issuance};
+use crate::tls::keeper::Keeper;
+use crate::tls::store::{Certificates, NoFallback};
 use crate::web;
 
 /// How long running requests may take when the process stops.
@@ -47,6 +52,10 @@ pub enum BootError {
     Client(#[from] EgressError),
     #[error("ORBITRA_DOCKER_HOST: {0}")]
     Engine(#[from] EngineError),
+    #[error("ORBITRA_DNS_SERVERS: {0}")]
+    Dns(#[from] LookupFailed),
+    #[error(transparent)]
+    Tls(#[from] NoFallback),
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
@@ -84,6 +93,9 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
         egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
         pipeline: Signal::default(),
         routes: Signal::default(),
+        domains: Signal::default(),
+        orders: Signal::default(),
+        certificates: Signal::default(),
         sweep: Signal::default(),
         measured: watch::Sender::default(),
         traffic: OnceLock::new(),
@@ -168,9 +180,9 @@ impl Orbitra {
         let routes = Routes::default();
         let _ = app.traffic.set(routes.traffic().clone());
         let sites = data.path("sites");
-        let base = config.hosts.base_domain().to_owned();
+        let hosts = config.hosts.clone();
         let (table, keep) = (routes.clone(), config.keep_assets);
-        let publisher = Publisher::new(app.db.clone(), table, sites.clone(), base, keep);
+        let publisher = Publisher::new(app.db.clone(), table, sites.clone(), hosts, keep);
         // Before the first connection is accepted: what served before the restart serves at once.
         publisher.publish().await?;
         app.load_rate_windows().await?;
@@ -183,6 +195,20 @@ impl Orbitra {
             server::Options::new(config.listen, routes.clone(), web::router(&app), move |host| {
                 hosts.is_control(host)
             });
+        let certificates = Certificates::new()?;
+        let keeper = Keeper::new(
+            app.db.clone(),
+            app.clock.clone(),
+            app.secrets.clone(),
+            certificates.clone(),
+        );
+        // As the routes: with its first connection it has what it had before.
+        keeper.publish().await?;
+        options.tls = config.listen_tls.map(|listen| server::Tls {
+            listen,
+            port: config.hosts.https_port().unwrap_or(listen.port()),
+            certificates: certificates.clone(),
+        });
         options.proxy = proxy_options(&config, data.path("logs/access").as_path());
         let server = Server::start(options)?;
         let limits = Limits { received_bytes: config.git_size_limit, ..Limits::default() };
@@ -222,7 +248,8 @@ impl Orbitra {
             tasks: tasks.clone(),
             state: RunningState::new(config.build_concurrency),
         });
-        start_tasks(&app, &publisher, &tasks);
+        start_tasks(&app, &publisher, &keeper, &tasks);
+        look_at_domains(&app, &certificates, &tasks)?;
         pipeline.start();
         Ok(Self { app, server, tasks, lock })
     }
@@ -230,6 +257,11 @@ impl Orbitra {
     /// Where it listens.
     pub fn local_addr(&self) -> std::net::SocketAddr {
         self.server.local_addr()
+    }
+
+    /// Where it listens for TLS.
+    pub fn tls_addr(&self) -> Option<std::net::SocketAddr> {
+        self.server.tls_addr()
     }
 
     /// Stops: no new connections, running requests finish, tasks end, logs are written out. Applications run on.
@@ -261,13 +293,82 @@ fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
     }
 }
 
-fn start_tasks(app: &App, publisher: &Publisher, tasks: &Tasks) {
+/// Orders certificates, and tells of those that run out.
+fn order_certificates(app: &App, certificates: &Certificates, lookup: &Lookup, tasks: &Tasks) {
+    let config = &app.config;
+    let contact = config.acme_email.clone().filter(|_| config.listen_tls.is_some());
+    let authority = contact.map(|contact| Authority {
+        directory: config.acme_directory.clone(),
+        contact,
+        root: config.acme_ca.clone(),
+        challenges: certificates.challenges().clone(),
+    });
+    let issuance = Issuance::new(issuance::Parts {
+        db: app.db.clone(),
+        clock: app.clock.clone(),
+        secrets: app.secrets.clone(),
+        bus: app.bus.clone(),
+        hosts: config.hosts.clone(),
+        lookup: lookup.clone(),
+        addresses: config.public_addresses.clone(),
+        authority,
+        way: config.acme_challenge.map(|way| match way {
+            AcmeChallenge::Http => Way::Http,
+            AcmeChallenge::Tls => Way::Tls,
+        }),
+        certificates: app.certificates.clone(),
+    });
+    let orders = app.orders.clone();
+    tasks.periodic(app.orders.clone(), Duration::from_secs(60), move || {
+        let (issuance, orders) = (issuance.clone(), orders.clone());
+        async move {
+            match issuance.round().await {
+                Ok(true) => orders.wake(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "certificates could not be ordered"),
+            }
+        }
+    });
+}
+
+/// Asks the DNS about domains whose time has come.
+fn look_at_domains(
+    app: &App,
+    certificates: &Certificates,
+    tasks: &Tasks,
+) -> Result<(), LookupFailed> {
+    let lookup = Lookup::new(&app.config.dns_servers)?;
+    order_certificates(app, certificates, &lookup, tasks);
+    let app = app.clone();
+    tasks.periodic(app.domains.clone(), Duration::from_secs(5), move || {
+        let (app, lookup) = (app.clone(), lookup.clone());
+        async move {
+            match app.check_domains(&lookup).await {
+                Ok(true) => app.domains.wake(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "domains could not be looked at"),
+            }
+        }
+    });
+    Ok(())
+}
+
+fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {
     let publisher = publisher.clone();
     tasks.periodic(app.routes.clone(), Duration::from_secs(60), move || {
         let publisher = publisher.clone();
         async move {
             if let Err(error) = publisher.publish().await {
                 tracing::error!(%error, "the routes could not be published");
+            }
+        }
+    });
+    let keeper = keeper.clone();
+    tasks.periodic(app.certificates.clone(), Duration::from_secs(60), move || {
+        let keeper = keeper.clone();
+        async move {
+            if let Err(error) = keeper.publish().await {
+                tracing::error!(%error, "the certificates could not be read");
             }
         }
     });

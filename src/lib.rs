@@ -20,4 +20,5 @@ pub mod proxy;
 pub mod routing;
 pub mod server;
 pub mod task;
+pub mod tls;
 pub mod web;

@@ -15,9 +15,14 @@ pub mod audit;
 pub mod authenticate;
 pub mod build_logs;
 mod cancel;
+pub mod certificates;
 pub mod delete_deployment;
 mod deployment_source;
 pub mod deployments;
+pub mod domain_certificates;
+pub mod domain_checks;
+mod domain_rules;
+pub mod domains;
 pub mod env;
 mod env_change;
 pub mod env_preview;
@@ -102,6 +107,12 @@ pub struct Parts {
     pub pipeline: Signal,
     /// Wakes the publisher of routes.
     pub routes: Signal,
+    /// Wakes those who ask the DNS about domains.
+    pub domains: Signal,
+    /// Wakes who orders certificates.
+    pub orders: Signal,
+    /// Wakes the keeper of certificates.
+    pub certificates: Signal,
     /// Wakes the sweep, which makes room on the disk.
     pub sweep: Signal,
     /// What the last sweep found on the disk; `None` until there was one.

@@ -1,6 +1,7 @@
 //! `orbitra admin`: accounts, keys and the set-up link, straight on the data directory.
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use clap::Subcommand;
 
@@ -51,6 +52,16 @@ pub(super) enum Command {
         #[arg(long)]
         user: String,
     },
+    /// Serve a certificate for those of its names that are the base domain, the dashboard or below the base domain.
+    /// Prints them, a line each. A server that runs takes it up within a minute.
+    SetCertificate {
+        /// File with the chain in PEM, the host's own certificate first.
+        #[arg(long)]
+        chain: PathBuf,
+        /// File with the private key in PEM.
+        #[arg(long)]
+        key: PathBuf,
+    },
     /// Print a link that makes the first admin. It works once, for one hour; an older one stops working.
     SetupLink,
 }
@@ -95,6 +106,12 @@ async fn execute(config: Config, command: Command) -> Result<(), CliError> {
         Command::ResetPassword { user } => {
             let user = app.reset_password(&user, read_password()?).await?;
             println!("{}", user.id);
+        }
+        Command::SetCertificate { chain, key } => {
+            let (chain, key) = (std::fs::read_to_string(chain)?, std::fs::read_to_string(key)?);
+            for name in app.set_certificate(&chain, &key).await? {
+                println!("{name}");
+            }
         }
         Command::SetupLink => {
             let code = app.new_setup_code().await?;

@@ -31,6 +31,7 @@ pub(super) fn read(
     dashboard: &Setting,
     scheme: &Setting,
     listen: SocketAddr,
+    listen_tls: Option<SocketAddr>,
 ) -> Result<Hosts, ConfigError> {
     let hostname = |setting: &Setting| {
         let name = setting.value.trim().trim_end_matches('.').to_ascii_lowercase();
@@ -40,7 +41,10 @@ pub(super) fn read(
     };
     let text = scheme.value.trim();
     let (scheme, port) = match text.split_once(':') {
-        _ if text.is_empty() => ("http", Some(listen.port())),
+        _ if text.is_empty() => match listen_tls {
+            Some(address) => ("https", Some(address.port())),
+            None => ("http", Some(listen.port())),
+        },
         None => (text, None),
         Some((word, port)) => (
             word,
@@ -89,6 +93,11 @@ impl Hosts {
     /// Whether URLs are https.
     pub fn secure(&self) -> bool {
         self.scheme == "https"
+    }
+
+    /// The port that visitors reach TLS at; `None` when URLs are http.
+    pub fn https_port(&self) -> Option<u16> {
+        self.secure().then(|| self.port.unwrap_or(443))
     }
 
     /// Whether a lower-case host (without port) is the dashboard's and the API's.

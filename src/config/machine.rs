@@ -1,5 +1,6 @@
 //! The machine Orbitra runs on, as the operating system describes it.
 
+use std::net::{IpAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 /// What there is of the machine. What cannot be found out is `None`.
@@ -58,4 +59,32 @@ pub fn memory(line: &str) -> Option<u64> {
     let value = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':'))?;
     let kib: u64 = value.split_whitespace().next()?.parse().ok()?;
     Some(kib * 1024)
+}
+
+/// The addresses this machine sends from to the world, where the world can send to them as well: not behind a router
+/// that translates addresses.
+pub fn public_addresses() -> Vec<IpAddr> {
+    // Nothing is sent: the system says which address it would use.
+    let ways = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
+    let address = |(from, to): (&str, &str)| {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        socket.local_addr().ok().map(|address| address.ip()).filter(|ip| is_public(*ip))
+    };
+    ways.into_iter().filter_map(address).collect()
+}
+
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || shared)
+        }
+        // Global unicast.
+        IpAddr::V6(ip) => ip.segments()[0] & 0xe000 == 0x2000,
+    }
 }

@@ -9,7 +9,7 @@ pub mod machine;
 pub mod rates;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub use data_dir::{DataDir, DataDirError, Lock};
@@ -38,7 +38,21 @@ const DEFAULT: &str = "default";
 pub struct Config {
     pub data: PathBuf,
     pub listen: SocketAddr,
+    /// `None` is without TLS.
+    pub listen_tls: Option<SocketAddr>,
     pub hosts: Hosts,
+    /// The URL of the directory of the authority that signs certificates.
+    pub acme_directory: String,
+    /// Whom it writes to; without it nothing is ordered.
+    pub acme_email: Option<String>,
+    /// A file with the root of its server's certificate.
+    pub acme_ca: Option<PathBuf>,
+    /// Over which of the two ways it looks; `None` is one after the other.
+    pub acme_challenge: Option<AcmeChallenge>,
+    /// Addresses that the DNS is to lead to.
+    pub public_addresses: Vec<IpAddr>,
+    /// Whom the DNS is asked through; none are those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     pub docker_host: Option<String>,
     pub egress_allow: Vec<String>,
     pub egress_allow_http: bool,
@@ -180,6 +194,8 @@ impl Config {
             Setting { name: name.to_owned(), value, origin }
         };
         let listen = parse_listen(&get("listen"))?;
+        let listen_tls = get("listen_tls");
+        let listen_tls = listen_tls.non_empty().map(|_| parse_listen(&listen_tls)).transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let concurrency: usize = get("build_concurrency").parse("a number")?;
         let memory: u64 = get("build_memory").parse("a number of MiB")?;
@@ -196,9 +212,17 @@ impl Config {
                 &get("dashboard_host"),
                 &get("public_scheme"),
                 listen,
+                listen_tls,
             )?,
             data,
             listen,
+            listen_tls,
+            acme_directory: get("acme_directory").value.trim().to_owned(),
+            acme_email: get("acme_email").non_empty(),
+            acme_ca: get("acme_ca").non_empty().map(PathBuf::from),
+            acme_challenge: parse_challenge(&get("acme_challenge"))?,
+            public_addresses: parse_addresses(&get("public_addresses"))?,
+            dns_servers: parse_servers(&get("dns_servers"))?,
             docker_host: get("docker_host").non_empty().or_else(|| environment("DOCKER_HOST")),
             egress_allow: get("egress_allow")
                 .value
@@ -247,6 +271,42 @@ fn parse_listen(setting: &Setting) -> Result<SocketAddr, ConfigError> {
     let text = setting.value.trim();
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| setting.error("an address with a port, such as 0.0.0.0:8080"))
+}
+
+/// How an authority looks whether a name leads here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcmeChallenge {
+    Http,
+    Tls,
+}
+
+fn parse_challenge(setting: &Setting) -> Result<Option<AcmeChallenge>, ConfigError> {
+    match setting.value.trim() {
+        "" => Ok(None),
+        "http" => Ok(Some(AcmeChallenge::Http)),
+        "tls" => Ok(Some(AcmeChallenge::Tls)),
+        _ => Err(setting.error("http, tls or empty")),
+    }
+}
+
+/// Addresses with commas between; without any, those that this machine itself is reached at from everywhere.
+fn parse_addresses(setting: &Setting) -> Result<Vec<IpAddr>, ConfigError> {
+    let wanted = "addresses with commas between, such as 203.0.113.10, 2001:db8::1";
+    let sent = setting.value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let addresses: Result<Vec<IpAddr>, _> = sent.map(str::parse).collect();
+    let addresses = addresses.map_err(|_| setting.error(wanted))?;
+    Ok(if addresses.is_empty() { machine::public_addresses() } else { addresses })
+}
+
+/// Name servers with commas between, each with a port where it is not 53.
+fn parse_servers(setting: &Setting) -> Result<Vec<SocketAddr>, ConfigError> {
+    let wanted = "addresses with commas between, such as 9.9.9.9, 127.0.0.1:5353";
+    let sent = setting.value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    sent.map(|entry| {
+        let alone = entry.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53));
+        alone.or_else(|_| entry.parse()).map_err(|_| setting.error(wanted))
+    })
+    .collect()
 }
 
 /// Up to a hundred years: what is added to the time of day must stay a time.
@@ -309,7 +369,11 @@ mod tests {
     fn a_wrong_setting_is_named() {
         for (name, value) in [
             ("ORBITRA_LISTEN", "nonsense"),
+            ("ORBITRA_LISTEN_TLS", "443x"),
             ("ORBITRA_BASE_DOMAIN", "-x-"),
+            ("ORBITRA_PUBLIC_ADDRESSES", "1.2.3"),
+            ("ORBITRA_ACME_CHALLENGE", "dns"),
+            ("ORBITRA_DNS_SERVERS", "dns.example.com"),
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),
             ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),
             ("ORBITRA_EGRESS_ALLOW_HTTP", "maybe"),
@@ -323,6 +387,15 @@ mod tests {
             let error = load(&[(name, value)]).expect_err(name);
             assert!(error.0.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn with_tls_urls_are_https() {
+        let with = |address| load(&[("ORBITRA_LISTEN_TLS", address)]).expect("usable").hosts;
+        assert_eq!(with(":443").url_of("a.localhost"), "https://a.localhost");
+        let hosts = with("127.0.0.1:8443");
+        assert_eq!(hosts.url_of("a.localhost"), "https://a.localhost:8443");
+        assert_eq!((hosts.https_port(), with(":443").https_port()), (Some(8443), Some(443)));
     }
 
     #[test]

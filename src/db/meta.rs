@@ -11,6 +11,8 @@ pub const SETUP_CODE: &str = "setup_code";
 /// A sealed known value: tells a wrong key file before anything is written with it.
 pub const KEY_CHECK: &str = "key_check";
 
+/// The account at an authority, sealed; behind an `@` follows the URL of its directory.
+pub const ACME_ACCOUNT: &str = "acme_account";
 /// Settings that were chosen while the server ran, as JSON.
 pub const SETTINGS: &str = "settings";
 

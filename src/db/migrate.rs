@@ -23,6 +23,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0016_retention.sql"),
     include_str!("../../migrations/0017_push_hooks.sql"),
     include_str!("../../migrations/0018_replicas.sql"),
+    include_str!("../../migrations/0019_domains.sql"),
 ];
 
 /// Brings the schema up to date.

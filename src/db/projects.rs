@@ -244,6 +244,7 @@ pub fn mark_deleted(
 ) -> Result<(), DbError> {
     super::releases::drop_of_project(connection, id)?;
     super::branch_hosts::drop_of_project(connection, id)?;
+    super::domains::drop_of_project(connection, id)?;
     exactly_one(connection.execute(
         "UPDATE projects SET deleted_at = ?2, live_deployment_id = NULL WHERE id = ?1 AND deleted_at IS NULL",
         params![id.as_str(), now.0],

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod error;
+pub mod lookup;
 pub mod policy;
 mod reach;
 mod resolver;

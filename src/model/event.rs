@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Value, json};
 
 use super::deployment::Deployment;
+use super::domain::Domain;
 use super::ids::{EventId, ProjectId, TeamId};
 use super::project::Project;
 use super::timestamp::Timestamp;
@@ -62,6 +63,13 @@ pub fn project_changed<S: AsRef<str>>(project: &Project, changed: &[S]) -> Value
 pub fn env_updated<S: AsRef<str>>(project: &Project, target: &str, keys: &[S]) -> Value {
     let keys: Vec<_> = keys.iter().map(AsRef::as_ref).collect();
     json!({ "project_id": project.id, "keys": keys, "target": target })
+}
+
+/// The data of whatever happens to a domain.
+pub fn domain(domain: &Domain) -> Value {
+    json!({
+        "domain_id": domain.id, "hostname": domain.hostname, "project_id": domain.project_id, "status": domain.status,
+    })
 }
 
 /// What every deployment event carries.

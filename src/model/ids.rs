@@ -88,6 +88,12 @@ id!(
     /// An address that a forge or a script calls when there is something to deploy.
     HookId, "ghk");
 id!(
+    /// A host name of a project.
+    DomainId, "dom");
+id!(
+    /// A certificate for TLS.
+    CertificateId, "cert");
+id!(
     /// An API key.
     KeyId, "key");
 id!(

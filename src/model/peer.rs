@@ -7,6 +7,11 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
+/// The request's credentials have travelled in the clear although there is TLS. The server puts it into the request's
+/// extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlainHttp;
+
 /// What counts as one client: an IPv4 address, or the /64 an IPv6 address lies in, because a single
 /// connection is handed that many.
 pub fn client_of(address: IpAddr) -> IpAddr {

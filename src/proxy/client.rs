@@ -24,6 +24,8 @@ pub struct Client {
     pub tunnel: RefCell<Option<Tunnel>>,
     /// Whether a body is on its way to an upstream.
     pub uploading: Cell<bool>,
+    /// It is one of several on its connection, so that the socket tells nothing of it.
+    pub multiplexed: bool,
 }
 
 impl Client {
@@ -38,6 +40,25 @@ impl Client {
             watch,
             tunnel: RefCell::new(None),
             uploading: Cell::new(false),
+            multiplexed: false,
+        }
+    }
+
+    /// The same connection, whose bytes come through TLS.
+    pub fn secured(self) -> Self {
+        Self { scheme: HeaderValue::from_static("https"), ..self }
+    }
+
+    /// One stream of a connection that carries several, with time limits of its own.
+    pub fn of_stream(connection: &Self, watch: Rc<Watch>) -> Self {
+        Self {
+            peer: connection.peer,
+            address: connection.address.clone(),
+            scheme: connection.scheme.clone(),
+            watch,
+            tunnel: RefCell::new(None),
+            uploading: Cell::new(false),
+            multiplexed: true,
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Problem {
     MethodRefused,
     /// The method is not one for files.
     MethodNotForFiles,
+    /// The connection was made for another host.
+    Misdirected,
     /// No route has this host.
     UnknownHost,
     /// The file does not exist.
@@ -71,6 +73,7 @@ impl Problem {
             Self::HeadTooLarge => (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", "Request too large", "The address or the header fields of the request are too long."),
             Self::MethodRefused => (S::NOT_IMPLEMENTED, "method_refused", "Not supported", "This request method is not supported here."),
             Self::MethodNotForFiles => (S::METHOD_NOT_ALLOWED, "method_not_allowed", "Not allowed", "This page can only be read."),
+            Self::Misdirected => (S::MISDIRECTED_REQUEST, "misdirected", "Wrong connection", "This connection was made for another site. Try again."),
             Self::UnknownHost => (S::NOT_FOUND, "host_not_found", "Nothing here", "No site is set up for this address."),
             Self::NoSuchFile => (S::NOT_FOUND, "not_found", "Page not found", "This page does not exist."),
             Self::Notice(Notice::NotReady) => (S::SERVICE_UNAVAILABLE, "not_ready", "Not ready yet", "This site is being set up."),

@@ -16,7 +16,7 @@ use super::headers::X_ROBOTS_TAG;
 use super::reference::Reference;
 use super::request_body::RequestBody;
 use super::resolve::{self, Answerer, Miss, Target};
-use super::{another, headers, kept, static_site, upgrade, wake};
+use super::{another, headers, kept, redirect, static_site, upgrade, wake};
 use crate::routing::upstream::Guard;
 
 /// Answers a request whose method and framing were found to be acceptable; `found` is what the
@@ -31,15 +31,16 @@ pub async fn handle(
     core.requests.update(|count| count + 1);
     let accept = request.headers().get(ACCEPT).cloned();
     let mut line = Line::begin(&core, &client, &request, reference);
-    let robots = match &found {
+    let own = match &found {
         Err(Miss::Asleep { noindex: true, .. }) => wake::robots(&request, reference),
+        Err(Miss::Redirect(target)) => Some(redirect::answer(target, &request, reference)),
         _ => None,
     };
     let target = match found {
         Ok(target) => Ok(target),
         Err(Miss::Problem(problem)) => Err(problem),
-        Err(_) if robots.is_some() => Err(Problem::Asleep),
-        Err(Miss::Retired | Miss::Asleep { .. } | Miss::Held(_)) => {
+        Err(_) if own.is_some() => Err(Problem::Asleep),
+        Err(Miss::Retired | Miss::Asleep { .. } | Miss::Held(_) | Miss::Redirect(_)) => {
             resolve::again(&core.routes, &request).await
         }
     };
@@ -48,7 +49,7 @@ pub async fn handle(
     }
     let answered = match target {
         Ok(target) => answer(&core, &client, request, target, reference).await,
-        Err(problem) => robots.ok_or(problem),
+        Err(problem) => own.ok_or(problem),
     };
     let mut response =
         answered.unwrap_or_else(|problem| error_page::answer(problem, accept.as_ref(), reference));
@@ -75,7 +76,7 @@ async fn answer(
         }
         Answerer::Upstream(guard) => {
             let (parts, incoming) = request.into_parts();
-            let body = RequestBody::new(incoming, client, core.limits.first_byte);
+            let body = RequestBody::new(incoming, client, &core.limits);
             from_upstream(core, client, guard, parts, body, reference).await
         }
     };

@@ -57,7 +57,7 @@ pub async fn answer(
                 let (parts, ()) = copy.into_parts();
                 from_upstream(core, client, guard, parts, RequestBody::empty(), reference).await
             }
-            Route::Asleep(_) | Route::Held(_) | Route::Notice(_) => continue,
+            Route::Asleep(_) | Route::Held(_) | Route::Notice(_) | Route::Redirect(_) => continue,
         };
         if let Ok(response) = answered
             && is_the_file(&response)

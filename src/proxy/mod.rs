@@ -18,6 +18,7 @@ pub mod host;
 mod kept;
 mod options;
 mod pool;
+mod redirect;
 mod reference;
 mod request_body;
 pub mod resolve;

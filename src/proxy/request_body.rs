@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::client::Client;
+use super::core::Limits;
 use super::headers::clean_trailers;
 use super::ticker::{Ticks, Wait};
 
@@ -25,16 +26,19 @@ struct Upload {
     client: Rc<Client>,
     /// How long the upstream may take nothing.
     limit: Ticks,
+    /// How long the client may send nothing.
+    patience: Ticks,
 }
 
 impl RequestBody {
     /// The body of a request that `client` is sending.
-    pub fn new(incoming: Incoming, client: &Rc<Client>, limit: Ticks) -> Self {
+    pub fn new(incoming: Incoming, client: &Rc<Client>, limits: &Limits) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();
         }
         client.uploading.set(true);
-        Self { upload: Some(Upload { incoming, client: Rc::clone(client), limit }) }
+        let (limit, patience) = (limits.first_byte, limits.client_body);
+        Self { upload: Some(Upload { incoming, client: Rc::clone(client), limit, patience }) }
     }
 
     /// No body.
@@ -59,6 +63,7 @@ impl Body for RequestBody {
         match polled {
             // The upstream is asked to take this; the limit runs until it asks for more.
             Poll::Ready(Some(Ok(frame))) => {
+                upload.came();
                 watch.arm(Wait::Upload, upload.limit);
                 Poll::Ready(Some(Ok(match frame.into_trailers() {
                     Ok(mut trailers) => {
@@ -75,6 +80,9 @@ impl Body for RequestBody {
             // Now it is the client that keeps us waiting.
             Poll::Pending => {
                 watch.disarm(Wait::Upload);
+                if upload.client.multiplexed {
+                    watch.arm_once(Wait::ClientRead, upload.patience);
+                }
                 Poll::Pending
             }
         }
@@ -89,8 +97,18 @@ impl Body for RequestBody {
     }
 }
 
+impl Upload {
+    /// The client has sent something. Where the connection has no other request its socket tells.
+    fn came(&self) {
+        if self.client.multiplexed {
+            self.client.watch.disarm(Wait::ClientRead);
+        }
+    }
+}
+
 impl Drop for Upload {
     fn drop(&mut self) {
+        self.came();
         self.client.uploading.set(false);
         self.client.watch.disarm(Wait::Upload);
     }

@@ -10,7 +10,7 @@ use super::host;
 use super::wake::{HOLD, Held};
 use crate::routing::hold::Hold;
 use crate::routing::requests::Application;
-use crate::routing::table::{Asleep, Kept, Route, Routes, StaticSite};
+use crate::routing::table::{Asleep, Kept, Redirect, Route, Routes, StaticSite};
 use crate::routing::upstream::Guard;
 
 /// Pause before a table is read again that named a retired upstream.
@@ -56,6 +56,8 @@ pub enum Miss {
     },
     /// One deployment stops and another starts; the request is to wait.
     Held(Arc<Hold>),
+    /// Another host answers.
+    Redirect(Arc<Redirect>),
 }
 
 /// Looks a host name up in the newest table.
@@ -73,6 +75,7 @@ pub fn resolve(routes: &Routes, host: &str) -> Result<Target, Miss> {
             return Err(Miss::Asleep { asleep: asleep.clone(), noindex: entry.noindex });
         }
         Route::Held(hold) => return Err(Miss::Held(Arc::clone(hold))),
+        Route::Redirect(redirect) => return Err(Miss::Redirect(Arc::clone(redirect))),
         Route::Notice(notice) => return Err(Miss::Problem(Problem::Notice(*notice))),
     };
     let (application, kept) = (entry.application.clone(), entry.kept.clone());
@@ -95,6 +98,8 @@ pub async fn again<B>(routes: &Routes, request: &Request<B>) -> Result<Target, P
         let pause = match resolve(routes, &host) {
             Ok(target) => return Ok(target),
             Err(Miss::Problem(problem)) => return Err(problem),
+            // It was changed just now; the next request is told.
+            Err(Miss::Redirect(_)) => return Err(Problem::Unavailable),
             // The successor is published already, or in a moment.
             Err(Miss::Retired) => PAUSE,
             Err(Miss::Asleep { asleep, .. }) => {

@@ -11,12 +11,15 @@ use super::hold::Hold;
 use super::replica::Place;
 use super::requests::Application;
 use super::sleeper::Sleeper;
-use super::table::{Asleep, Entry, Kept, Notice, Route, RouteTable, Routes, StaticSite};
+use super::table::{Asleep, Entry, Kept, Notice, Redirect, Route, RouteTable, Routes, StaticSite};
 use super::upstream::Upstream;
+use crate::config::Hosts;
+use crate::db::domains::DomainRoute;
 use crate::db::replicas::Serving;
 use crate::db::routes::{DeploymentRoute, ProjectRoute, Replaced};
 use crate::db::{self, Connection, Db, DbError};
 use crate::model::deployment::RunState;
+use crate::model::domain_name::is_related;
 use crate::model::hostname;
 use crate::model::ids::{DeploymentId, ProjectId};
 use crate::model::site_rules::{FILE_LIMIT, SiteRules};
@@ -33,7 +36,7 @@ pub struct Publisher {
     routes: Routes,
     /// Directory of the static sites, one below it per deployment.
     sites: PathBuf,
-    base_domain: String,
+    hosts: Hosts,
     /// How long hashed files of a replaced deployment are served.
     keep_assets: Duration,
     upstreams: Arc<Mutex<HashMap<DeploymentId, Arc<Upstream>>>>,
@@ -51,14 +54,14 @@ impl Publisher {
         db: Db,
         routes: Routes,
         sites: PathBuf,
-        base_domain: String,
+        hosts: Hosts,
         keep_assets: Duration,
     ) -> Self {
         Self {
             db,
             routes,
             sites,
-            base_domain,
+            hosts,
             keep_assets,
             upstreams: Arc::default(),
             sleepers: Arc::default(),
@@ -123,8 +126,10 @@ impl Publisher {
     fn table(&self, rows: Rows) -> RouteTable {
         let mut table = RouteTable::default();
         let own = |route, application| Entry { route, noindex: true, application, kept: None };
-        let branches =
-            rows.gone_branches.iter().map(|label| hostname::of_branch(label, &self.base_domain));
+        let branches = rows
+            .gone_branches
+            .iter()
+            .map(|label| hostname::of_branch(label, self.hosts.base_domain()));
         for host in rows.gone.into_iter().chain(branches) {
             table.hosts.insert(host.into(), own(Route::Notice(Notice::Removed), None));
         }
@@ -142,11 +147,16 @@ impl Publisher {
         }
         for (label, deployment) in &rows.branches {
             if let Some((route, application)) = found.by_id.get(deployment) {
-                let host = hostname::of_branch(label, &self.base_domain);
+                let host = hostname::of_branch(label, self.hosts.base_domain());
                 table.hosts.insert(host.into(), own(route.clone(), Some(application.clone())));
             }
         }
         let mut kept = kept(&rows.replaced, &rows.projects, &found, self.keep_assets);
+        let ours: HashSet<_> = rows.domains.iter().map(|domain| domain.hostname.as_str()).collect();
+        let mut domains: HashMap<_, Vec<_>> = HashMap::new();
+        for domain in &rows.domains {
+            domains.entry(&domain.project).or_default().push(domain);
+        }
         for project in &rows.projects {
             let live = project.live.as_ref().and_then(|live| found.by_id.get(live));
             let route = match &project.live {
@@ -158,16 +168,35 @@ impl Publisher {
                     _ => Notice::NotReady,
                 }),
             };
-            let host = hostname::of_project(&project.name, &self.base_domain);
+            let host = hostname::of_project(&project.name, self.hosts.base_domain());
             let application = live.map(|(_, application)| application.clone());
             let kept = kept.remove(&project.id).map(Arc::from);
-            table.hosts.insert(host.into(), Entry { route, noindex: false, application, kept });
+            let entry = Entry { route, noindex: false, application, kept };
+            for domain in domains.get(&project.id).into_iter().flatten() {
+                let entry = match &domain.redirect_to {
+                    Some(target) => self.redirect(target, domain.redirect_code, &ours),
+                    None => entry.clone(),
+                };
+                table.insert(&domain.hostname, entry);
+            }
+            table.hosts.insert(host.into(), entry);
         }
         let mut sites = self.known_sites.lock().unwrap_or_else(PoisonError::into_inner);
         sites.retain(|id, _| found.by_id.contains_key(id));
         *self.upstreams.lock().unwrap_or_else(PoisonError::into_inner) = found.upstreams;
         *self.sleepers.lock().unwrap_or_else(PoisonError::into_inner) = found.sleepers;
         table
+    }
+
+    /// To a domain of ours as it is reached, to any other by https.
+    fn redirect(&self, target: &str, code: u16, ours: &HashSet<&str>) -> Entry {
+        let parent = target.split_once('.').map_or("", |(_, parent)| parent);
+        let is_ours = ours.contains(target)
+            || ours.contains(format!("*.{parent}").as_str())
+            || is_related(target, self.hosts.base_domain());
+        let origin = if is_ours { self.hosts.url_of(target) } else { format!("https://{target}") };
+        let route = Route::Redirect(Arc::new(Redirect { origin, code }));
+        Entry { route, noindex: false, application: None, kept: None }
     }
 
     /// What answers for a deployment. Upstreams and sleepers that were there before go on.
@@ -242,6 +271,7 @@ struct Rows {
     gone_branches: Vec<String>,
     branches: Vec<(String, DeploymentId)>,
     replaced: Vec<Replaced>,
+    domains: Vec<DomainRoute>,
 }
 
 impl Rows {
@@ -254,6 +284,7 @@ impl Rows {
             gone_branches: db::branch_hosts::gone(connection)?,
             branches: db::branch_hosts::all(connection)?,
             replaced: db::routes::replaced(connection, keep_assets)?,
+            domains: db::domains::routes(connection)?,
         })
     }
 }

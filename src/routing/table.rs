@@ -30,6 +30,17 @@ pub enum Route {
     Held(Arc<Hold>),
     /// A page of the proxy's own that says why nothing answers.
     Notice(Notice),
+    /// Another host answers.
+    Redirect(Arc<Redirect>),
+}
+
+/// Where the requests for a host go on to.
+#[derive(Debug)]
+pub struct Redirect {
+    /// Scheme, host and, where it is not the scheme's own, port.
+    pub origin: String,
+    /// 301, 302, 307 or 308.
+    pub code: u16,
 }
 
 /// A deployment that sleeps.
@@ -95,12 +106,22 @@ pub struct Entry {
 pub struct RouteTable {
     /// Keys are lower case, without port and without a trailing dot.
     pub hosts: HashMap<Box<str>, Entry>,
+    /// Hosts with one label more than the key, where none is in `hosts`.
+    pub wildcards: HashMap<Box<str>, Entry>,
 }
 
 impl RouteTable {
     /// The entry of a host name that is already in the form of the keys.
     pub fn get(&self, host: &str) -> Option<&Entry> {
-        self.hosts.get(host)
+        self.hosts.get(host).or_else(|| self.wildcards.get(host.split_once('.')?.1))
+    }
+
+    /// Routes a host name, which may start with `*.`.
+    pub fn insert(&mut self, name: &str, entry: Entry) {
+        match name.strip_prefix("*.") {
+            Some(parent) => self.wildcards.insert(parent.into(), entry),
+            None => self.hosts.insert(name.into(), entry),
+        };
     }
 }
 

@@ -17,7 +17,8 @@ pub enum Body {
     Control(axum::body::Body),
 }
 
-type Fault = Box<dyn Error + Send + Sync>;
+/// Why a body ended early.
+pub type Fault = Box<dyn Error + Send + Sync>;
 
 impl HttpBody for Body {
     type Data = Bytes;

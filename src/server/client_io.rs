@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::framing::{Doubt, Framing, Phase};
+use super::socket::Socket;
 use crate::proxy::{Client, Core, Wait};
 
 /// What the socket knows and the requests' handling needs.
@@ -18,6 +18,8 @@ use crate::proxy::{Client, Core, Wait};
 pub struct Link {
     framing: RefCell<Framing>,
     requests: Cell<u64>,
+    /// Requests under way, where the connection can have several.
+    streams: Cell<Option<usize>>,
 }
 
 impl Link {
@@ -26,6 +28,27 @@ impl Link {
         let number = self.requests.get();
         self.requests.set(number + 1);
         self.framing.borrow().doubt(number)
+    }
+
+    /// The connection is HTTP/2, whose frames the library follows.
+    pub fn multiplex(&self) {
+        self.stop_following();
+        self.streams.set(Some(0));
+    }
+
+    /// Counts a request of many in.
+    pub fn open_stream(&self) {
+        self.streams.update(|open| open.map(|open| open + 1));
+    }
+
+    /// Counts a request of many out.
+    pub fn close_stream(&self) {
+        self.streams.update(|open| open.map(|open| open.saturating_sub(1)));
+    }
+
+    /// Whether no request is under way on a connection that can have several.
+    pub fn is_idle(&self) -> bool {
+        self.streams.get() == Some(0)
     }
 
     /// The connection is HTTP no more.
@@ -42,7 +65,7 @@ impl Link {
 /// A client's socket.
 #[derive(Debug)]
 pub struct ClientIo {
-    stream: TcpStream,
+    stream: Socket,
     link: Rc<Link>,
     core: Rc<Core>,
     client: Rc<Client>,
@@ -52,7 +75,7 @@ pub struct ClientIo {
 
 impl ClientIo {
     /// A socket that was just accepted.
-    pub fn new(stream: TcpStream, link: &Rc<Link>, core: &Rc<Core>, client: &Rc<Client>) -> Self {
+    pub fn new(stream: Socket, link: &Rc<Link>, core: &Rc<Core>, client: &Rc<Client>) -> Self {
         Self {
             stream,
             link: Rc::clone(link),
@@ -74,11 +97,14 @@ impl ClientIo {
     /// Ends the connection so that the client cannot take it for a proper end.
     pub fn reset(self) {
         // When this fails the connection is already gone.
-        let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        let _ = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
     }
 
     /// Bytes came. The limit for a head runs from its first byte, however slowly the rest comes.
     fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.link.streams.get().is_some() {
+            return Ok(());
+        }
         let mut framing = self.link.framing.borrow_mut();
         framing.feed(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         let watch = &self.client.watch;
@@ -100,10 +126,19 @@ impl ClientIo {
     /// slow upstream is not the client's fault.)
     fn starved(&self) -> io::Result<()> {
         let watch = &self.client.watch;
+        let limits = &self.core.limits;
+        if self.link.streams.get().is_some() {
+            // Requests have limits of their own; the connection says goodbye when there is none.
+            if self.link.is_idle() {
+                watch.arm_once(Wait::ClientRead, limits.keep_alive);
+            } else {
+                watch.disarm(Wait::ClientRead);
+            }
+            return Ok(());
+        }
         if watch.expired(Wait::ClientRead) {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let limits = &self.core.limits;
         let limit = match self.link.framing.borrow().phase() {
             Phase::Content => limits.client_body,
             Phase::Between if self.link.requests.get() > 0 => limits.keep_alive,

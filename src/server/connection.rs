@@ -6,20 +6,31 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::client_io::{ClientIo, Link};
-use super::dispatch::{ControlPlane, Dispatch};
-use crate::proxy::{Client, Core};
+use super::dispatch::{ControlPlane, Dispatch, InTurn};
+use super::edge::{Edge, Transport};
+use super::multiplex::{Multiplexed, Streams};
+use super::socket::Socket;
+use crate::proxy::{Client, Core, Wait};
+use crate::tls::acceptor;
 
 /// More than the longest head that is accepted, so that a longer one is answered and not cut.
 const BUFFER: usize = 96 * 1024;
 /// Fields of a head.
 const MAX_HEADERS: usize = 100;
+/// The same of a head over HTTP/2, in bytes.
+const MAX_HEAD: u32 = 64 * 1024;
+/// Requests at a time on one connection.
+const MAX_STREAMS: u32 = 100;
+/// How often a client is asked whether it is still there, and how long it may take to say so.
+const PING: Duration = Duration::from_secs(30);
+const PONG: Duration = Duration::from_secs(20);
 /// How long, and for how many bytes, a closing connection listens to what nobody reads.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -30,24 +41,96 @@ pub struct Connections {
     pub core: Rc<Core>,
     /// The control plane.
     pub control: Rc<ControlPlane>,
+    /// The TLS side.
+    pub edge: Option<Rc<Edge>>,
     /// Set when the server goes down: no connection takes another request.
     pub draining: Cell<bool>,
     /// Ends the tunnels.
     pub stop: CancellationToken,
 }
 
+impl Connections {
+    fn dispatch(&self, client: &Rc<Client>, link: &Rc<Link>, transport: Transport) -> Dispatch {
+        Dispatch {
+            core: Rc::clone(&self.core),
+            client: Rc::clone(client),
+            link: Rc::clone(link),
+            transport: Rc::new(transport),
+            control: Rc::clone(&self.control),
+        }
+    }
+}
+
 /// Serves one connection to its end.
 pub async fn serve(shared: Rc<Connections>, stream: TcpStream, peer: SocketAddr) {
-    let core = &shared.core;
-    let client = Rc::new(Client::new(peer, core.ticker.watch()));
+    let client = Rc::new(Client::new(peer, shared.core.ticker.watch()));
+    let transport = Transport::Plain(shared.edge.clone());
+    serve_in_turn(&shared, Socket::Plain(stream), client, transport).await;
+}
+
+/// Serves one connection to the TLS side to its end, from the handshake on.
+pub async fn serve_tls(
+    shared: Rc<Connections>,
+    edge: Rc<Edge>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    let Some(stream) = edge.acceptor.accept(stream).await else { return };
+    let client = Rc::new(Client::new(peer, shared.core.ticker.watch()).secured());
+    let shown = acceptor::server_name(&stream).and_then(|name| edge.certificates.of(name));
+    let is_http2 = acceptor::is_http2(&stream);
+    let (socket, transport) = (Socket::Tls(Box::new(stream)), Transport::Tls { edge, shown });
+    if is_http2 {
+        serve_at_once(&shared, socket, client, transport).await;
+    } else {
+        serve_in_turn(&shared, socket, client, transport).await;
+    }
+}
+
+/// HTTP/2.
+async fn serve_at_once(
+    shared: &Connections,
+    socket: Socket,
+    client: Rc<Client>,
+    transport: Transport,
+) {
     let link = Rc::new(Link::default());
-    let io = ClientIo::new(stream, &link, core, &client);
-    let service = Dispatch {
-        core: Rc::clone(core),
-        client: Rc::clone(&client),
-        link: Rc::clone(&link),
-        control: Rc::clone(&shared.control),
-    };
+    link.multiplex();
+    let io = ClientIo::new(socket, &link, &shared.core, &client);
+    let dispatch = Rc::new(shared.dispatch(&client, &link, transport));
+    let streams = Streams::default();
+    let mut connection = http2::Builder::new(streams.clone())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEAD)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        .serve_connection(TokioIo::new(io), Multiplexed { dispatch, streams });
+    let mut told = false;
+    let ended = poll_fn(|cx| {
+        client.watch.wake_with(cx.waker());
+        let idle = link.is_idle() && client.watch.expired(Wait::ClientRead);
+        if (shared.draining.get() || idle) && !told {
+            told = true;
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+        }
+        std::pin::Pin::new(&mut connection).poll(cx)
+    });
+    if let Err(error) = ended.await {
+        tracing::trace!(%error, "a client connection ended early");
+    }
+}
+
+/// HTTP/1.1.
+async fn serve_in_turn(
+    shared: &Connections,
+    socket: Socket,
+    client: Rc<Client>,
+    transport: Transport,
+) {
+    let link = Rc::new(Link::default());
+    let io = ClientIo::new(socket, &link, &shared.core, &client);
+    let service = InTurn(Rc::new(shared.dispatch(&client, &link, transport)));
     let mut connection = http1::Builder::new()
         .half_close(true)
         .max_headers(MAX_HEADERS)

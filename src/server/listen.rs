@@ -15,8 +15,8 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 ///
-/// The address is in use or may not be used; the message says what to change.
-pub fn listen(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
+/// The address is in use or may not be used; the message says what to change, by the name of the setting.
+pub fn listen(address: SocketAddr, count: usize, setting: &str) -> io::Result<Vec<TcpListener>> {
     open(address, count).map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
@@ -28,7 +28,7 @@ pub fn listen(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>>
         };
         io::Error::new(
             error.kind(),
-            format!("cannot listen on {address}: {reason} (ORBITRA_LISTEN sets the address)"),
+            format!("cannot listen on {address}: {reason} ({setting} sets the address)"),
         )
     })
 }

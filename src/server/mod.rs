@@ -4,12 +4,15 @@ mod body;
 mod client_io;
 mod connection;
 mod dispatch;
+mod edge;
 mod framing;
 mod listen;
+mod multiplex;
+mod socket;
 mod thread;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,14 +20,19 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use self::dispatch::ControlPlane;
+use self::edge::Edge;
 use self::thread::Setup;
 use crate::proxy;
 use crate::routing::table::Routes;
+use crate::tls::acceptor::Acceptor;
+use crate::tls::store::Certificates;
 
 /// What a server needs to start.
 pub struct Options {
     /// Where to listen; port 0 lets the system choose one.
     pub listen: SocketAddr,
+    /// The TLS side; without it there is none.
+    pub tls: Option<Tls>,
     /// How many threads serve connections; 0 means one per core.
     pub threads: usize,
     /// The newest routes.
@@ -42,6 +50,16 @@ pub struct Options {
     pub proxy: proxy::Options,
 }
 
+/// The TLS side of a server.
+pub struct Tls {
+    /// Where to listen; port 0 lets the system choose one.
+    pub listen: SocketAddr,
+    /// The port that visitors reach it at.
+    pub port: u16,
+    /// What is served.
+    pub certificates: Certificates,
+}
+
 impl Options {
     /// Options with the usual limits; `control` is the runtime this is called in.
     ///
@@ -56,6 +74,7 @@ impl Options {
     ) -> Self {
         Self {
             listen,
+            tls: None,
             threads: 0,
             routes,
             router,
@@ -70,6 +89,7 @@ impl Options {
 /// A running server. Dropping it ends the threads without waiting for running requests.
 pub struct Server {
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     stop: watch::Sender<Option<Duration>>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -79,18 +99,23 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// The address cannot be bound (the message names `ORBITRA_LISTEN`), the access log cannot
+    /// An address cannot be bound (the message names the setting), there is no randomness, the access log cannot
     /// be opened, or a thread cannot be started.
     pub fn start(options: Options) -> io::Result<Self> {
         let count = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let listeners = listen::listen(options.listen, count)?;
+        let listeners = listen::listen(options.listen, count, "ORBITRA_LISTEN")?;
         let address = match listeners.first() {
             Some(listener) => listener.local_addr()?,
             None => options.listen,
         };
+        let (tls_address, tls_listeners) = match options.tls {
+            Some(tls) => listen_tls(tls, count)?,
+            None => (None, Vec::new()),
+        };
+        let mut tls_listeners = tls_listeners.into_iter();
         let shared = proxy::Shared::new(options.proxy, options.routes)?;
         let control = ControlPlane {
             router: options.router,
@@ -98,10 +123,11 @@ impl Server {
             is_host: options.is_control_host,
         };
         let (stop, stopped) = watch::channel(None);
-        let mut server = Self { address, stop, threads: Vec::with_capacity(count) };
+        let mut server = Self { address, tls_address, stop, threads: Vec::with_capacity(count) };
         for (number, listener) in listeners.into_iter().enumerate() {
             let setup = Setup {
                 listener,
+                tls: tls_listeners.next(),
                 shared: shared.clone(),
                 control: control.clone(),
                 cap: options.connections_per_thread,
@@ -126,6 +152,11 @@ impl Server {
         self.address
     }
 
+    /// Where the TLS side listens, with the real port.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls_address
+    }
+
     /// Accepts nothing new, closes idle connections and tunnels, lets running requests finish
     /// for up to `grace`, then ends the threads.
     pub async fn shutdown(self, grace: Duration) {
@@ -141,4 +172,20 @@ impl Server {
         });
         let _ = joined.await;
     }
+}
+
+type Listening = (Option<SocketAddr>, Vec<(TcpListener, Edge)>);
+
+/// Listeners for TLS, one a thread; all of them share tickets and sessions.
+fn listen_tls(tls: Tls, count: usize) -> io::Result<Listening> {
+    let listeners = listen::listen(tls.listen, count, "ORBITRA_LISTEN_TLS")?;
+    let address = listeners.first().map(TcpListener::local_addr).transpose()?;
+    let acceptor = Acceptor::new(&tls.certificates).map_err(io::Error::other)?;
+    // A port that the system chose is known only now.
+    let port = match (tls.port, address) {
+        (0, Some(address)) => address.port(),
+        (port, _) => port,
+    };
+    let edge = Edge { acceptor, certificates: tls.certificates, port };
+    Ok((address, listeners.into_iter().map(|listener| (listener, edge.clone())).collect()))
 }

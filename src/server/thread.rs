@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::{self, Connections};
 use super::dispatch::ControlPlane;
+use super::edge::Edge;
 use crate::proxy::{Core, Shared};
 
 /// Said to a client when the thread has all the connections it may have.
@@ -28,6 +29,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub struct Setup {
     /// Its listener.
     pub listener: TcpListener,
+    /// Its listener for TLS, with the TLS side.
+    pub tls: Option<(TcpListener, Edge)>,
     /// What it shares with the other threads.
     pub shared: Shared,
     /// The control plane.
@@ -50,11 +53,11 @@ impl Setup {
             Err(error) => return started(Err(error)),
         };
         runtime.block_on(async {
-            match Listener::from_std(self.listener) {
-                Ok(listener) => {
+            match Listeners::new(self.listener, self.tls) {
+                Ok(listeners) => {
                     started(Ok(()));
                     let control = Rc::new(self.control);
-                    serve(listener, &self.shared, control, self.cap, self.stop).await;
+                    serve(listeners, &self.shared, control, self.cap, self.stop).await;
                 }
                 Err(error) => started(Err(error)),
             }
@@ -64,8 +67,44 @@ impl Setup {
     }
 }
 
+/// Where connections come in.
+struct Listeners {
+    plain: Listener,
+    tls: Option<(Listener, Rc<Edge>)>,
+}
+
+/// A connection that was accepted.
+enum Accepted {
+    Plain(TcpStream, SocketAddr),
+    Tls(Rc<Edge>, TcpStream, SocketAddr),
+}
+
+impl Listeners {
+    fn new(plain: TcpListener, tls: Option<(TcpListener, Edge)>) -> io::Result<Self> {
+        let tls = tls.map(|(listener, edge)| {
+            Ok::<_, io::Error>((Listener::from_std(listener)?, Rc::new(edge)))
+        });
+        Ok(Self { plain: Listener::from_std(plain)?, tls: tls.transpose()? })
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        let tls = async {
+            match &self.tls {
+                Some((listener, edge)) => {
+                    Ok::<_, io::Error>((Rc::clone(edge), listener.accept().await?))
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            accepted = self.plain.accept() => accepted.map(|(stream, peer)| Accepted::Plain(stream, peer)),
+            accepted = tls => accepted.map(|(edge, (stream, peer))| Accepted::Tls(edge, stream, peer)),
+        }
+    }
+}
+
 async fn serve(
-    listener: Listener,
+    listeners: Listeners,
     shared: &Shared,
     control: Rc<ControlPlane>,
     cap: usize,
@@ -75,6 +114,7 @@ async fn serve(
     let connections = Rc::new(Connections {
         core: Rc::clone(&core),
         control,
+        edge: listeners.tls.as_ref().map(|(_, edge)| Rc::clone(edge)),
         draining: Cell::new(false),
         stop: CancellationToken::new(),
     });
@@ -83,16 +123,24 @@ async fn serve(
         let core = Rc::clone(&core);
         async move { core.run().await }
     });
-    let start = |stream: TcpStream, peer| {
+    let start = |accepted: Accepted| {
         if open.count.get() >= cap {
-            let _ = stream.try_write(FULL);
+            // What speaks TLS would not understand a word.
+            if let Accepted::Plain(stream, _) = accepted {
+                let _ = stream.try_write(FULL);
+            }
             return;
         }
         let place = open.enter();
         let connections = Rc::clone(&connections);
         // A panic ends this task and with it this connection, and nothing else.
         tokio::task::spawn_local(async move {
-            connection::serve(connections, stream, peer).await;
+            match accepted {
+                Accepted::Plain(stream, peer) => connection::serve(connections, stream, peer).await,
+                Accepted::Tls(edge, stream, peer) => {
+                    connection::serve_tls(connections, edge, stream, peer).await;
+                }
+            }
             drop(place);
         });
     };
@@ -100,8 +148,8 @@ async fn serve(
         tokio::select! {
             biased;
             _ = stop.changed() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => start(stream, peer),
+            accepted = listeners.accept() => match accepted {
+                Ok(accepted) => start(accepted),
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -111,10 +159,10 @@ async fn serve(
         }
     }
     // Connections that the kernel has already accepted would be reset with the listener.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        start(stream, peer);
+    while let Some(Ok(accepted)) = listeners.accept().now_or_never() {
+        start(accepted);
     }
-    drop(listener);
+    drop(listeners);
     let grace = stop.borrow().unwrap_or_default();
     connections.draining.set(true);
     connections.stop.cancel();

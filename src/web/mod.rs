@@ -17,8 +17,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use self::pages::{
-    Pages, build_log_stream, build_log_text, compare, deployment, home, keys, live, login, logs,
-    new_project, paste, plain, project, push_hooks, release, settings, setup, source, system,
+    Pages, build_log_stream, build_log_text, compare, deployment, domains, home, keys, live, login,
+    logs, new_project, paste, plain, project, push_hooks, release, settings, setup, source, system,
     variable, variables, welcome,
 };
 use crate::app::App;
@@ -72,6 +72,10 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/dashboard/projects/{name}/logs", get(logs::show))
         .route("/dashboard/projects/{name}/logs.txt", get(logs::text))
         .route("/dashboard/projects/{name}/logs/stream", get(logs::stream))
+        .route("/dashboard/projects/{name}/domains", get(domains::show).post(domains::create))
+        .route("/dashboard/projects/{name}/domains/certificate", post(domains::certificate))
+        .route("/dashboard/projects/{name}/domains/{id}/verify", post(domains::verify))
+        .route("/dashboard/projects/{name}/domains/{id}/delete", post(domains::delete))
         .route(VARIABLES, get(variables::show).post(variables::create))
         .route(&format!("{VARIABLES}/paste"), post(paste::submit))
         .route(VARIABLE, get(variable::show).post(variable::save))

@@ -40,4 +40,5 @@ mod proxy_switch;
 mod proxy_wire;
 mod sources;
 mod support;
+mod tls;
 mod whole;

@@ -9,6 +9,7 @@ use orbitra::web::view::compare::ComparePage;
 use orbitra::web::view::deployment::DeploymentPage;
 use orbitra::web::view::docs::DocsPage;
 use orbitra::web::view::docs_errors::{ErrorCodePage, ErrorsPage};
+use orbitra::web::view::domains::DomainsPage;
 use orbitra::web::view::error::ErrorPage;
 use orbitra::web::view::keys::KeysPage;
 use orbitra::web::view::login::LoginPage;
@@ -49,6 +50,7 @@ fn all() -> Vec<(String, String)> {
         render("logs", LogsPage::sample()),
         render("variables", VariablesPage::sample()),
         render("variable", VariablePage::sample()),
+        render("domains", DomainsPage::sample()),
         render("settings", SettingsPage::sample()),
         render("keys", KeysPage::sample()),
         render("system", SystemPage::sample()),
@@ -216,6 +218,10 @@ fn a_region_renders_alone_as_it_does_in_its_page() {
     }
     for (name, page) in VariablesPage::sample() {
         let (whole, part) = (page.render().unwrap(), page.as_pending().render().unwrap());
+        assert!(whole.contains(part.trim()), "{name}");
+    }
+    for (name, page) in DomainsPage::sample() {
+        let (whole, part) = (page.render().unwrap(), page.as_list().render().unwrap());
         assert!(whole.contains(part.trim()), "{name}");
     }
     for (_, page) in ProjectsPage::sample() {

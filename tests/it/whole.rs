@@ -6,6 +6,7 @@ mod branches;
 mod built_site;
 mod cancel;
 mod disk_full;
+mod domains;
 mod env;
 mod failures;
 mod health;
@@ -57,8 +58,8 @@ const NO_PAUSE: &[(&str, &str)] = &[("ORBITRA_STOP_AFTER", "0")];
 const DOCKERFILE: &str = "FROM scratch\nCOPY app.json ./\n";
 
 /// An Orbitra with everything around it.
-struct Whole {
-    api: Api,
+pub struct Whole {
+    pub api: Api,
     engine: Engine,
     git: GitServer,
     data: TempDir,
@@ -66,7 +67,7 @@ struct Whole {
     /// The account whose key the API has.
     actor: Option<Actor>,
     /// The program, on threads of its own, so that it can be ended as a power cut would.
-    program: Option<(Runtime, Orbitra)>,
+    pub program: Option<(Runtime, Orbitra)>,
 }
 
 impl Whole {
@@ -74,7 +75,7 @@ impl Whole {
         Self::start_with(&[]).await
     }
 
-    async fn start_with(more: &[(&'static str, &'static str)]) -> Self {
+    pub async fn start_with(more: &[(&'static str, &'static str)]) -> Self {
         let mut whole = Self::stopped(more, tempfile::tempdir().unwrap());
         whole.begin().await;
         whole
@@ -138,7 +139,7 @@ impl Whole {
     }
 
     /// Events so far, as (name, data).
-    fn events(&self) -> Vec<(String, Value)> {
+    pub fn events(&self) -> Vec<(String, Value)> {
         let database = rusqlite::Connection::open(self.data.path().join("orbitra.db")).unwrap();
         let mut statement =
             database.prepare("SELECT event, data FROM events ORDER BY seq").unwrap();
@@ -164,7 +165,7 @@ impl Whole {
         assert_eq!(self.change_rows(sql, [id, run_state]), 1);
     }
 
-    fn change_rows<const N: usize>(&self, sql: &str, values: [&str; N]) -> usize {
+    pub fn change_rows<const N: usize>(&self, sql: &str, values: [&str; N]) -> usize {
         let database = rusqlite::Connection::open(self.data.path().join("orbitra.db")).unwrap();
         database.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
         database.execute(sql, rusqlite::params_from_iter(values)).unwrap()
@@ -214,13 +215,13 @@ impl Whole {
     }
 
     /// A repository whose application behaves like this.
-    fn repository(&self, app: &Value) -> Repository {
+    pub fn repository(&self, app: &Value) -> Repository {
         let app = app.to_string();
         self.git.repository_of("app", &[("Dockerfile", DOCKERFILE), ("app.json", &app)])
     }
 
     /// A project with a health check that gives up soon.
-    async fn project(&self, name: &str) -> String {
+    pub async fn project(&self, name: &str) -> String {
         let health = json!({"healthcheck": {"grace_seconds": 1, "timeout_seconds": 1}});
         self.api.project(name, json!({"runtime": health})).await
     }
@@ -229,7 +230,7 @@ impl Whole {
         self.api.deploy(project, repository, json!({})).await
     }
 
-    async fn visit(&self, host: &str) -> Answer {
+    pub async fn visit(&self, host: &str) -> Answer {
         try_visit(self.api.port, host, "/").await.unwrap()
     }
 

@@ -178,7 +178,7 @@ async fn a_long_log_goes_on_where_it_stood_whatever_its_end_looks_like() {
     let fixture = Fixture::new();
     let writer = fixture.store.writer(build(), Redactor::default()).await.unwrap();
     for number in 1..=40 {
-        writer.append(line(&format!("{number} {}", "x".repeat(8_000))));
+        writer.append(line(format!("{number} {}", "x".repeat(8_000))));
     }
     fixture.store.flush().await;
     let file = fixture.segments().pop().unwrap();

@@ -6,6 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
+use serde_json::json;
 
 use super::Api;
 use super::body;
@@ -19,6 +20,7 @@ use crate::app::may::{Action, require_scope};
 use crate::app::rates::Requester;
 use crate::model::actor::{Actor, Via};
 use crate::model::ids::KeyId;
+use crate::model::peer::PlainHttp;
 use crate::model::upload::MOST_BYTES;
 use crate::web::actor;
 
@@ -62,6 +64,7 @@ pub async fn limit_upload(request: Request, next: Next) -> Answer {
 pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Next) -> Answer {
     let origin = actor::origin(request.extensions(), request.headers());
     let actor = match actor::api_key(request.headers()) {
+        _ if request.extensions().get::<PlainHttp>().is_some() => Err(tls_required()),
         Ok(key) => api.app.authenticate(key, origin).await,
         Err(error) => Err(error),
     };
@@ -87,6 +90,15 @@ pub async fn authenticate(State(api): State<Api>, mut request: Request, next: Ne
     let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
     response.headers_mut().insert("x-orbitra-version", version);
     Ok(response)
+}
+
+/// Whatever the key is: it is known to everybody on the way.
+fn tls_required() -> AppError {
+    AppError::Forbidden {
+        reason: "tls_required",
+        message: "This key was sent in the clear. Use https, and another key.".to_owned(),
+        details: json!({}),
+    }
 }
 
 /// Who asks, once the key was checked.

@@ -20,6 +20,9 @@ mod deployment_view;
 mod deployments;
 mod disk_view;
 mod document;
+mod domain_request;
+mod domain_view;
+mod domains;
 mod env;
 mod env_request;
 mod env_view;
@@ -140,6 +143,11 @@ fn resources(api: &Api) -> Routes {
         .keyed("/projects/{project}/hooks/{id}/rotate", routes!(hooks::rotate))
         .push_hook("/hooks/git/{token}", routes!(push_receivers::git))
         .deploy_hook("/hooks/deploy/{token}", routes!(push_receivers::deploy))
+        .keyed("/projects/{project}/domains", routes!(domains::of_project, domains::create))
+        .keyed("/domains", routes!(domains::list))
+        .keyed("/domains/{id}", routes!(domains::show, domains::update, domains::delete))
+        .keyed("/domains/{id}/verify", routes!(domains::verify))
+        .keyed("/domains/{id}/certificate", routes!(domains::set_certificate, domains::delete_certificate))
         .remembered("/deployments", routes!(deployments::list))
         .keyed("/deployments/{id}", routes!(deployments::show, deployment_actions::delete))
         .keyed("/deployments/{id}/cancel", routes!(deployments::cancel))
@@ -166,7 +174,7 @@ fn resources(api: &Api) -> Routes {
 }
 
 /// What the API claims: its base path, the alias of it, and the bare first segments of its own routes.
-const PREFIXES: [&str; 17] = [
+const PREFIXES: [&str; 18] = [
     "/api",
     "/v1",
     "/health",
@@ -175,6 +183,7 @@ const PREFIXES: [&str; 17] = [
     "/projects",
     "/deployments",
     "/hooks",
+    "/domains",
     "/events",
     "/audit-log",
     "/regions",
@@ -185,6 +194,13 @@ const PREFIXES: [&str; 17] = [
     "/openapi.json",
     "/openapi-3.2.json",
 ];
+
+/// Whether a path is one of the API's.
+pub fn claims(path: &str) -> bool {
+    PREFIXES.iter().any(|prefix| {
+        path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
 
 /// The API as a router that claims `/api`, `/v1` and the bare paths, and nothing else.
 pub fn router(app: App) -> Router {

@@ -15,10 +15,11 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::model::catalogue::{FRAMEWORKS, REGIONS};
 use crate::model::deployment::{CancelReason, Phase, Status, Target, Trigger};
 use crate::model::diagnosis::Cause;
+use crate::model::domain::{CertificateStatus, DomainStatus, RecordKind};
 use crate::model::failure::FailureCode;
 use crate::model::ids::{
-    AuditId, DeploymentId, EventId, HookId, KeyId, ProjectId, RegistryId, RemovalId, TeamId,
-    UploadId, UserId,
+    AuditId, DeploymentId, DomainId, EventId, HookId, KeyId, ProjectId, RegistryId, RemovalId,
+    TeamId, UploadId, UserId,
 };
 use crate::model::log_line::{LogLevel, LogSource, LogStream};
 use crate::model::project::ProjectStatus;
@@ -65,6 +66,7 @@ described! {
     TeamId => "TeamId", id(TeamId::PREFIX, "A team. Every account has a personal one.");
     ProjectId => "ProjectId", id(ProjectId::PREFIX, "A project.");
     DeploymentId => "DeploymentId", id(DeploymentId::PREFIX, "A deployment.");
+    DomainId => "DomainId", id(DomainId::PREFIX, "A host name of a project.");
     UploadId => "UploadId", id(UploadId::PREFIX, "An archive that was sent to be deployed.");
     RegistryId => "RegistryId", id(RegistryId::PREFIX, "Credentials for a registry of images.");
     RemovalId => "RemovalId", id(RemovalId::PREFIX, "An entry of the ledger of what was removed.");
@@ -84,6 +86,13 @@ described! {
     ProjectStatus => "ProjectStatus", words(&ProjectStatus::ALL).description(Some(
         "`pending`: nothing has been live yet; `active`: a deployment is live; `degraded`: it has crashed; \
          `paused`: stopped on request; `suspended`: by an administrator."));
+    DomainStatus => "DomainStatus", words(&DomainStatus::ALL).description(Some(
+        "`pending`: the DNS has never led it here; `active`: it leads here; `misconfigured`: it leads elsewhere, or not \
+         any more; `disabled`: its project is paused."));
+    RecordKind => "DnsRecordType", words(&RecordKind::ALL).description(Some("The kind of a record of the DNS."));
+    CertificateStatus => "CertificateStatus", words(&CertificateStatus::ALL).description(Some(
+        "`none`: there is none; `pending`: one is on its way; `issued`: it is served; `failed`: the last try failed, and \
+         there will be another; `expired`: it has run out."));
     Status => "DeploymentStatus", words(Status::ALL).description(Some(
         "`building` until it is finished; `staged`: healthy at its own URL; `live`: it serves the project; \
          `superseded`: another one does; `failed`, `canceled`, `crashed`; `removed`: only the record is left."));

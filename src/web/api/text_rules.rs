@@ -42,6 +42,10 @@ pub struct ImageName;
 pub struct RegistryHost;
 /// A pattern of paths that are watched.
 pub struct WatchPath;
+/// A host name that can be a domain.
+pub struct Hostname;
+/// A host name that a domain can redirect to.
+pub struct TargetHostname;
 /// Text of up to 500 characters.
 pub struct Note;
 
@@ -67,6 +71,11 @@ described! {
         "A host name with or without a port, at an address that can be reached from outside."));
     WatchPath => "WatchPath", text().pattern(Some(watch_path())).max_length(Some(200))
         .description(Some("Such as `apps/web/**`, `package.json` or `!**/*.md`."));
+    Hostname => "Hostname", text().max_length(Some(1012)).description(Some(
+        "A host name of two labels at least, in any alphabet, such as `www.example.org`; one leading `*.` stands for one \
+         label. No address, no port, no scheme, and none below or above the base domain."));
+    TargetHostname => "TargetHostname", text().max_length(Some(1012)).description(Some(
+        "A host name of two labels at least, in any alphabet, other than the domain's own."));
     Note => "Note", text().pattern(Some(r"^[^\u0000]*$")).max_length(Some(500));
 }
 

@@ -208,6 +208,11 @@ pub static TEXTS: [ErrorText; 13] = [
                 "Remove it there first.",
             ),
             reason(
+                "domain_managed",
+                "The host name is the one that the project has under the base domain.",
+                "Rename the project, or add a domain of your own.",
+            ),
+            reason(
                 "key_exists",
                 "The variable is there already for this target, or the team has credentials for this registry.",
                 "Set the variable with `PUT /projects/{project}/env/{key}`; delete the registry first.",

@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod deployment;
 mod deployment_log;
+pub mod domains;
 mod error;
 mod failure;
 pub mod headers;

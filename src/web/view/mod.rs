@@ -9,6 +9,7 @@ pub mod deployment;
 mod deployment_samples;
 pub mod docs;
 pub mod docs_errors;
+pub mod domains;
 pub mod error;
 pub mod form;
 pub mod keys;

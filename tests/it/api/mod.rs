@@ -9,6 +9,7 @@ mod bad_input;
 mod compatibility;
 mod conditional;
 mod deployments;
+mod domains;
 mod env;
 mod events;
 mod garbage;

@@ -39,6 +39,9 @@ use Whose::{Account, Instance, Nobodys, Others, Own, Project, Seen};
 /// Stands for an archive, which is no text.
 pub const TARBALL: &str = "(a gzipped tar)";
 
+/// A certificate for `www.example.org` until 2126, made for the tests, with its key.
+pub const CERTIFICATE: &str = include_str!("certificate.json");
+
 /// One line of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
@@ -121,6 +124,15 @@ pub const OPERATIONS: &[Operation] = &[
     op("POST", "/projects/{project}/hooks/{id}/rotate", "projects:write", Project, "{}"),
     op("POST", "/hooks/git/{token}", "", Nobodys, ""),
     op("POST", "/hooks/deploy/{token}", "", Nobodys, "{}"),
+    op("GET", "/domains", "domains:read", Seen, ""),
+    op("GET", "/projects/{project}/domains", "domains:read", Project, ""),
+    op("POST", "/projects/{project}/domains", "domains:write", Project, r#"{"hostname":"more.example.org","redirect_to":null}"#),
+    op("GET", "/domains/{id}", "domains:read", Project, ""),
+    op("PATCH", "/domains/{id}", "domains:write", Project, r#"{"redirect_to":"example.net","redirect_code":301}"#),
+    op("DELETE", "/domains/{id}", "domains:write", Project, ""),
+    op("POST", "/domains/{id}/verify", "domains:write", Project, "{}"),
+    op("PUT", "/domains/{id}/certificate", "domains:write", Project, CERTIFICATE),
+    op("DELETE", "/domains/{id}/certificate", "domains:write", Project, ""),
     op("GET", "/registries", "projects:read", Own, ""),
     op("POST", "/registries", "projects:write", Own, r#"{"host":"ghcr.io","username":"u","password":"p"}"#),
     op("DELETE", "/registries/{id}", "projects:write", Account, ""),
@@ -232,6 +244,11 @@ impl World {
         let hook = hook.text("/id");
         let registry = json!({ "host": "registry.example.com", "username": "u", "password": "p" });
         let registry = full.post("/registries", registry).await.expect(201).text("/id");
+        let domain = json!({ "hostname": "www.example.org" });
+        let domain = full.post(&format!("/projects/{project}/domains"), domain).await;
+        let domain = domain.expect(201).text("/id");
+        let certificate: Value = serde_json::from_str(CERTIFICATE).unwrap();
+        full.with("PUT", &format!("/domains/{domain}/certificate"), certificate).await.expect(200);
         let third = account(&app, "third@example.com", false).await;
         let named = vec![
             ("{key}", "LOG_LEVEL".to_owned()),
@@ -243,6 +260,7 @@ impl World {
             ("{project}", project),
             ("deployments/{id}", deployment),
             ("events/{id}", event),
+            ("domains/{id}", domain),
             ("registries/{id}", registry),
             ("api-keys/{id}", key),
         ];

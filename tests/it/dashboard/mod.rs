@@ -4,6 +4,7 @@
 
 mod browser;
 mod docs;
+mod domains;
 mod forms;
 mod guesses;
 mod logs;

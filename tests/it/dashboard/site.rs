@@ -56,6 +56,7 @@ impl Site {
         let config = Config::load(&flags, |name| match name {
             "ORBITRA_BASE_DOMAIN" => Some(base.to_owned()),
             "ORBITRA_PUBLIC_SCHEME" => Some(scheme.to_owned()),
+            "ORBITRA_PUBLIC_ADDRESSES" => Some("203.0.113.10".to_owned()),
             _ => None,
         })
         .unwrap();
@@ -71,6 +72,9 @@ impl Site {
             egress: Policy::parse::<&str>(&[], false).unwrap(),
             pipeline: Signal::default(),
             routes: Signal::default(),
+            domains: Signal::default(),
+            orders: Signal::default(),
+            certificates: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),
             traffic: std::sync::OnceLock::new(),

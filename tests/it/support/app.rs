@@ -66,6 +66,7 @@ impl TestApp {
         let mut config = Config::load(&flags, |name| match name {
             "ORBITRA_BASE_DOMAIN" => Some("example.com".to_owned()),
             "ORBITRA_PUBLIC_SCHEME" => Some("https".to_owned()),
+            "ORBITRA_PUBLIC_ADDRESSES" => Some("203.0.113.10".to_owned()),
             _ => None,
         })
         .unwrap();
@@ -82,6 +83,9 @@ impl TestApp {
             egress: Policy::parse(&["10.9.0.1"], false).unwrap(),
             pipeline: Signal::default(),
             routes: Signal::default(),
+            domains: Signal::default(),
+            orders: Signal::default(),
+            certificates: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),
             traffic: std::sync::OnceLock::new(),

@@ -44,9 +44,18 @@ impl Orbitra {
         Self::make(&[&[host], more].concat(), false).await
     }
 
+    /// The same at a port that the settings name.
+    pub async fn start_at(port: u16, host: &str, more: &[(&str, &str)]) -> Self {
+        let host = ("ORBITRA_DOCKER_HOST", host);
+        Self::make_at(port, number(), &[&[host], more].concat(), false).await
+    }
+
     async fn make(more: &[(&str, &str)], shared_engine: bool) -> Self {
         let number = number();
-        let port = free_port(number);
+        Self::make_at(free_port(number), number, more, shared_engine).await
+    }
+
+    async fn make_at(port: u16, number: u32, more: &[(&str, &str)], shared_engine: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let mut settings = vec![
@@ -71,7 +80,7 @@ impl Orbitra {
     }
 
     /// Runs `orbitra admin`; answers what it printed.
-    fn admin(&self, arguments: &[&str]) -> String {
+    pub fn admin(&self, arguments: &[&str]) -> String {
         let output = self.command().arg("admin").args(arguments).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "admin {arguments:?}: {error}");

@@ -11,8 +11,9 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 use utoipa::openapi::{Components, Content, Paths, Ref, Required, ResponseBuilder};
 
 use crate::model::deployment::{CancelReason, Status};
+use crate::model::domain::DomainStatus;
 use crate::model::failure::FailureCode;
-use crate::model::ids::{DeploymentId, KeyId, ProjectId, UserId};
+use crate::model::ids::{DeploymentId, DomainId, KeyId, ProjectId, UserId};
 use crate::model::project::ProjectStatus;
 use crate::model::project_env::EnvTarget;
 use crate::model::timestamp::Timestamp;
@@ -41,7 +42,7 @@ fn described<T: ToSchema>() -> (String, Schemas) {
 }
 
 /// Every kind of event, in the order of the documentation.
-pub const EVENTS: [EventType; 23] = [
+pub const EVENTS: [EventType; 30] = [
     event::<DeploymentData>("deployment.created", "A deployment was accepted."),
     event::<DeploymentSucceededData>(
         "deployment.succeeded",
@@ -69,6 +70,19 @@ pub const EVENTS: [EventType; 23] = [
     event::<ProjectChangedData>("project.resumed", "A paused project was resumed."),
     event::<ProjectChangedData>("project.restarted", "A project's containers were replaced."),
     event::<ProjectDeletedData>("project.deleted", "A project was deleted."),
+    event::<DomainData>("domain.created", "A domain was added."),
+    event::<DomainData>("domain.updated", "A domain was changed."),
+    event::<DomainData>("domain.verified", "The DNS leads a domain here."),
+    event::<DomainData>("domain.deleted", "A domain was deleted."),
+    event::<DomainData>("domain.certificate.issued", "A domain got its certificate, or a new one."),
+    event::<DomainData>(
+        "domain.certificate.failed",
+        "A certificate could not be had; `GET` tells why.",
+    ),
+    event::<DomainData>(
+        "domain.certificate.expiring",
+        "A certificate runs out in 21 days, or in 7.",
+    ),
     event::<EnvUpdatedData>("env.updated", "Variables of a project were changed."),
     event::<ApiKeyData>("api_key.created", "An API key was made."),
     event::<ApiKeyData>("api_key.updated", "An API key was changed."),
@@ -175,6 +189,16 @@ struct DeploymentReleasedData {
 struct DeploymentDeletedData {
     deployment_id: DeploymentId,
     project_id: ProjectId,
+}
+
+/// Data of what happens to a domain.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct DomainData {
+    domain_id: DomainId,
+    hostname: String,
+    project_id: ProjectId,
+    status: DomainStatus,
 }
 
 /// Data of `env.updated`.

@@ -1,0 +1,165 @@
+//! The authority that signs certificates by itself: ACME (RFC 8555).
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AccountCredentials, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount,
+    NewOrder, Order, OrderStatus, RetryPolicy,
+};
+
+use super::challenges::Challenges;
+
+/// How long an authority may take to look, and to sign.
+const PATIENCE: RetryPolicy =
+    RetryPolicy::new().initial_delay(Duration::from_millis(500)).timeout(Duration::from_secs(90));
+/// How long everything may take together.
+const LIMIT: Duration = Duration::from_secs(300);
+/// Most characters of what an authority says.
+const LONGEST: usize = 300;
+
+/// Who signs, and for whom.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    /// The URL of its directory.
+    pub directory: String,
+    /// An e-mail address for when something is the matter.
+    pub contact: String,
+    /// A file with the root of its own server's certificate; without it the machine's list counts.
+    pub root: Option<PathBuf>,
+    pub challenges: Challenges,
+}
+
+/// How a name is shown to lead here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Http,
+    Tls,
+}
+
+/// A chain and its key, both PEM.
+pub struct Signed {
+    pub chain: String,
+    pub key: String,
+}
+
+/// The authority did not sign.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotSigned(String);
+
+impl NotSigned {
+    /// For a reason, which becomes one short line.
+    pub fn new(reason: &str) -> Self {
+        let plain = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
+        Self(plain.take(LONGEST).collect())
+    }
+}
+
+impl From<Error> for NotSigned {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Api(problem) => {
+                Self::new(problem.detail.as_ref().unwrap_or(&problem.to_string()))
+            }
+            other => Self::new(&other.to_string()),
+        }
+    }
+}
+
+impl Authority {
+    /// The account that these credentials are for, or without them a new one with its credentials.
+    ///
+    /// # Errors
+    /// The authority cannot be reached or refuses.
+    pub async fn account(
+        &self,
+        known: Option<&str>,
+    ) -> Result<(Account, Option<String>), NotSigned> {
+        let builder = match &self.root {
+            Some(root) => Account::builder_with_root(root)?,
+            None => Account::builder()?,
+        };
+        if let Some(known) = known {
+            let known: AccountCredentials =
+                serde_json::from_str(known).map_err(|error| NotSigned::new(&error.to_string()))?;
+            return Ok((builder.from_credentials(known).await?, None));
+        }
+        let contact = format!("mailto:{}", self.contact);
+        let new = NewAccount {
+            contact: &[&contact],
+            terms_of_service_agreed: true,
+            only_return_existing: false,
+        };
+        let (account, credentials) = builder.create(&new, self.directory.clone(), None).await?;
+        let credentials = serde_json::to_string(&credentials)
+            .map_err(|error| NotSigned::new(&error.to_string()))?;
+        Ok((account, Some(credentials)))
+    }
+
+    /// Has a name signed.
+    ///
+    /// # Errors
+    /// What the authority says against it.
+    pub async fn sign(&self, account: &Account, host: &str, way: Way) -> Result<Signed, NotSigned> {
+        let signing = tokio::time::timeout(LIMIT, self.order(account, host, way));
+        signing.await.unwrap_or_else(|_| Err(NotSigned::new("The authority took too long.")))
+    }
+
+    async fn order(&self, account: &Account, host: &str, way: Way) -> Result<Signed, NotSigned> {
+        let names = [Identifier::Dns(host.to_owned())];
+        let mut order = account.new_order(&NewOrder::new(&names)).await?;
+        let mut shown = Vec::new();
+        let mut authorizations = order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let mut authorization = authorization?;
+            if authorization.status == AuthorizationStatus::Valid {
+                continue;
+            }
+            let kind = match way {
+                Way::Http => ChallengeType::Http01,
+                Way::Tls => ChallengeType::TlsAlpn01,
+            };
+            let challenge = authorization.challenge(kind);
+            let mut challenge = challenge
+                .ok_or_else(|| NotSigned::new("The authority does not offer to look this way."))?;
+            let answer = challenge.key_authorization();
+            shown.push(match way {
+                Way::Http => self.challenges.show_token(&challenge.token, answer.as_str()),
+                Way::Tls => self
+                    .challenges
+                    .show_digest(host, answer.digest().as_ref())
+                    .map_err(|error| NotSigned::new(&error))?,
+            });
+            challenge.set_ready().await?;
+        }
+        match order.poll_ready(&PATIENCE).await {
+            Ok(OrderStatus::Ready) => {}
+            Ok(_) => {
+                let told = why(&mut order).await;
+                return Err(told.unwrap_or_else(|| NotSigned::new("The authority refused.")));
+            }
+            Err(error) => {
+                let told = why(&mut order).await;
+                return Err(told.unwrap_or_else(|| error.into()));
+            }
+        }
+        drop(shown);
+        let key = order.finalize().await?;
+        let chain = order.poll_certificate(&PATIENCE).await?;
+        Ok(Signed { chain, key })
+    }
+}
+
+/// What the authority has found when it looked.
+async fn why(order: &mut Order) -> Option<NotSigned> {
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        let Ok(state) = authorization.refresh().await else { continue };
+        let told = state.challenges.iter().find_map(|challenge| challenge.error.as_ref());
+        if let Some(detail) = told.and_then(|problem| problem.detail.as_ref()) {
+            return Some(NotSigned::new(detail));
+        }
+    }
+    None
+}

@@ -1,0 +1,361 @@
+//! Certificates that come by themselves: for names that exist, one after the other, within a budget.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use instant_acme::Account;
+
+use super::authority::{Authority, NotSigned, Signed, Way};
+use super::chain::Chain;
+use crate::clock::Clock;
+use crate::config::Hosts;
+use crate::crypto::random;
+use crate::crypto::secret_box::SecretBox;
+use crate::crypto::token;
+use crate::db::issuance::FailedOrder;
+use crate::db::{self, Db, DbError};
+use crate::egress::lookup::Lookup;
+use crate::events::{Bus, Change};
+use crate::model::certificate::{Certificate, CertificateFacts, Origin};
+use crate::model::domain::{Domain, Verdict, judge};
+use crate::model::event::{self, Event};
+use crate::model::ids::{CertificateId, EventId};
+use crate::model::issuance::{
+    BUDGET, BUDGET_WITH_RENEWALS, WEEK, is_due, pause, registered, warning,
+};
+use crate::model::timestamp::Timestamp;
+use crate::task::Signal;
+
+/// Names that are ordered in one round; the next one goes on.
+const ROUND: usize = 20;
+/// How long until the DNS is looked at again that does not lead here.
+const ELSEWHERE: Duration = Duration::from_secs(600);
+/// What the account's credentials are sealed for.
+const IDENTITY: &str = "meta/acme_account";
+
+/// The parts of an [`Issuance`].
+pub struct Parts {
+    pub db: Db,
+    pub clock: Clock,
+    pub secrets: Arc<SecretBox>,
+    pub bus: Bus,
+    pub hosts: Hosts,
+    pub lookup: Lookup,
+    /// Where names are to lead.
+    pub addresses: Vec<std::net::IpAddr>,
+    /// Without one nothing is ordered, and people are only told what runs out.
+    pub authority: Option<Authority>,
+    /// Always this way; both in turn without it.
+    pub way: Option<Way>,
+    /// Wakes the keeper.
+    pub certificates: Signal,
+}
+
+/// Orders certificates. It looks at the database and does what is to be done.
+#[derive(Clone)]
+pub struct Issuance(Arc<Parts>);
+
+/// A name that a certificate is wanted for.
+struct Wanted {
+    host: String,
+    /// `None` for a name of the server's own.
+    domain: Option<Domain>,
+    renews: bool,
+}
+
+/// Why there is no certificate, and when to try again.
+struct Refusal {
+    reason: String,
+    next_at: Timestamp,
+    /// The authority has seen it, so that it counts.
+    counts: bool,
+}
+
+impl Issuance {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// One round. Answers whether there may be more to do at once.
+    ///
+    /// # Errors
+    /// The database cannot be read or written.
+    pub async fn round(&self) -> Result<bool, DbError> {
+        let (now, base) = (self.0.clock.now(), self.0.hosts.base_domain().to_owned());
+        let (facts, domains) = self
+            .0
+            .db
+            .read(move |c| -> Result<_, DbError> {
+                Ok((db::certificates::facts(c)?, db::domains::active(c, &base)?))
+            })
+            .await?;
+        self.warn(&facts, &domains, now).await?;
+        let Some(authority) = &self.0.authority else { return Ok(false) };
+        let mut due = Vec::new();
+        for one in self.wanted(&facts, domains, now) {
+            let host = one.host.clone();
+            let failed = self.0.db.read(move |c| db::issuance::find(c, &host)).await?;
+            let failures = failed.as_ref().map_or(0, |failed| failed.failures);
+            if failed.is_none_or(|failed| failed.next_at <= now) {
+                due.push((one, failures));
+            }
+        }
+        let more = due.len() > ROUND;
+        for (one, failures) in due.into_iter().take(ROUND) {
+            match self.order(authority, &one, failures).await? {
+                Ok(signed) => self.keep(&one, &signed).await?,
+                Err(refusal) => self.refused(&one, failures, refusal).await?,
+            }
+        }
+        Ok(more)
+    }
+
+    /// Names without a certificate, or with one of ours that runs out. What has to be renewed comes first.
+    fn wanted(
+        &self,
+        facts: &[CertificateFacts],
+        domains: Vec<Domain>,
+        now: Timestamp,
+    ) -> Vec<Wanted> {
+        let by_name: HashMap<&str, &CertificateFacts> =
+            facts.iter().map(|facts| (facts.hostname.as_str(), facts)).collect();
+        let own = self.own_names();
+        let of_projects = domains.into_iter().map(|domain| (domain.hostname.clone(), Some(domain)));
+        let names = own.into_iter().map(|name| (name, None)).chain(of_projects);
+        let mut seen = HashSet::new();
+        let mut wanted: Vec<_> = names
+            .filter(|(host, domain)| {
+                let is_public = domain.as_ref().is_none_or(|domain| !domain.managed)
+                    || is_public(self.0.hosts.base_domain());
+                !host.starts_with("*.") && is_public && seen.insert(host.clone())
+            })
+            .filter_map(|(host, domain)| {
+                let wildcard = host.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+                let above = wildcard.and_then(|name| by_name.get(name.as_str()));
+                let renews = match by_name.get(host.as_str()) {
+                    Some(own) if own.origin != Origin::Acme => return None,
+                    Some(own) if !is_due(own.not_before, own.not_after, now) => return None,
+                    Some(_) => true,
+                    None if above.is_some_and(|above| above.not_after > now) => return None,
+                    None => false,
+                };
+                Some(Wanted { host, domain, renews })
+            })
+            .collect();
+        wanted.sort_by_key(|wanted| !wanted.renews);
+        wanted
+    }
+
+    /// The dashboard's.
+    fn own_names(&self) -> Vec<String> {
+        let hosts = &self.0.hosts;
+        let name = hosts.dashboard_host().unwrap_or(hosts.base_domain());
+        if is_public(name) { vec![name.to_owned()] } else { Vec::new() }
+    }
+
+    async fn order(
+        &self,
+        authority: &Authority,
+        wanted: &Wanted,
+        failures: u32,
+    ) -> Result<Result<Signed, Refusal>, DbError> {
+        let now = self.0.clock.now();
+        let refusal = |reason: &str, next_at, counts| {
+            Ok(Err(Refusal { reason: reason.to_owned(), next_at, counts }))
+        };
+        if let Some(until) = self.over_budget(wanted, now).await? {
+            let domain = registered(&wanted.host);
+            let reason = format!("{domain} has had as many certificates as it gets in a week.");
+            return refusal(&reason, until, false);
+        }
+        // The authority looks as well, and counts when it is let down.
+        let verdict = match self.0.lookup.records(&wanted.host).await {
+            Ok(found) => judge(&found, &self.0.addresses),
+            Err(error) => return refusal(&error.to_string(), now.plus(ELSEWHERE), false),
+        };
+        if verdict != Verdict::Here {
+            return refusal("The DNS does not lead here.", now.plus(ELSEWHERE), false);
+        }
+        let way =
+            self.0.way.unwrap_or(if failures.is_multiple_of(2) { Way::Http } else { Way::Tls });
+        let signed = match self.account(authority).await? {
+            Ok(account) => authority.sign(&account, &wanted.host, way).await,
+            Err(error) => Err(error),
+        };
+        let signed = signed.and_then(|signed| match Chain::read(&signed.chain, &signed.key) {
+            Ok(chain) if chain.covers(&wanted.host) => Ok(signed),
+            _ => Err(NotSigned::new("The authority sent something else than what was asked for.")),
+        });
+        Ok(signed.map_err(|error| {
+            let wait = pause(failures + 1, u16::from_be_bytes(random::bytes()));
+            let next_at = self.0.clock.now().plus(wait);
+            Refusal { reason: error.to_string(), next_at, counts: true }
+        }))
+    }
+
+    /// When the next one may be ordered, if not now.
+    async fn over_budget(
+        &self,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, DbError> {
+        let most = if wanted.renews { BUDGET_WITH_RENEWALS } else { BUDGET };
+        let domain = registered(&wanted.host).to_owned();
+        let since = Timestamp(now.0 - i64::try_from(WEEK.as_millis()).unwrap_or(i64::MAX));
+        let counted = self.0.db.read(move |c| db::issuance::counted(c, &domain, since)).await?;
+        let (count, first) = counted;
+        Ok(first.filter(|_| count >= most).map(|first| first.plus(WEEK)))
+    }
+
+    /// The account; made, and kept sealed, when there is none.
+    async fn account(&self, authority: &Authority) -> Result<Result<Account, NotSigned>, DbError> {
+        let key = format!("{}@{}", db::meta::ACME_ACCOUNT, authority.directory);
+        let wanted = key.clone();
+        let stored = self.0.db.read(move |c| db::meta::get(c, &wanted)).await?;
+        let known = stored
+            .and_then(|stored| token::unhex(&stored))
+            .and_then(|sealed| self.0.secrets.open(IDENTITY, &sealed).ok())
+            .and_then(|plain| String::from_utf8(plain).ok());
+        let (account, credentials) = match authority.account(known.as_deref()).await {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(credentials) = credentials {
+            let sealed = token::hex(&self.0.secrets.seal(IDENTITY, credentials.as_bytes()));
+            self.0.db.write(move |c| db::meta::set(c, &key, &sealed)).await?;
+        }
+        Ok(Ok(account))
+    }
+
+    /// Serves what was signed.
+    async fn keep(&self, wanted: &Wanted, signed: &Signed) -> Result<(), DbError> {
+        let Ok(read) = Chain::read(&signed.chain, &signed.key) else { return Ok(()) };
+        let now = self.0.clock.now();
+        let id = CertificateId::from_random(random::bytes());
+        let sealed = self.0.secrets.seal(&db::certificates::identity(&id), signed.key.as_bytes());
+        let certificate = Certificate {
+            id,
+            hostname: wanted.host.clone(),
+            origin: Origin::Acme,
+            chain: signed.chain.clone(),
+            issuer: read.issuer,
+            not_before: read.not_before,
+            not_after: read.not_after,
+            created_at: now,
+        };
+        let domain = wanted.domain.clone();
+        let base = self.0.hosts.base_domain().to_owned();
+        self.0
+            .db
+            .write(move |c| -> Result<(), DbError> {
+                let host = &certificate.hostname;
+                let week = i64::try_from(WEEK.as_millis()).unwrap_or(i64::MAX);
+                db::issuance::count(c, registered(host), host, now, week)?;
+                db::issuance::forget(c, host)?;
+                // It may have been deleted while the authority looked.
+                let domain = match domain {
+                    Some(domain) => match db::domains::find(c, &base, domain.id.as_str())? {
+                        Some(domain) => Some(domain),
+                        None => return Ok(()),
+                    },
+                    None => None,
+                };
+                db::certificates::put(c, &certificate, &sealed)?;
+                tell(c, domain.as_ref(), "domain.certificate.issued", now)
+            })
+            .await?;
+        tracing::info!(host = wanted.host, "a certificate was issued");
+        self.0.certificates.wake();
+        self.say(wanted.domain.as_ref());
+        Ok(())
+    }
+
+    async fn refused(
+        &self,
+        wanted: &Wanted,
+        failures: u32,
+        refusal: Refusal,
+    ) -> Result<(), DbError> {
+        tracing::warn!(host = wanted.host, reason = refusal.reason, "no certificate could be had");
+        let (host, domain, now) = (wanted.host.clone(), wanted.domain.clone(), self.0.clock.now());
+        self.0
+            .db
+            .write(move |c| -> Result<(), DbError> {
+                let before = db::issuance::find(c, &host)?;
+                let failed = FailedOrder {
+                    failures: failures + u32::from(refusal.counts),
+                    next_at: refusal.next_at,
+                    error: refusal.reason,
+                };
+                db::issuance::fail(c, &host, &failed)?;
+                // What says the same as before is no news.
+                if before.is_some_and(|before| before.error == failed.error) {
+                    return Ok(());
+                }
+                tell(c, domain.as_ref(), "domain.certificate.failed", now)
+            })
+            .await?;
+        self.say(wanted.domain.as_ref());
+        Ok(())
+    }
+
+    /// Tells of certificates that run out: whatever was to renew them has not.
+    async fn warn(
+        &self,
+        facts: &[CertificateFacts],
+        domains: &[Domain],
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        for facts in facts {
+            let Some(days) = warning(facts.not_after, now) else { continue };
+            if facts.warned.is_some_and(|warned| warned <= days) {
+                continue;
+            }
+            tracing::warn!(host = facts.hostname, until = %facts.not_after, "a certificate runs out");
+            let domain = domains.iter().find(|domain| domain.hostname == facts.hostname).cloned();
+            let (id, told) = (facts.id.clone(), domain.clone());
+            self.0
+                .db
+                .write(move |c| -> Result<(), DbError> {
+                    db::certificates::warned(c, &id, days)?;
+                    tell(c, told.as_ref(), "domain.certificate.expiring", now)
+                })
+                .await?;
+            self.say(domain.as_ref());
+        }
+        Ok(())
+    }
+
+    fn say(&self, domain: Option<&Domain>) {
+        if let Some(domain) = domain {
+            self.0.bus.send(Change::Project(domain.team_id.clone(), domain.project_id.clone()));
+        }
+    }
+}
+
+/// The event, for a name that is somebody's.
+fn tell(
+    connection: &db::Connection,
+    domain: Option<&Domain>,
+    name: &'static str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let Some(domain) = domain else { return Ok(()) };
+    let event = Event {
+        id: EventId::from_random(random::bytes()),
+        event: name.into(),
+        team_id: domain.team_id.clone(),
+        project_id: Some(domain.project_id.clone()),
+        data: event::domain(domain),
+        created_at: now,
+    };
+    db::events::append(connection, &event).map(|_| ())
+}
+
+/// Whether an authority can look at a name: not one of this machine or of a network without a way in.
+fn is_public(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.contains('.') && !["localhost", "local", "internal", "lan", "home"].contains(&last)
+}

@@ -1,0 +1,6 @@
+//! TLS at the edge.
+
+mod http2;
+mod issuance;
+mod listener;
+mod operator;
