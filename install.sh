@@ -43,6 +43,8 @@ this runs is written there, for example:
 
   ORBITRA_LISTEN=0.0.0.0:8081 ./install.sh          listen on another port
   ORBITRA_DATA=/srv/orbitra ./install.sh            keep the data elsewhere
+  ORBITRA_BASE_DOMAIN=apps.example.com ORBITRA_ACME_EMAIL=you@example.com ./install.sh
+                                                    HTTPS, with certificates that come by themselves
   ORBITRA_BINARY=./orbitra ./install.sh             install this binary, build nothing
 TEXT
 }
@@ -165,6 +167,11 @@ write_settings() {
     *) set_setting "$name" "${!name}" ;;
     esac
   done
+  # With a name of its own and a contact for the certificate authority it speaks HTTPS, each on its own port.
+  if [ -n "$(setting ORBITRA_BASE_DOMAIN)" ] && [ -n "$(setting ORBITRA_ACME_EMAIL)" ]; then
+    if [ -z "$(setting ORBITRA_LISTEN)" ]; then set_setting ORBITRA_LISTEN 0.0.0.0:80; fi
+    if [ -z "$(setting ORBITRA_LISTEN_TLS)" ]; then set_setting ORBITRA_LISTEN_TLS 0.0.0.0:443; fi
+  fi
   if [ "$demo" = yes ]; then
     # The demo's repository is on this machine, where Orbitra does not fetch from by itself.
     if [ -z "$(setting ORBITRA_EGRESS_ALLOW)" ]; then set_setting ORBITRA_EGRESS_ALLOW 127.0.0.1/32; fi
@@ -361,7 +368,7 @@ print_addresses() {
   domain=$(setting ORBITRA_BASE_DOMAIN)
   printf '\nOrbitra is running.\n'
   if [ -n "$domain" ] && [ "$domain" != localhost ]; then
-    say "Dashboard: $domain"
+    if [ -n "$(setting ORBITRA_LISTEN_TLS)" ]; then say "Dashboard: https://$domain"; else say "Dashboard: http://$domain:$port"; fi
   else
     say "Dashboard: http://localhost:$port"
     case ${listen%:*} in
