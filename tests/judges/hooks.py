@@ -73,6 +73,8 @@ def make_true(body, operation):
         body["hostname"] = f"{uuid4().hex}.example.org"
     if body.get("redirect_to") is not None:
         body["redirect_to"] = "example.net"
+    if isinstance(body.get("runtime"), dict):
+        make_countable(body["runtime"])
     if operation == "registries_create":
         body["host"] = "registry.invalid"
     if body.get("expires_at") is not None and not to_come(body["expires_at"]):
@@ -84,6 +86,15 @@ def make_true(body, operation):
         body.pop("sensitive", None)
     if body.get("team_id") is not None:
         body["team_id"] = None
+
+
+def make_countable(runtime):
+    """What may not run twice runs once: both settings are sent, so that what is stored does not matter."""
+    release = runtime.get("release")
+    if isinstance(release, dict) and release.get("strategy") == "single":
+        runtime["instances"] = 1
+    elif isinstance(runtime.get("instances"), int) and runtime["instances"] > 1:
+        runtime["release"] = {**(release if isinstance(release, dict) else {}), "strategy": "rolling"}
 
 
 def is_moment(text):
