@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::Pipeline;
+use super::{Pipeline, deadline};
 use crate::db;
 use crate::docker::{ContainerId, EngineError};
 
@@ -48,7 +48,8 @@ impl Pipeline {
     async fn until_it_answers(&self) {
         let mut told = false;
         loop {
-            self.pause().await;
+            // A wait that a stop cuts short would be none at all here, and an engine without a socket answers at once.
+            tokio::time::sleep(deadline::AGAIN).await;
             let Err(error) = self.engine.info().await else { return };
             if !told && matches!(error, EngineError::Unreachable(_)) {
                 told = true;

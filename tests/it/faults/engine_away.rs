@@ -29,6 +29,23 @@ async fn an_engine_that_comes_later_is_used_as_soon_as_it_is_there() {
 }
 
 #[tokio::test]
+async fn without_an_engine_a_stop_is_over_at_once() {
+    let mut place = Place::start().await;
+    place.socket.go();
+    for _ in 0..6 {
+        until("it knows that the engine is away", async || {
+            place.orbitra.log().contains("the engine is away").then_some(())
+        })
+        .await;
+        let begin = Instant::now();
+        place.orbitra.ask_to_stop();
+        assert!(place.orbitra.ended().await.success());
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+        place.orbitra.restart().await;
+    }
+}
+
+#[tokio::test]
 async fn an_engine_that_hangs_holds_up_no_visitor_and_no_page() {
     let mut place = Place::start().await;
     let repository = place.repository("shop", &json!({"body": "one"}));
