@@ -364,7 +364,7 @@ wait_for_health() {
 }
 
 print_addresses() {
-  local domain address='' link='' status=0
+  local domain name address='' link='' status=0 settings=()
   domain=$(setting ORBITRA_BASE_DOMAIN)
   printf '\nOrbitra is running.\n'
   if [ -n "$domain" ] && [ "$domain" != localhost ]; then
@@ -378,7 +378,11 @@ print_addresses() {
       ;;
     esac
   fi
-  link=$("$BINARY" admin setup-link --data "$data") || status=$?
+  # The link begins with the address that the settings give.
+  for name in ORBITRA_BASE_DOMAIN ORBITRA_DASHBOARD_HOST ORBITRA_PUBLIC_SCHEME ORBITRA_LISTEN ORBITRA_LISTEN_TLS; do
+    if [ -n "$(setting "$name")" ]; then settings+=("$name=$(setting "$name")"); fi
+  done
+  link=$(env "${settings[@]}" "$BINARY" admin setup-link --data "$data") || status=$?
   case $status in
   0)
     say "Make the first account with this link, which works once, for an hour:"
