@@ -131,7 +131,9 @@ impl Pipeline {
         let found = self.db.read(move |c| db::deployments::find_any(c, &wanted)).await;
         let Ok(Some(deployment)) = found else { return };
         let rests = matches!(deployment.run_state, RunState::Paused | RunState::Stopped);
-        if rests && !deployment.is_live && !self.draining().contains(id) {
+        // A live one that sleeps is woken, unless its project is paused.
+        let awake = deployment.is_live && !deployment.project_paused;
+        if rests && !awake && !self.draining().contains(id) {
             self.come_to_rest(id).await;
         }
     }

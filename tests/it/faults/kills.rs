@@ -171,6 +171,33 @@ async fn a_wake_that_was_cut_off_is_done_for_the_next_visitor() {
 }
 
 #[tokio::test]
+async fn a_pause_that_was_cut_off_while_requests_were_finished_is_a_pause() {
+    let mut place = Place::start_with(&[("ORBITRA_DRAIN_SECONDS", "60")]).await;
+    let repository = place.repository("shop", &json!({"body": "slow", "think": 60_000}));
+    let (project, id) = place.live("shop", &repository).await;
+    let port = place.orbitra.port;
+    let slow = tokio::spawn(async move { try_visit(port, "shop.localhost", "/slow").await });
+    until("it is under way", async || (place.engine.thinking() == 1).then_some(())).await;
+    place.orbitra.api.done("POST", &format!("/projects/{project}/pause"), Some(json!({}))).await;
+    until("it is written down", async || {
+        let sql = "SELECT run_state FROM deployments WHERE id = ?1";
+        let state: String =
+            place.orbitra.database().query_row(sql, [&id], |row| row.get(0)).unwrap();
+        (state == "stopped").then_some(())
+    })
+    .await;
+    assert!(place.engine.has_process(&id), "it still answers");
+    place.orbitra.kill9();
+    slow.abort();
+    place.orbitra.restart().await;
+    until("nothing runs", async || (!place.engine.has_process(&id)).then_some(())).await;
+    place.sound().await;
+    place.orbitra.api.done("POST", &format!("/projects/{project}/resume"), Some(json!({}))).await;
+    until("it serves", async || (place.site("shop").await == "slow").then_some(())).await;
+    place.sound_for_good().await;
+}
+
+#[tokio::test]
 async fn what_is_being_removed_is_removed_in_the_end() {
     let mut place = Place::start().await;
     for (number, point) in
