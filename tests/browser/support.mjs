@@ -40,6 +40,12 @@ export async function open(options = {}) {
   return { context, close };
 }
 
+/**
+ * Docker's networks come and go on this machine while something is deployed, and the browser ends what is under way when
+ * they do. The page asks again; a journey that needs the answer fails without it.
+ */
+const otherNetwork = (text) => text.includes("net::ERR_NETWORK_CHANGED");
+
 /** A page on which nothing may go wrong unnoticed. */
 export async function watched(context, { expected = [] } = {}) {
   const page = await context.newPage();
@@ -48,7 +54,7 @@ export async function watched(context, { expected = [] } = {}) {
     if (message.type() !== "error") return;
     // The browser reports every answer of 4xx; those a journey asks for are no news.
     const status = /status of (\d+)/.exec(message.text())?.[1];
-    if (!expected.includes(Number(status))) wrong.push(`console: ${message.text()}`);
+    if (!expected.includes(Number(status)) && !otherNetwork(message.text())) wrong.push(`console: ${message.text()}`);
   });
   page.on("pageerror", (error) => wrong.push(`error: ${error.message}`));
   page.on("request", (request) => {
@@ -58,7 +64,7 @@ export async function watched(context, { expected = [] } = {}) {
   page.on("requestfailed", (request) => {
     const text = request.failure()?.errorText ?? "";
     // Leaving a page ends its streams and what it was just fetching.
-    if (!text.includes("ERR_ABORTED")) wrong.push(`failed: ${request.url()} ${text}`);
+    if (!text.includes("ERR_ABORTED") && !otherNetwork(text)) wrong.push(`failed: ${request.url()} ${text}`);
   });
   await page.exposeBinding("violated", (_, text) => wrong.push(`policy: ${text}`));
   await page.addInitScript(() => {
