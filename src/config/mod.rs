@@ -56,6 +56,10 @@ pub struct Config {
     pub docker_host: Option<String>,
     pub egress_allow: Vec<String>,
     pub egress_allow_http: bool,
+    /// How long after an attempt of a delivery to a webhook the next one is made.
+    pub webhook_schedule: Vec<std::time::Duration>,
+    /// How long one attempt may take.
+    pub webhook_timeout: std::time::Duration,
     pub network_pool: (Ipv4Addr, u8),
     pub build_concurrency: usize,
     /// Bytes; `None` leaves it to the adapter.
@@ -232,6 +236,8 @@ impl Config {
                 .map(str::to_owned)
                 .collect(),
             egress_allow_http: get("egress_allow_http").parse("true or false")?,
+            webhook_schedule: parse_schedule(&get("webhook_schedule"))?,
+            webhook_timeout: parse_timeout(&get("webhook_timeout"))?,
             network_pool: parse_pool(&get("network_pool"))?,
             build_concurrency: if concurrency == 0 { (cores / 2).max(1) } else { concurrency },
             build_memory: (memory > 0).then_some(memory * 1024 * 1024).or_else(half_the_memory),
@@ -315,6 +321,26 @@ fn parse_seconds(setting: &Setting) -> Result<std::time::Duration, ConfigError> 
     Ok(std::time::Duration::from_secs(u64::from(seconds)))
 }
 
+/// Up to a hundred numbers of seconds, each of them up to thirty days.
+fn parse_schedule(setting: &Setting) -> Result<Vec<std::time::Duration>, ConfigError> {
+    let wanted = "up to 100 numbers of seconds with commas between, such as 5, 300, 1800";
+    let sent = setting.value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let seconds: Result<Vec<u32>, _> = sent.map(str::parse).collect();
+    let seconds = seconds.ok().filter(|all| all.len() <= 100);
+    let seconds = seconds.filter(|all| all.iter().all(|one| *one <= 30 * 86_400));
+    let seconds = seconds.ok_or_else(|| setting.error(wanted))?;
+    Ok(seconds.into_iter().map(|one| std::time::Duration::from_secs(one.into())).collect())
+}
+
+fn parse_timeout(setting: &Setting) -> Result<std::time::Duration, ConfigError> {
+    let wanted = "a number of seconds from 1 to 60";
+    let seconds: u32 = setting.parse(wanted)?;
+    if !(1..=60).contains(&seconds) {
+        return Err(setting.error(wanted));
+    }
+    Ok(std::time::Duration::from_secs(seconds.into()))
+}
+
 fn parse_pool(setting: &Setting) -> Result<(Ipv4Addr, u8), ConfigError> {
     let wanted = "a private IPv4 network of /8 to /24, such as 10.200.0.0/13";
     let (address, length) = setting.value.split_once('/').ok_or_else(|| setting.error(wanted))?;
@@ -377,6 +403,10 @@ mod tests {
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),
             ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),
             ("ORBITRA_EGRESS_ALLOW_HTTP", "maybe"),
+            ("ORBITRA_WEBHOOK_SCHEDULE", "5, soon"),
+            ("ORBITRA_WEBHOOK_SCHEDULE", "2592001"),
+            ("ORBITRA_WEBHOOK_TIMEOUT", "0"),
+            ("ORBITRA_WEBHOOK_TIMEOUT", "61"),
             ("ORBITRA_RATE_FREE", "0"),
             ("ORBITRA_RATE_PROFESSIONAL", "2147483647"),
             ("ORBITRA_RATE_WINDOW", "86401"),
@@ -387,6 +417,15 @@ mod tests {
             let error = load(&[(name, value)]).expect_err(name);
             assert!(error.0.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn a_delivery_is_tried_ten_times_in_three_days() {
+        let config = load(&[]).expect("defaults");
+        let all: std::time::Duration = config.webhook_schedule.iter().sum();
+        assert_eq!((config.webhook_schedule.len(), all.as_secs() / 3600), (9, 75));
+        let config = load(&[("ORBITRA_WEBHOOK_SCHEDULE", "0,1")]).expect("usable");
+        assert_eq!(config.webhook_schedule.len(), 2);
     }
 
     #[test]

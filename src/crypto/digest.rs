@@ -41,6 +41,15 @@ pub fn hmac_sha1(key: &[u8], data: &[u8]) -> [u8; 20] {
     out
 }
 
+/// HMAC-SHA-256 of bytes that come in parts.
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+    parts.iter().for_each(|part| context.update(part));
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}
+
 /// Whether a tag is the HMAC-SHA-256 of the data, compared in constant time.
 pub fn is_hmac_sha256(key: &[u8], data: &[u8], tag: &[u8]) -> bool {
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), data, tag).is_ok()
