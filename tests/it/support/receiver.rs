@@ -57,6 +57,10 @@ impl Got {
 
 #[derive(Default)]
 struct Script {
+    /// What is verified when it comes, with this secret.
+    secret: Option<String>,
+    /// What was not accepted.
+    refused: usize,
     /// What comes next, one for each request.
     next: VecDeque<Act>,
     /// What comes after that.
@@ -71,6 +75,13 @@ pub struct Receiver {
     task: JoinHandle<()>,
 }
 
+/// What a connection shares with its receiver.
+#[derive(Clone, Default)]
+struct Shared {
+    got: Arc<Mutex<Vec<Got>>>,
+    script: Arc<Mutex<Script>>,
+}
+
 impl Receiver {
     /// One that takes everything.
     pub async fn start() -> Self {
@@ -81,18 +92,18 @@ impl Receiver {
     pub async fn at(port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (got, script) = (Arc::<Mutex<Vec<Got>>>::default(), Arc::<Mutex<Script>>::default());
-        let (kept, told) = (Arc::clone(&got), Arc::clone(&script));
+        let shared = Shared::default();
+        let kept = shared.clone();
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             loop {
                 if let Ok((stream, _)) = listener.accept().await {
                     stream.set_nodelay(true).unwrap();
-                    connections.spawn(serve(stream, Arc::clone(&kept), Arc::clone(&told)));
+                    connections.spawn(serve(stream, kept.clone()));
                 }
             }
         });
-        Self { port, got, script, task }
+        Self { port, got: shared.got, script: shared.script, task }
     }
 
     /// Its address.
@@ -113,6 +124,16 @@ impl Receiver {
     /// How all further requests are answered.
     pub fn always(&self, act: Act) {
         self.script.lock().unwrap().then = Some(act);
+    }
+
+    /// Verifies everything with the reference library from now on, when it comes.
+    pub fn verify(&self, secret: &str) {
+        self.script.lock().unwrap().secret = Some(secret.to_owned());
+    }
+
+    /// How much of it was not accepted.
+    pub fn refused(&self) -> usize {
+        self.script.lock().unwrap().refused
     }
 
     /// What came so far.
@@ -138,12 +159,15 @@ impl Drop for Receiver {
     }
 }
 
-async fn serve(mut stream: TcpStream, got: Arc<Mutex<Vec<Got>>>, script: Arc<Mutex<Script>>) {
+async fn serve(mut stream: TcpStream, shared: Shared) {
     let mut buffer = Vec::new();
     while let Some(request) = read(&mut stream, &mut buffer).await {
-        got.lock().unwrap().push(request);
         let act = {
-            let mut script = script.lock().unwrap();
+            let mut script = shared.script.lock().unwrap();
+            if script.secret.as_ref().is_some_and(|secret| !request.verifies(secret)) {
+                script.refused += 1;
+            }
+            shared.got.lock().unwrap().push(request);
             script.next.pop_front().or_else(|| script.then.clone())
         };
         match act.unwrap_or(Act::Answer(200, "", "ok")) {
