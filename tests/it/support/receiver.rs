@@ -116,11 +116,6 @@ impl Receiver {
         self.script.lock().unwrap().next.extend(acts.iter().cloned());
     }
 
-    /// The same with statuses alone.
-    pub fn answers(&self, statuses: &[u16]) {
-        self.next(&statuses.iter().map(|status| Act::Answer(*status, "", "")).collect::<Vec<_>>());
-    }
-
     /// How all further requests are answered.
     pub fn always(&self, act: Act) {
         self.script.lock().unwrap().then = Some(act);

@@ -62,7 +62,7 @@ fn data_of(name: &str) -> Described {
 pub fn whole_schema(event: &EventType) -> Value {
     let (data, mut schemas) = data_of(event.name);
     schema::add_schema::<Timestamp>(&mut schemas);
-    let body = serde_json::to_value(body(event, data)).unwrap_or_default();
+    let body = serde_json::to_value(body(event, data).build()).unwrap_or_default();
     inlined(body, &schemas)
 }
 
