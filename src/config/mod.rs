@@ -7,6 +7,7 @@ mod hosts;
 pub mod kernel_log;
 pub mod machine;
 pub mod rates;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -236,8 +237,8 @@ impl Config {
                 .map(str::to_owned)
                 .collect(),
             egress_allow_http: get("egress_allow_http").parse("true or false")?,
-            webhook_schedule: parse_schedule(&get("webhook_schedule"))?,
-            webhook_timeout: parse_timeout(&get("webhook_timeout"))?,
+            webhook_schedule: webhooks::schedule(&get("webhook_schedule"))?,
+            webhook_timeout: webhooks::timeout(&get("webhook_timeout"))?,
             network_pool: parse_pool(&get("network_pool"))?,
             build_concurrency: if concurrency == 0 { (cores / 2).max(1) } else { concurrency },
             build_memory: (memory > 0).then_some(memory * 1024 * 1024).or_else(half_the_memory),
@@ -319,26 +320,6 @@ fn parse_servers(setting: &Setting) -> Result<Vec<SocketAddr>, ConfigError> {
 fn parse_seconds(setting: &Setting) -> Result<std::time::Duration, ConfigError> {
     let seconds: u32 = setting.parse("a number of seconds")?;
     Ok(std::time::Duration::from_secs(u64::from(seconds)))
-}
-
-/// Up to a hundred numbers of seconds, each of them up to thirty days.
-fn parse_schedule(setting: &Setting) -> Result<Vec<std::time::Duration>, ConfigError> {
-    let wanted = "up to 100 numbers of seconds with commas between, such as 5, 300, 1800";
-    let sent = setting.value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    let seconds: Result<Vec<u32>, _> = sent.map(str::parse).collect();
-    let seconds = seconds.ok().filter(|all| all.len() <= 100);
-    let seconds = seconds.filter(|all| all.iter().all(|one| *one <= 30 * 86_400));
-    let seconds = seconds.ok_or_else(|| setting.error(wanted))?;
-    Ok(seconds.into_iter().map(|one| std::time::Duration::from_secs(one.into())).collect())
-}
-
-fn parse_timeout(setting: &Setting) -> Result<std::time::Duration, ConfigError> {
-    let wanted = "a number of seconds from 1 to 60";
-    let seconds: u32 = setting.parse(wanted)?;
-    if !(1..=60).contains(&seconds) {
-        return Err(setting.error(wanted));
-    }
-    Ok(std::time::Duration::from_secs(seconds.into()))
 }
 
 fn parse_pool(setting: &Setting) -> Result<(Ipv4Addr, u8), ConfigError> {

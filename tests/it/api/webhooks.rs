@@ -53,7 +53,7 @@ async fn a_webhook_is_made_listed_changed_and_deleted() {
     let mut expected: Vec<_> = KEYS.iter().map(|key| (*key).to_owned()).collect();
     let shown = client.get(&format!("/webhooks/{id}")).await.expect(200);
     assert_eq!(keys(&shown.json()), expected);
-    expected.insert(10, "secret".to_owned());
+    expected.insert(9, "secret".to_owned());
     assert_eq!(keys(&made.json()), expected);
     assert_eq!(
         (made.at("/url"), made.at("/status"), made.at("/enabled"), made.at("/description")),
@@ -228,7 +228,7 @@ async fn a_secret_can_be_brought_along_and_is_never_said_again() {
     };
     let made = client.ask(request()).await.expect(201);
     assert_eq!(made.text("/secret"), secret);
-    assert_eq!(made.text("/secret_hint"), "whsec_…Hx8=");
+    assert_eq!(made.text("/secret_hint"), "whsec_…Hh8=");
     let again = client.ask(request()).await.expect(201);
     assert_eq!((again.body(), again.header("idempotent-replayed")), (made.body(), "true"));
     assert_eq!(client.get("/webhooks").await.at("/pagination/total"), 1);

@@ -217,5 +217,10 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Got> {
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;
         }
+        // Somebody who speaks TLS.
+        if !buffer.starts_with(b"P") {
+            let _ = stream.write_all(b"HTTP/1.1 400 X\r\n\r\n").await;
+            return None;
+        }
     }
 }

@@ -207,7 +207,7 @@ async fn answers_without_end_are_cut_off() {
         (
             Act::Endless(
                 b"HTTP/1.1 200 X\r\n",
-                "x-more: yyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n".into(),
+                "x-more: yyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n".repeat(1000).into(),
                 at_once,
             ),
             0,

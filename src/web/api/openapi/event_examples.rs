@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::model::webhook::DisabledReason;
+
 /// An example of an event's data.
 fn example_of(name: &str) -> Value {
     let deployment = |status: &str, more: Value| {
@@ -50,7 +52,9 @@ fn example_of(name: &str) -> Value {
             "amount_due": 2900, "period_start": "2024-01-01T00:00:00Z", "period_end": "2024-02-01T00:00:00Z",
             "due_at": "2024-02-15T00:00:00Z",
         }),
-        "webhook.disabled" => json!({ "webhook_id": "whk_8w1z3c7k2m9qhx4t", "reason": "gone" }),
+        "webhook.disabled" => {
+            json!({ "webhook_id": "whk_8w1z3c7k2m9qhx4t", "reason": DisabledReason::Gone })
+        }
         "webhook.ping" => {
             json!({ "webhook_id": "whk_8w1z3c7k2m9qhx4t", "message": "Hello from Orbitra" })
         }
