@@ -38,7 +38,7 @@ impl WebhookSecret {
     pub fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
         // It was read or made as base64.
         let key = STANDARD.decode(&self.0[PREFIX.len()..]).unwrap_or_default();
-        digest::hmac_sha256(&key, parts)
+        digest::hmac_sha256(&key, &parts.concat())
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod client;
+pub mod dns_update;
 pub mod error;
 pub mod lookup;
 pub mod policy;
