@@ -22,6 +22,7 @@ use crate::egress::{Client, EgressError, Policy, PolicyError};
 use crate::events::Bus;
 use crate::git::libgit::{LibGit, Limits};
 use crate::logs::{LogStore, Retention};
+use crate::notify;
 use crate::pipeline::{self, Pipeline, RunningState};
 use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
@@ -255,6 +256,7 @@ impl Orbitra {
             tasks: tasks.clone(),
             state: RunningState::new(config.build_concurrency),
         });
+        send_webhooks(&app, &tasks)?;
         start_tasks(&app, &publisher, &keeper, &tasks);
         certificates::look_at_domains(&app, &certificates, &tasks)?;
         pipeline.start();
@@ -298,6 +300,22 @@ fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
         access_log: config.access_log.then(|| access_log.to_owned()),
         ..crate::proxy::Options::default()
     }
+}
+
+/// Sends events to webhooks, first those that the last run left.
+fn send_webhooks(app: &App, tasks: &Tasks) -> Result<(), EgressError> {
+    let engine = notify::Engine::new(notify::Parts {
+        db: app.db.clone(),
+        clock: app.clock.clone(),
+        secrets: app.secrets.clone(),
+        bus: app.bus.clone(),
+        client: Client::connecting_within(app.egress.clone(), notify::CONNECT)?,
+        schedule: app.config.webhook_schedule.as_slice().into(),
+        timeout: app.config.webhook_timeout,
+        tasks: tasks.clone(),
+    });
+    engine.start();
+    Ok(())
 }
 
 fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast;
 
-use crate::model::ids::{DeploymentId, ProjectId, TeamId};
+use crate::model::ids::{DeploymentId, ProjectId, TeamId, WebhookId};
 
 /// How many of the newest changes are kept for a listener that was away for a moment.
 const KEPT: usize = 1000;
@@ -19,6 +19,7 @@ pub enum Change {
     Team(TeamId),
     Project(TeamId, ProjectId),
     Deployment(TeamId, ProjectId, DeploymentId),
+    Webhook(TeamId, WebhookId),
 }
 
 /// Sends changes to everybody who listens. A listener that falls behind is told so and looks at everything.

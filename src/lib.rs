@@ -15,6 +15,7 @@ pub mod failpoint;
 pub mod git;
 pub mod logs;
 pub mod model;
+pub mod notify;
 pub mod pipeline;
 pub mod proxy;
 pub mod routing;

@@ -271,10 +271,9 @@ pub(super) fn deed<'a>(
     key: &ApiKey,
     project: Option<&'a Project>,
 ) -> Deed<'a> {
-    let mut data = json!({ "api_key_id": key.id, "actor_id": actor.user_id });
-    if let Some(project) = project {
-        data["project_id"] = json!(project.id);
-    }
+    let data = json!({
+        "api_key_id": key.id, "project_id": project.map(|project| &project.id), "actor_id": actor.user_id,
+    });
     Deed {
         action,
         team: project.map_or(&actor.team_id, |project| &project.team_id),

@@ -98,6 +98,9 @@ impl App {
         let now = self.clock.now().0;
         let removed = self.db.write(move |c| -> Result<(), DbError> {
             db::events::delete_until(c, Timestamp(now - KEPT))?;
+            db::webhook_deliveries::delete_until(c, Timestamp(now - KEPT))?;
+            db::webhook_messages::delete_until(c, Timestamp(now - KEPT))?;
+            db::webhooks::delete_orphans(c)?;
             db::audit_log::delete_until(c, Timestamp(now - AUDIT_KEPT))
         });
         if let Err(error) = removed.await {

@@ -24,6 +24,8 @@ pub enum Action {
     EnvReveal,
     EnvWrite,
     EventsRead,
+    WebhooksRead,
+    WebhooksWrite,
     AuditRead,
     SystemRead,
     SystemWrite,
@@ -48,6 +50,8 @@ impl Action {
             Self::EnvReveal => "env:reveal",
             Self::EnvWrite => "env:write",
             Self::EventsRead => "events:read",
+            Self::WebhooksRead => "webhooks:read",
+            Self::WebhooksWrite => "webhooks:write",
             Self::AuditRead => "audit:read",
             Self::SystemRead => "system:read",
             Self::SystemWrite => "system:write",
@@ -62,6 +66,8 @@ pub enum Resource<'a> {
     Own,
     /// A project (or what belongs to it) of this team.
     Project { team: &'a TeamId, id: &'a crate::model::ids::ProjectId },
+    /// Something of a team that is for all its projects.
+    Team(&'a TeamId),
 }
 
 /// The answer.
@@ -81,6 +87,10 @@ pub fn may(actor: &Actor, action: Action, resource: Resource<'_>) -> Decision {
     }
     match resource {
         Resource::Own => Decision::Allow,
+        Resource::Team(team) => {
+            let sees = *team == actor.team_id || actor.instance_admin;
+            if sees && actor.sees_all_projects() { Decision::Allow } else { Decision::Hidden }
+        }
         Resource::Project { team, id } => {
             let sees = *team == actor.team_id || actor.instance_admin;
             if sees && actor.sees_project(id) { Decision::Allow } else { Decision::Hidden }

@@ -55,6 +55,9 @@ pub mod system;
 mod tries;
 pub mod uploads;
 pub mod users;
+pub mod webhook_deliveries;
+mod webhook_rules;
+pub mod webhooks;
 pub mod welcome;
 
 use std::sync::{Arc, OnceLock};

@@ -8,6 +8,7 @@ mod hosts;
 pub mod kernel_log;
 pub mod machine;
 pub mod rates;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -51,6 +52,10 @@ pub struct Config {
     pub docker_host: Option<String>,
     pub egress_allow: Vec<String>,
     pub egress_allow_http: bool,
+    /// How long after an attempt of a delivery to a webhook the next one is made.
+    pub webhook_schedule: Vec<std::time::Duration>,
+    /// How long one attempt may take.
+    pub webhook_timeout: std::time::Duration,
     pub network_pool: (Ipv4Addr, u8),
     pub build_concurrency: usize,
     /// Bytes; `None` leaves it to the adapter.
@@ -224,6 +229,8 @@ impl Config {
                 .map(str::to_owned)
                 .collect(),
             egress_allow_http: get("egress_allow_http").parse("true or false")?,
+            webhook_schedule: webhooks::schedule(&get("webhook_schedule"))?,
+            webhook_timeout: webhooks::timeout(&get("webhook_timeout"))?,
             network_pool: parse_pool(&get("network_pool"))?,
             build_concurrency: if concurrency == 0 { (cores / 2).max(1) } else { concurrency },
             build_memory: (memory > 0).then_some(memory * 1024 * 1024).or_else(half_the_memory),
@@ -354,6 +361,10 @@ mod tests {
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),
             ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),
             ("ORBITRA_EGRESS_ALLOW_HTTP", "maybe"),
+            ("ORBITRA_WEBHOOK_SCHEDULE", "5, soon"),
+            ("ORBITRA_WEBHOOK_SCHEDULE", "2592001"),
+            ("ORBITRA_WEBHOOK_TIMEOUT", "0"),
+            ("ORBITRA_WEBHOOK_TIMEOUT", "61"),
             ("ORBITRA_RATE_FREE", "0"),
             ("ORBITRA_RATE_PROFESSIONAL", "2147483647"),
             ("ORBITRA_RATE_WINDOW", "86401"),
@@ -364,6 +375,15 @@ mod tests {
             let error = load(&[(name, value)]).expect_err(name);
             assert!(error.0.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn a_delivery_is_tried_ten_times_in_three_days() {
+        let config = load(&[]).expect("defaults");
+        let all: std::time::Duration = config.webhook_schedule.iter().sum();
+        assert_eq!((config.webhook_schedule.len(), all.as_secs() / 3600), (9, 75));
+        let config = load(&[("ORBITRA_WEBHOOK_SCHEDULE", "0,1")]).expect("usable");
+        assert_eq!(config.webhook_schedule.len(), 2);
     }
 
     #[test]

@@ -7,3 +7,4 @@ pub mod secret_box;
 pub mod sha256;
 pub mod ssh_key;
 pub mod token;
+pub mod webhook_secret;

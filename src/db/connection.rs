@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::hooks::Action;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -34,11 +35,15 @@ pub struct Db {
     writer: Sender<Job>,
     readers: Arc<Readers>,
     commits: watch::Receiver<u64>,
+    deliveries: watch::Receiver<u64>,
     identities: Arc<AtomicU64>,
 }
 
 /// Tables that say who somebody is and what they may do.
 const IDENTITIES: [&str; 2] = ["api_keys", "users"];
+
+/// Table of what is still to be sent to webhooks.
+const DELIVERIES: &str = "webhook_deliveries";
 
 struct Readers {
     path: PathBuf,
@@ -70,11 +75,15 @@ impl Db {
         let (committed, commits) = watch::channel(0);
         let identities = Arc::new(AtomicU64::new(0));
         let touched = Arc::new(AtomicBool::new(false));
-        let seen = touched.clone();
+        let (more_to_deliver, deliveries) = watch::channel(0);
+        let to_deliver = Arc::new(AtomicBool::new(false));
+        let (seen, delivers) = (touched.clone(), to_deliver.clone());
         // The database itself says what a write touches: no statement can be forgotten.
-        connection.update_hook(Some(move |_, _: &str, table: &str, _| {
+        connection.update_hook(Some(move |action, _: &str, table: &str, _| {
             if IDENTITIES.contains(&table) {
                 seen.store(true, Ordering::Relaxed);
+            } else if action == Action::SQLITE_INSERT && table == DELIVERIES {
+                delivers.store(true, Ordering::Relaxed);
             }
         }))?;
         let count = identities.clone();
@@ -83,21 +92,32 @@ impl Db {
                 count.fetch_add(1, Ordering::Release);
             }
         };
+        let count_commits = move || {
+            committed.send_modify(|count| *count += 1);
+            if to_deliver.swap(false, Ordering::Relaxed) {
+                more_to_deliver.send_modify(|count: &mut u64| *count += 1);
+            }
+        };
         std::thread::Builder::new()
             .name("orbitra-db".to_owned())
-            .spawn(move || run_writer(&connection, &jobs, &committed, &count_identities))
+            .spawn(move || run_writer(&connection, &jobs, &count_commits, &count_identities))
             .map_err(|error| DbError::Unwritable(error.to_string()))?;
         let readers = Readers {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Semaphore::new(READERS),
         };
-        Ok(Self { writer, readers: Arc::new(readers), commits, identities })
+        Ok(Self { writer, readers: Arc::new(readers), commits, deliveries, identities })
     }
 
     /// Counts the commits of this process: whoever waits for rows looks again when it changes.
     pub fn commits(&self) -> watch::Receiver<u64> {
         self.commits.clone()
+    }
+
+    /// Counts the commits of this process that added deliveries to webhooks.
+    pub fn deliveries(&self) -> watch::Receiver<u64> {
+        self.deliveries.clone()
     }
 
     /// Counts the commits of this process that touched accounts or keys. Whoever keeps what it read of them
@@ -184,7 +204,7 @@ impl Readers {
 fn run_writer(
     connection: &Connection,
     jobs: &Receiver<Job>,
-    commits: &watch::Sender<u64>,
+    count_commits: &dyn Fn(),
     count_identities: &dyn Fn(),
 ) {
     while let Ok(first) = jobs.recv() {
@@ -225,7 +245,7 @@ fn run_writer(
         if committed.is_ok() {
             // An error here would be a lie: it is on the disk.
             let _ = failpoint::now("db.after_commit");
-            commits.send_modify(|count| *count += 1);
+            count_commits();
         }
         for reply in replies {
             reply(committed.clone());

@@ -11,7 +11,7 @@ use crate::model::timestamp::Timestamp;
 
 const COLUMNS: &str = "id, event, team_id, project_id, data, created_at, seq";
 
-/// Appends an event.
+/// Appends an event, and a delivery for every webhook that is to be told of it.
 ///
 /// # Errors
 /// The database cannot be written.
@@ -23,7 +23,7 @@ pub fn append(connection: &Connection, event: &Event) -> Result<(), DbError> {
             event.project_id.as_ref().map(ProjectId::as_str), event.data.to_string(), event.created_at.0,
         ],
     )?;
-    Ok(())
+    super::webhook_deliveries::fan_out(connection, event)
 }
 
 /// Which events.

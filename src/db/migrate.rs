@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0017_push_hooks.sql"),
     include_str!("../../migrations/0018_replicas.sql"),
     include_str!("../../migrations/0019_domains.sql"),
+    include_str!("../../migrations/0020_webhooks.sql"),
 ];
 
 /// Brings the schema up to date.

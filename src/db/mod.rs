@@ -46,6 +46,10 @@ pub mod transitions;
 pub mod uploads;
 pub mod users;
 pub mod watches;
+pub mod webhook_attempts;
+pub mod webhook_deliveries;
+pub mod webhook_messages;
+pub mod webhooks;
 pub mod welcome;
 
 pub use connection::Db;

@@ -31,6 +31,11 @@ pub struct Response {
 impl Client {
     /// Makes a client; root certificates come from the system or the file `SSL_CERT_FILE` names.
     pub fn new(policy: Policy) -> Result<Self, EgressError> {
+        Self::connecting_within(policy, CONNECT_TIMEOUT)
+    }
+
+    /// The same, with a time of one's own for a connection to be made.
+    pub fn connecting_within(policy: Policy, limit: Duration) -> Result<Self, EgressError> {
         // The HTTP client takes the process's provider. An error says that one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let policy = Arc::new(policy);
@@ -38,7 +43,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(limit)
             .pool_idle_timeout(Duration::from_secs(30))
             .pool_max_idle_per_host(4)
             .user_agent(concat!("Orbitra/", env!("CARGO_PKG_VERSION")))

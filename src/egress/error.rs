@@ -23,6 +23,9 @@ pub enum EgressError {
     /// The answer broke off or is not HTTP.
     #[error("the answer could not be read: {0}")]
     Protocol(String),
+    /// The answer's header fields are larger than is read.
+    #[error("the answer is too large")]
+    TooLarge,
     /// The client could not be set up: no root certificates on this machine, for one.
     #[error("outgoing connections could not be set up: {0}")]
     Setup(String),
@@ -45,6 +48,10 @@ impl EgressError {
             }
             if inner.is::<NameNotResolved>() {
                 return Self::Dns(host.to_owned());
+            }
+            let hyper = inner.downcast_ref::<hyper::Error>();
+            if hyper.is_some_and(hyper::Error::is_parse_too_large) {
+                return Self::TooLarge;
             }
             if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
                 refused_tls = Some(tls_reason(tls));

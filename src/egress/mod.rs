@@ -3,6 +3,7 @@
 //! Webhooks, Git and registries are given addresses by users. Everything that leaves the machine on
 //! their behalf goes through [`Client`], which connects only to addresses that [`Policy`] accepts.
 
+pub mod address;
 pub mod client;
 pub mod dns_update;
 pub mod error;

@@ -88,6 +88,12 @@ id!(
     /// An address that a forge or a script calls when there is something to deploy.
     HookId, "ghk");
 id!(
+    /// An address that is told of events.
+    WebhookId, "whk");
+id!(
+    /// One event for one address.
+    DeliveryId, "dlv");
+id!(
     /// A host name of a project.
     DomainId, "dom");
 id!(

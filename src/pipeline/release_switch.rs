@@ -97,9 +97,6 @@ impl Run {
                 let failed = previous.as_ref().is_some_and(|previous| pipeline.fails(previous));
                 watch::begin(c, &project, to, from, failed, now)?;
             }
-            if let ReleaseKind::Return(reason) = release.kind {
-                (data["automatic"], data["reason"]) = (true.into(), reason.as_str().into());
-            }
             let name = if back { "deployment.rolled_back" } else { "deployment.promoted" };
             let random = crate::crypto::random::bytes();
             db::events::append(c, &Event::of_project(random, name, &project, data, now))?;

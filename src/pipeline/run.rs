@@ -179,8 +179,7 @@ impl Pipeline {
                 let mut data = event::deployment(&deployment, "failed", &url);
                 data["duration_ms"] = now.millis_since(deployment.created_at).into();
                 let (code, phase, message) = (failure.code, failure.phase, failure.message);
-                data["error"] =
-                    serde_json::json!({ "code": code, "phase": phase, "message": message });
+                data["error"] = event::failure(code, &phase, &message);
                 let random = crate::crypto::random::bytes();
                 let event = Event::of_project(random, "deployment.failed", &project, data, now);
                 db::events::append(c, &event)

@@ -46,6 +46,11 @@ impl Fields {
         self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value)
     }
 
+    /// All values of a field that can be sent more than once.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
+    }
+
     /// The value without blanks around it.
     pub fn trimmed(&self, name: &str) -> &str {
         self.get(name).trim()

@@ -17,14 +17,15 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use self::pages::{
-    Pages, build_log_stream, build_log_text, compare, deployment, domains, home, keys, live, login,
-    logs, new_project, paste, plain, project, push_hooks, release, settings, setup, source, system,
-    variable, variables, welcome,
+    Pages, build_log_stream, build_log_text, compare, delivery, deployment, domains, home, keys,
+    live, login, logs, new_project, paste, plain, project, push_hooks, release, settings, setup,
+    source, system, variable, variables, webhook, webhooks, welcome,
 };
 use crate::app::App;
 
 const VARIABLES: &str = "/dashboard/projects/{name}/variables";
 const VARIABLE: &str = "/dashboard/projects/{name}/variables/{target}/{key}";
+const WEBHOOK: &str = "/dashboard/webhooks/{id}";
 
 /// Smaller parts of pages are not worth compressing.
 const COMPRESSED_FROM: u16 = 1024;
@@ -92,6 +93,15 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/dashboard/deployments/{id}/log/stream", get(build_log_stream))
         .route("/dashboard/account/keys", get(keys::show).post(keys::create))
         .route("/dashboard/account/keys/{id}/revoke", post(keys::revoke))
+        .route("/dashboard/team/webhooks", get(webhooks::show).post(webhooks::create))
+        .route(WEBHOOK, get(webhook::show).post(webhook::save))
+        .route(&format!("{WEBHOOK}/ping"), post(webhook::ping))
+        .route(&format!("{WEBHOOK}/enabled"), post(webhook::enable))
+        .route(&format!("{WEBHOOK}/rotate"), post(webhook::rotate))
+        .route(&format!("{WEBHOOK}/replay"), post(webhook::replay))
+        .route(&format!("{WEBHOOK}/delete"), post(webhook::delete))
+        .route(&format!("{WEBHOOK}/deliveries/{{delivery}}"), get(delivery::show))
+        .route(&format!("{WEBHOOK}/deliveries/{{delivery}}/redeliver"), post(delivery::redeliver))
         .route("/dashboard/system", get(system::show))
         .route("/dashboard/system/gc", post(system::free))
         .route("/dashboard/live", get(live::stream))

@@ -49,9 +49,10 @@ const APP: &[&str] = &[
     "routing",
     "failpoint",
     "tls",
+    "notify",
 ];
 
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 23] = [
     Rule { module: "model", may: &[], reason: "rules without I/O can be read and tested alone" },
     leaf("clock"),
     leaf("events"),
@@ -97,6 +98,11 @@ const RULES: [Rule; 22] = [
         reason: "certificates follow from the database; who asks for them is decided elsewhere",
     },
     Rule {
+        module: "notify",
+        may: &["model", "clock", "crypto", "db", "egress", "events", "task"],
+        reason: "what is sent follows from the rows; who wants to be told is decided elsewhere",
+    },
+    Rule {
         module: "pipeline",
         may: WORK,
         reason: "it moves deployments and knows neither the proxy nor who asked",
@@ -138,6 +144,7 @@ const RULES: [Rule; 22] = [
             "web",
             "server",
             "tls",
+            "notify",
             "failpoint",
         ],
         reason: "the composition root builds every part; commands call it, not the other way round",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use askama::Template;
 use orbitra::web::view::compare::ComparePage;
+use orbitra::web::view::delivery::DeliveryPage;
 use orbitra::web::view::deployment::DeploymentPage;
 use orbitra::web::view::docs::DocsPage;
 use orbitra::web::view::docs_errors::{ErrorCodePage, ErrorsPage};
@@ -22,6 +23,8 @@ use orbitra::web::view::setup::SetupPage;
 use orbitra::web::view::system::SystemPage;
 use orbitra::web::view::variable::VariablePage;
 use orbitra::web::view::variables::VariablesPage;
+use orbitra::web::view::webhook::WebhookPage;
+use orbitra::web::view::webhooks::WebhooksPage;
 use orbitra::web::view::welcome::WelcomePage;
 use orbitra::web::{assets, view};
 use scraper::{ElementRef, Html, Selector};
@@ -53,6 +56,9 @@ fn all() -> Vec<(String, String)> {
         render("domains", DomainsPage::sample()),
         render("settings", SettingsPage::sample()),
         render("keys", KeysPage::sample()),
+        render("webhooks", WebhooksPage::sample()),
+        render("webhook", WebhookPage::sample()),
+        render("delivery", DeliveryPage::sample()),
         render("system", SystemPage::sample()),
         render("error", ErrorPage::sample()),
         render("docs", DocsPage::sample()),

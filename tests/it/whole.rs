@@ -32,6 +32,9 @@ mod sleep;
 mod sources;
 mod wake;
 mod watch;
+mod webhook_answers;
+mod webhook_lanes;
+mod webhooks;
 
 use std::sync::Arc;
 

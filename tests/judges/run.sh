@@ -2,7 +2,8 @@
 # Judges from outside: programs of others that read the description of the API and hold the server to
 # it. Builds Orbitra, starts it on a fresh data directory, without an engine, and runs
 #   - schemathesis: requests made from the description, good and bad, every answer checked against it;
-#   - openapi-python-client and openapi-typescript: clients made from it, which must compile.
+#   - openapi-python-client and openapi-typescript: clients made from it, which must compile;
+#   - the library of Standard Webhooks for Python: a receiver that verifies what is sent.
 #
 #   tests/judges/run.sh                          a minute or two; part of ./test.sh
 #   ORBITRA_JUDGES=full tests/judges/run.sh      at least 20,000 requests
@@ -22,17 +23,18 @@ work=$(mktemp -d)
 orbitra=$work/orbitra
 cp "${CARGO_TARGET_DIR:-$root/target}/debug/orbitra" "$orbitra"
 server=
+sender=
 
 clean_up() {
-  local status=$?
+  local status=$? process
   trap - EXIT
-  if [ -n "$server" ]; then
-    kill "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
-  fi
+  for process in $server $sender; do
+    kill "$process" 2>/dev/null || true
+    wait "$process" 2>/dev/null || true
+  done
   if [ "$status" != 0 ] && [ -f "$work/orbitra.log" ]; then
     printf '%s\n' '--- what the server had to say'
-    grep -E 'panicked|ERROR' "$work/orbitra.log" | tail -n 20 || true
+    grep -hE 'panicked|ERROR' "$work"/*.log | tail -n 20 || true
   fi
   rm -rf "$work"
   exit "$status"
@@ -131,3 +133,19 @@ printf '\n--- openapi-typescript\n'
 [ -d node_modules ] || npm ci --no-audit --no-fund
 node_modules/.bin/openapi-typescript "$work/openapi.json" --output "$work/api.d.ts"
 node_modules/.bin/tsc --noEmit --strict --skipLibCheck false "$work/api.d.ts"
+
+printf '\n--- standardwebhooks\n'
+# A server of its own, which may reach a receiver on this machine.
+url=http://127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export ORBITRA_DATA=$work/sender ORBITRA_LISTEN=${url#http://}
+export ORBITRA_EGRESS_ALLOW=127.0.0.1/32 ORBITRA_EGRESS_ALLOW_HTTP=true
+mkdir -m 700 "$ORBITRA_DATA"
+account sender
+"$orbitra" serve 2>"$work/sender.log" &
+sender=$!
+for _ in $(seq 100); do
+  if curl -fsS "$url/health" >/dev/null 2>&1; then break; fi
+  sleep 0.1
+done
+key=$("$environment/bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["key"])' "$work/sender.json")
+timeout 120 "$environment/bin/python" "$here/webhooks.py" "$url" "$key"

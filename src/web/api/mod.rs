@@ -30,6 +30,7 @@ mod error;
 mod error_view;
 mod event_request;
 mod event_stream;
+mod event_types;
 mod event_view;
 mod events;
 mod fields;
@@ -86,6 +87,11 @@ mod uploads;
 mod user_request;
 mod user_view;
 mod users;
+mod webhook_deliveries;
+mod webhook_delivery_view;
+mod webhook_request;
+mod webhook_view;
+mod webhooks;
 
 use axum::Router;
 use axum::extract::Request;
@@ -160,6 +166,15 @@ fn resources(api: &Api) -> Routes {
         .keyed("/events", routes!(events::list))
         .keyed("/events/stream", routes!(event_stream::show))
         .keyed("/events/{id}", routes!(events::show))
+        .keyed("/event-types", routes!(event_types::list))
+        .keyed("/webhooks", routes!(webhooks::list, webhooks::create))
+        .keyed("/webhooks/{id}", routes!(webhooks::show, webhooks::update, webhooks::delete))
+        .keyed("/webhooks/{id}/ping", routes!(webhook_deliveries::ping))
+        .keyed("/webhooks/{id}/rotate-secret", routes!(webhooks::rotate_secret))
+        .keyed("/webhooks/{id}/replay", routes!(webhook_deliveries::replay))
+        .keyed("/webhooks/{id}/deliveries", routes!(webhook_deliveries::list))
+        .keyed("/webhooks/{id}/deliveries/{delivery}", routes!(webhook_deliveries::show))
+        .keyed("/webhooks/{id}/deliveries/{delivery}/redeliver", routes!(webhook_deliveries::redeliver))
         .keyed("/audit-log", routes!(audit::list))
         .keyed("/regions", routes!(catalogue::regions))
         .keyed("/frameworks", routes!(catalogue::frameworks))
@@ -174,7 +189,7 @@ fn resources(api: &Api) -> Routes {
 }
 
 /// What the API claims: its base path, the alias of it, and the bare first segments of its own routes.
-const PREFIXES: [&str; 18] = [
+const PREFIXES: [&str; 20] = [
     "/api",
     "/v1",
     "/health",
@@ -185,6 +200,8 @@ const PREFIXES: [&str; 18] = [
     "/hooks",
     "/domains",
     "/events",
+    "/event-types",
+    "/webhooks",
     "/audit-log",
     "/regions",
     "/frameworks",

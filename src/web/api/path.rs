@@ -108,6 +108,21 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedIn {
     }
 }
 
+/// A delivery of a webhook. Anything at all, as [`Named`].
+pub struct NamedDelivery {
+    pub webhook: String,
+    pub delivery: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedDelivery {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let [webhook, delivery] = parts_of(parts, state, [&["id"], &["delivery"]]).await?;
+        Ok(Self { webhook, delivery })
+    }
+}
+
 /// The first part of the path with one of these names, for each of them.
 async fn parts_of<S: Send + Sync, const N: usize>(
     parts: &mut Parts,

@@ -13,13 +13,14 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::model::catalogue::{FRAMEWORKS, REGIONS};
+use crate::model::delivery::{AttemptError, DeliveryStatus};
 use crate::model::deployment::{CancelReason, Phase, Status, Target, Trigger};
 use crate::model::diagnosis::Cause;
 use crate::model::domain::{CertificateStatus, DomainStatus, RecordKind};
 use crate::model::failure::FailureCode;
 use crate::model::ids::{
-    AuditId, DeploymentId, DomainId, EventId, HookId, KeyId, ProjectId, RegistryId, RemovalId,
-    TeamId, UploadId, UserId,
+    AuditId, DeliveryId, DeploymentId, DomainId, EventId, HookId, KeyId, ProjectId, RegistryId,
+    RemovalId, TeamId, UploadId, UserId, WebhookId,
 };
 use crate::model::log_line::{LogLevel, LogSource, LogStream};
 use crate::model::project::ProjectStatus;
@@ -31,6 +32,7 @@ use crate::model::retention::{Kind, Rule};
 use crate::model::scope::{self, Scopes};
 use crate::model::timestamp::Timestamp;
 use crate::model::user::Plan;
+use crate::model::webhook::{DisabledReason, WebhookStatus};
 
 /// The region of a project, in place of its id as text.
 pub struct Region;
@@ -78,6 +80,18 @@ described! {
         "`branch_not_tracked`: neither the hook's branch nor one that makes previews; `tag`; `branch_deleted`: its previews go; \
          `skip_ci`: the newest commit says `[skip ci]`, `[ci skip]` or `[skip orbitra]`; `auto_deploy_off`: by the project's \
          settings; `event_not_supported`: not a push; `no_watched_path`: nothing changed that the project watches."));
+    WebhookId => "WebhookId", id(WebhookId::PREFIX, "An address that is told of events.");
+    DeliveryId => "DeliveryId", id(DeliveryId::PREFIX, "One event for one webhook.");
+    WebhookStatus => "WebhookStatus", words(WebhookStatus::ALL).description(Some(
+        "`active`; `failing`: the last delivery was given up, or five attempts in a row failed; `disabled`."));
+    DisabledReason => "WebhookDisabledReason", words(DisabledReason::ALL).description(Some(
+        "Why Orbitra disabled it. `gone`: the receiver answered 410; `failing`: nothing arrived for five days."));
+    DeliveryStatus => "DeliveryStatus", words(DeliveryStatus::ALL).description(Some(
+        "`pending`: not sent yet; `retrying`: an attempt failed, there will be another; `succeeded`: the receiver answered \
+         2xx; `failed`: there was no success and there is no further attempt; `canceled`: the webhook was disabled before."));
+    AttemptError => "AttemptError", words(AttemptError::ALL).description(Some(
+        "Why there is no answer that counts. `blocked_address`: the address may not be reached from this server; `redirect`: \
+         redirects are not followed; `too_large`: the answer's header is. Another status than 2xx is no error of this kind."));
     HookId => "HookId", id(HookId::PREFIX, "A hook for pushes.");
     KeyId => "ApiKeyId", id(KeyId::PREFIX, "An API key.");
     EventId => "EventId", id(EventId::PREFIX, "An event.");

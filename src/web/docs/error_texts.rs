@@ -280,6 +280,11 @@ pub static TEXTS: [ErrorText; 13] = [
             reason("volume_in_use", "A project uses the volume.", "Detach it first."),
             reason("database_in_use", "A project uses the database.", "Detach it first."),
             reason("backup_running", "A backup is being made or restored.", "Wait for its end."),
+            reason(
+                "too_many_webhooks",
+                "The team has as many webhooks as it may.",
+                "Delete one first.",
+            ),
             reason("webhook_disabled", "The webhook is switched off.", "Enable it first."),
             reason(
                 "idempotency_key_in_use",

@@ -150,6 +150,7 @@ impl Live {
             // Lists of projects are fixed when a page is loaded.
             Change::Team(_) => return Vec::new(),
             Change::Project(team, project) => (team, vec![format!("project:{project}")]),
+            Change::Webhook(team, webhook) => (team, vec![format!("webhook:{webhook}")]),
             Change::Deployment(team, project, deployment) => {
                 (team, vec![format!("deployment:{deployment}"), format!("project:{project}")])
             }

@@ -1,6 +1,7 @@
 //! The dashboard: one file a page. A handler asks `app` and fills the structs of `view`; it decides nothing itself.
 
 pub mod compare;
+pub mod delivery;
 pub mod deployment;
 mod deployment_log;
 pub mod domains;
@@ -38,6 +39,8 @@ pub mod system;
 pub mod variable;
 pub mod variables;
 mod visitor;
+pub mod webhook;
+pub mod webhooks;
 pub mod welcome;
 
 pub use deployment_log::{stream as build_log_stream, text as build_log_text};

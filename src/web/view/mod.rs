@@ -5,6 +5,7 @@
 
 pub mod ansi;
 pub mod compare;
+pub mod delivery;
 pub mod deployment;
 mod deployment_samples;
 pub mod docs;
@@ -29,12 +30,15 @@ pub mod settings;
 pub mod setup;
 pub mod shell;
 pub mod size;
+pub mod snippets;
 pub mod status;
 pub mod system;
 pub mod text;
 pub mod time;
 pub mod variable;
 pub mod variables;
+pub mod webhook;
+pub mod webhooks;
 pub mod welcome;
 
 /// Something that is HTML once it is rendered: a page, or a region of one.

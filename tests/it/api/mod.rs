@@ -34,3 +34,4 @@ mod source;
 mod system;
 mod uploads;
 mod users;
+mod webhooks;

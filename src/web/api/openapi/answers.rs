@@ -22,7 +22,7 @@ const NAMED: [u16; 1] = [404];
 const CHANGE: [u16; 1] = [412];
 
 /// Operations that make something which has no URL of its own.
-const UNLOCATED: [&str; 2] = ["uploads_create", "registries_create"];
+const UNLOCATED: [&str; 3] = ["uploads_create", "registries_create", "webhooks_replay"];
 
 /// Puts the error answers where [`complete`] refers to them.
 pub fn define(components: &mut Components) {

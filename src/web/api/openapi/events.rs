@@ -1,7 +1,7 @@
 //! Events as webhooks receive them: every name with its data.
 #![allow(dead_code, reason = "the data is written where it happens, as JSON; here it is described")]
 
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn, PathItem,
@@ -12,86 +12,77 @@ use utoipa::openapi::{Components, Content, Paths, Ref, Required, ResponseBuilder
 
 use crate::model::deployment::{CancelReason, Status};
 use crate::model::domain::DomainStatus;
+use crate::model::event_type::{self, EventType};
 use crate::model::failure::FailureCode;
-use crate::model::ids::{DeploymentId, DomainId, KeyId, ProjectId, UserId};
+use crate::model::ids::{DeploymentId, DomainId, KeyId, ProjectId, UserId, WebhookId};
 use crate::model::project::ProjectStatus;
 use crate::model::project_env::EnvTarget;
 use crate::model::timestamp::Timestamp;
+use crate::model::webhook::DisabledReason;
+use crate::web::api::openapi::event_examples;
 use crate::web::api::schema::{self, Framework, Region, Schemas};
 
 /// The tag of events among the resources.
 pub const TAG: &str = "Events";
 
-/// A kind of event.
-pub struct EventType {
-    pub name: &'static str,
-    /// When it happens, in one sentence.
-    pub when: &'static str,
-    /// The name of its data's schema, and all schemas it needs.
-    data: fn() -> (String, Schemas),
-}
+/// What describes an event's data: the name of its schema, and all schemas it needs.
+type Described = (String, Schemas);
 
-const fn event<T: ToSchema>(name: &'static str, when: &'static str) -> EventType {
-    EventType { name, when, data: described::<T> }
-}
-
-fn described<T: ToSchema>() -> (String, Schemas) {
+fn described<T: ToSchema>() -> Described {
     let mut schemas = Schemas::new();
     schema::add_schema::<T>(&mut schemas);
     (T::name().into_owned(), schemas)
 }
 
-/// Every kind of event, in the order of the documentation.
-pub const EVENTS: [EventType; 30] = [
-    event::<DeploymentData>("deployment.created", "A deployment was accepted."),
-    event::<DeploymentSucceededData>(
-        "deployment.succeeded",
-        "A deployment became `live` or, when it is not promoted, `staged` for the first time.",
-    ),
-    event::<DeploymentFailedData>("deployment.failed", "A deployment became `failed`."),
-    event::<DeploymentCanceledData>("deployment.canceled", "A deployment became `canceled`."),
-    event::<DeploymentRunData>(
-        "deployment.crashed",
-        "A deployment that was live crashed too often.",
-    ),
-    event::<DeploymentRunData>("deployment.recovered", "A crashed deployment runs again."),
-    event::<DeploymentReleasedData>(
-        "deployment.promoted",
-        "A deployment that was there got the production traffic.",
-    ),
-    event::<DeploymentReleasedData>(
-        "deployment.rolled_back",
-        "The production traffic went back to an earlier deployment.",
-    ),
-    event::<DeploymentDeletedData>("deployment.deleted", "A deployment was deleted."),
-    event::<ProjectCreatedData>("project.created", "A project was made."),
-    event::<ProjectChangedData>("project.updated", "Settings of a project were changed."),
-    event::<ProjectChangedData>("project.paused", "A project was paused."),
-    event::<ProjectChangedData>("project.resumed", "A paused project was resumed."),
-    event::<ProjectChangedData>("project.restarted", "A project's containers were replaced."),
-    event::<ProjectDeletedData>("project.deleted", "A project was deleted."),
-    event::<DomainData>("domain.created", "A domain was added."),
-    event::<DomainData>("domain.updated", "A domain was changed."),
-    event::<DomainData>("domain.verified", "The DNS leads a domain here."),
-    event::<DomainData>("domain.deleted", "A domain was deleted."),
-    event::<DomainData>("domain.certificate.issued", "A domain got its certificate, or a new one."),
-    event::<DomainData>(
-        "domain.certificate.failed",
-        "A certificate could not be had; `GET` tells why.",
-    ),
-    event::<DomainData>(
-        "domain.certificate.expiring",
-        "A certificate runs out in 21 days, or in 7.",
-    ),
-    event::<EnvUpdatedData>("env.updated", "Variables of a project were changed."),
-    event::<ApiKeyData>("api_key.created", "An API key was made."),
-    event::<ApiKeyData>("api_key.updated", "An API key was changed."),
-    event::<ApiKeyRotatedData>("api_key.rotated", "An API key was replaced by a new one."),
-    event::<ApiKeyData>("api_key.revoked", "An API key was revoked."),
-    event::<UserData>("user.created", "An account was made."),
-    event::<UserData>("user.updated", "An account was changed."),
-    event::<UserData>("user.deleted", "An account was deleted."),
-];
+/// The description of an event's data.
+fn data_of(name: &str) -> Described {
+    match name {
+        "deployment.created" => described::<DeploymentData>(),
+        "deployment.succeeded" => described::<DeploymentSucceededData>(),
+        "deployment.failed" => described::<DeploymentFailedData>(),
+        "deployment.canceled" => described::<DeploymentCanceledData>(),
+        "deployment.crashed" | "deployment.recovered" => described::<DeploymentRunData>(),
+        "deployment.promoted" | "deployment.rolled_back" => described::<DeploymentReleasedData>(),
+        "deployment.deleted" => described::<DeploymentDeletedData>(),
+        "project.created" => described::<ProjectCreatedData>(),
+        "project.deleted" => described::<ProjectDeletedData>(),
+        "env.updated" => described::<EnvUpdatedData>(),
+        "api_key.rotated" => described::<ApiKeyRotatedData>(),
+        "billing.invoice.created" => described::<InvoiceCreatedData>(),
+        "webhook.disabled" => described::<WebhookDisabledData>(),
+        "webhook.ping" => described::<WebhookPingData>(),
+        _ if name.starts_with("project.") => described::<ProjectChangedData>(),
+        _ if name.starts_with("domain.") => described::<DomainData>(),
+        _ if name.starts_with("api_key.") => described::<ApiKeyData>(),
+        _ => described::<UserData>(),
+    }
+}
+
+/// The schema of what is sent, with everything it needs within it.
+pub fn whole_schema(event: &EventType) -> Value {
+    let (data, mut schemas) = data_of(event.name);
+    schema::add_schema::<Timestamp>(&mut schemas);
+    let body = serde_json::to_value(body(event, data).build()).unwrap_or_default();
+    inlined(body, &schemas)
+}
+
+/// The schema with references replaced by what they refer to. None of these schemas holds itself.
+fn inlined(value: Value, schemas: &Schemas) -> Value {
+    match value {
+        Value::Object(object) => {
+            let reference = object.get("$ref").and_then(Value::as_str);
+            let name = reference.and_then(|text| text.rsplit('/').next());
+            if let Some((_, schema)) =
+                schemas.iter().find(|(known, _)| Some(known.as_str()) == name)
+            {
+                return inlined(serde_json::to_value(schema).unwrap_or_default(), schemas);
+            }
+            object.into_iter().map(|(key, value)| (key, inlined(value, schemas))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(|item| inlined(item, schemas)).collect(),
+        other => other,
+    }
+}
 
 /// Data of `deployment.created`.
 #[derive(ToSchema)]
@@ -248,6 +239,8 @@ struct ProjectDeletedData {
 #[serde(deny_unknown_fields)]
 struct ApiKeyData {
     api_key_id: KeyId,
+    /// The project of a project token.
+    project_id: Option<ProjectId>,
     /// The account that did it.
     actor_id: UserId,
 }
@@ -273,6 +266,37 @@ struct UserData {
     actor_id: UserId,
 }
 
+/// Data of `billing.invoice.created`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct InvoiceCreatedData {
+    invoice_id: String,
+    number: String,
+    status: String,
+    currency: String,
+    /// In the smallest unit of the currency.
+    amount_due: u64,
+    period_start: Timestamp,
+    period_end: Timestamp,
+    due_at: Timestamp,
+}
+
+/// Data of `webhook.disabled`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WebhookDisabledData {
+    webhook_id: WebhookId,
+    reason: DisabledReason,
+}
+
+/// Data of `webhook.ping`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WebhookPingData {
+    webhook_id: WebhookId,
+    message: String,
+}
+
 /// `DeploymentCreatedEvent` for `deployment.created`.
 fn schema_name(event: &str) -> String {
     let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
@@ -282,27 +306,36 @@ fn schema_name(event: &str) -> String {
 /// The `webhooks` of the description, and their schemas.
 pub fn webhooks(components: &mut Components) -> Paths {
     let mut paths = Paths::new();
-    for EventType { name, when, data } in &EVENTS {
-        let (data, schemas) = data();
+    for event in &event_type::ALL {
+        let EventType { name, when } = event;
+        let (data, schemas) = data_of(name);
         components.schemas.extend(schemas);
-        let body = ObjectBuilder::new()
-            .property("event", schema::words(&[name]))
-            .property("timestamp", Ref::from_schema_name(Timestamp::name()))
-            .property("data", Ref::from_schema_name(data))
-            .required("event")
-            .required("timestamp")
-            .required("data")
-            .description(Some(*when))
-            .additional_properties(Some(AdditionalProperties::FreeForm(false)));
-        components.schemas.insert(schema_name(name), body.into());
+        components.schemas.insert(schema_name(name), body(event, data).into());
         paths.paths.insert((*name).to_owned(), webhook(name, when));
     }
     paths
 }
 
+/// The schema of what is sent; `data` names that of its data.
+fn body(event: &EventType, data: String) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .property("event", schema::words(&[event.name]))
+        .property("timestamp", Ref::from_schema_name(Timestamp::name()))
+        .property("data", Ref::from_schema_name(data))
+        .required("event")
+        .required("timestamp")
+        .required("data")
+        .description(Some(event.when))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+}
+
 fn webhook(name: &str, when: &str) -> PathItem {
+    let content = Content::builder()
+        .schema(Some(Ref::from_schema_name(schema_name(name))))
+        .example(Some(event_examples::example(name)))
+        .build();
     let body = RequestBodyBuilder::new()
-        .content("application/json", Content::new(Some(Ref::from_schema_name(schema_name(name)))))
+        .content("application/json", content)
         .required(Some(Required::True));
     let received = ResponseBuilder::new().description("Received. Any other 2xx is as good.");
     let gone = ResponseBuilder::new().description("Stop: the endpoint is disabled at once.");

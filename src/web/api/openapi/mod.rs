@@ -1,7 +1,8 @@
 //! The description of the API. Routes bring their own part; here is added what is the same for all of them.
 
 mod answers;
-mod events;
+pub mod event_examples;
+pub mod events;
 mod headers;
 mod requests;
 
@@ -24,7 +25,7 @@ const ABOUT: &str = "Deploy applications to your own server.\n\n\
     Clients must ignore keys and enum values they do not know: new ones may come at any time.";
 
 /// Resources in the order of the documentation.
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 14] = [
     ("Users", "The account behind a key, and for instance admins all accounts."),
     ("API keys", "Keys for programs, with scopes and limits."),
     ("Projects", "A name, a source, settings, and deployments."),
@@ -32,6 +33,7 @@ const TAGS: [(&str, &str); 13] = [
     ("Deployments", "One commit on its way to, or at, its own URL."),
     ("Hooks", "Addresses that a forge or a script calls when there is something to deploy."),
     ("Domains", "Host names of projects, the records they need, and their certificates."),
+    ("Webhooks", "Addresses that are told of events, and what was sent to them."),
     ("Registries", "Credentials of a team for private registries of images."),
     ("Variables", "What a project's deployments find in their environment."),
     ("Audit log", "Who did what, from where, and what changed."),

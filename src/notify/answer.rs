@@ -1,0 +1,35 @@
+//! What a receiver answered, or why it did not.
+
+use crate::model::delivery::AttemptError;
+
+/// The answer to one request.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    pub status: Option<u16>,
+    /// Without what may be a secret.
+    pub headers: Vec<(String, String)>,
+    /// Its first bytes.
+    pub body: Vec<u8>,
+    /// The header `Retry-After`.
+    pub retry_after: Option<String>,
+    pub error: Option<AttemptError>,
+    pub duration_ms: u64,
+}
+
+impl Answer {
+    /// The event was taken.
+    pub fn arrived(&self) -> bool {
+        self.error.is_none() && self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+
+    /// The receiver wants no more.
+    pub fn gone(&self) -> bool {
+        self.status == Some(410)
+    }
+
+    /// The receiver has too much to do, or does not answer.
+    pub fn overloaded(&self) -> bool {
+        matches!(self.status, Some(429 | 502 | 503 | 504))
+            || self.error == Some(AttemptError::Timeout)
+    }
+}

@@ -1,0 +1,221 @@
+//! `/webhooks`: made, listed, changed, given another secret, deleted.
+
+use axum::extract::State;
+
+use super::Api;
+use super::asked::Asked;
+use super::body::JsonBody;
+use super::events::project;
+use super::guards::Caller;
+use super::page::{PageParams, Paging};
+use super::params::Params;
+use super::path::Named;
+use super::respond::{self, Answer};
+use super::webhook_request::{CreateWebhook, ListParams, RotateSecret, UpdateWebhook};
+use super::webhook_view::{NewWebhookView, WebhookPage, WebhookView};
+use crate::app::AppError;
+use crate::app::may::Action;
+use crate::app::webhooks::{NewWebhook, ShownWebhook, WebhookPatch};
+use crate::db::webhooks::{SORTS, WebhookFilter};
+
+/// Fields that nobody can set.
+const READ_ONLY: [&str; 9] = [
+    "id",
+    "team_id",
+    "status",
+    "disabled_reason",
+    "secret_hint",
+    "previous_secret_expires_at",
+    "last_delivery",
+    "created_at",
+    "updated_at",
+];
+
+/// List webhooks
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Webhooks",
+    operation_id = "webhooks_list",
+    params(PageParams, ListParams),
+    responses((status = 200, description = "A page of them, without their secrets.", body = WebhookPage)),
+    security(("bearerAuth" = ["webhooks:read"])),
+)]
+pub async fn list(State(api): State<Api>, caller: Caller, mut params: Params) -> Answer {
+    caller.may(Action::WebhooksRead)?;
+    let paging = Paging::read(&mut params);
+    let filter = WebhookFilter {
+        project: project(&mut params),
+        enabled: params.flag("enabled"),
+        event: params.text("event"),
+        query: params.text("q").filter(|query| !query.is_empty()),
+        created_after: params.moment("created_after"),
+        created_before: params.moment("created_before"),
+        sort: params.sort(&SORTS),
+        ..WebhookFilter::default()
+    };
+    AppError::check(params.finish())?;
+    let page = api.app.webhooks(&caller.0, filter, paging.request).await?;
+    paging.answer(&api, page.total, page.items.into_iter().map(WebhookView::from).collect())
+}
+
+/// Make a webhook
+///
+/// The answer is the only one that holds the secret. What is sent is in the section of events.
+#[utoipa::path(
+    post,
+    path = "",
+    tag = "Webhooks",
+    operation_id = "webhooks_create",
+    request_body = CreateWebhook,
+    responses(
+        (
+            status = 201,
+            description = "The webhook with its secret.",
+            links(
+                ("get" = (operation_id = "webhooks_get", parameters(("id" = "$response.body#/id")))),
+                ("update" = (operation_id = "webhooks_update", parameters(("id" = "$response.body#/id")))),
+                ("ping" = (operation_id = "webhooks_ping", parameters(("id" = "$response.body#/id")))),
+                ("deliveries" = (operation_id = "webhooks_list_deliveries", parameters(("id" = "$response.body#/id")))),
+                ("delete" = (operation_id = "webhooks_delete", parameters(("id" = "$response.body#/id")))),
+            ),
+            body = NewWebhookView,
+        ),
+        (status = 409, description = "`too_many_webhooks`: the team has as many as it may."),
+    ),
+    security(("bearerAuth" = ["webhooks:write"])),
+)]
+pub async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    params: Params,
+    body: JsonBody,
+) -> Answer {
+    caller.may(Action::WebhooksWrite)?;
+    let mut fields = body.fields().await?;
+    fields.problems = params.finish();
+    let new = NewWebhook {
+        url: fields.required_text("url"),
+        events: fields.texts("events"),
+        description: fields.nullable_text("description").flatten(),
+        project_id: fields.nullable_text("project_id").flatten(),
+        enabled: fields.flag("enabled"),
+        secret: fields.text("secret"),
+    };
+    let answer = |made: &ShownWebhook| {
+        let path = format!("/webhooks/{}", made.webhook.id);
+        respond::created(&path, &NewWebhookView::from(made.clone()))
+    };
+    let terms = fields.once(&caller, answer);
+    let made = api.app.create_webhook(&caller.0, new, fields.finish(), &terms).await?;
+    Ok(respond::settled(&answer(&made)))
+}
+
+/// Get a webhook
+#[utoipa::path(
+    get,
+    path = "",
+    tag = "Webhooks",
+    operation_id = "webhooks_get",
+    params(("id" = String, Path, description = "The id of a webhook.")),
+    responses((status = 200, description = "The webhook, without its secret.", body = WebhookView)),
+    security(("bearerAuth" = ["webhooks:read"])),
+)]
+pub async fn show(State(api): State<Api>, caller: Caller, id: Named, params: Params) -> Answer {
+    caller.may(Action::WebhooksRead)?;
+    let shown = api.app.webhook(&caller.0, &id.0).await?;
+    AppError::check(params.finish())?;
+    respond::revised(shown.webhook.revision, &WebhookView::from(shown))
+}
+
+/// Change a webhook
+///
+/// One that is enabled again begins anew. What happened meanwhile can be sent with a replay.
+#[utoipa::path(
+    patch,
+    path = "",
+    tag = "Webhooks",
+    operation_id = "webhooks_update",
+    params(("id" = String, Path, description = "The id of a webhook.")),
+    request_body = UpdateWebhook,
+    responses((status = 200, description = "The webhook.", body = WebhookView)),
+    security(("bearerAuth" = ["webhooks:write"])),
+)]
+pub async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Named,
+    params: Params,
+    body: JsonBody,
+) -> Answer {
+    caller.may(Action::WebhooksWrite)?;
+    let mut fields = body.fields().await?;
+    fields.problems = params.finish();
+    let patch = WebhookPatch {
+        url: fields.kept_text("url"),
+        events: fields.kept_texts("events"),
+        description: fields.nullable_text("description"),
+        project_id: fields.nullable_text("project_id"),
+        enabled: fields.flag("enabled"),
+        read_only: fields.read_only(&READ_ONLY),
+    };
+    let terms = fields.terms();
+    let shown = api.app.update_webhook(&caller.0, &id.0, patch, fields.finish(), &terms).await?;
+    respond::revised(shown.webhook.revision, &WebhookView::from(shown))
+}
+
+/// Delete a webhook
+///
+/// With its deliveries. What was still to be sent is not.
+#[utoipa::path(
+    delete,
+    path = "",
+    tag = "Webhooks",
+    operation_id = "webhooks_delete",
+    params(("id" = String, Path, description = "The id of a webhook.")),
+    responses((status = 204, description = "Deleted.")),
+    security(("bearerAuth" = ["webhooks:write"])),
+)]
+pub async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Named,
+    asked: Asked,
+    params: Params,
+) -> Answer {
+    caller.may(Action::WebhooksWrite)?;
+    AppError::check(params.finish())?;
+    api.app.delete_webhook(&caller.0, &id.0, &asked.terms()).await?;
+    Ok(respond::nothing())
+}
+
+/// Rotate a webhook's secret
+///
+/// Both secrets sign until `previous_secret_expires_at`; one that was replaced before that no longer does.
+#[utoipa::path(
+    post,
+    path = "",
+    tag = "Webhooks",
+    operation_id = "webhooks_rotate_secret",
+    params(("id" = String, Path, description = "The id of a webhook.")),
+    request_body = Option<RotateSecret>,
+    responses((status = 200, description = "The webhook with its new secret.", body = NewWebhookView)),
+    security(("bearerAuth" = ["webhooks:write"])),
+)]
+pub async fn rotate_secret(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Named,
+    params: Params,
+    body: JsonBody,
+) -> Answer {
+    caller.may(Action::WebhooksWrite)?;
+    let mut fields = body.optional_fields().await?;
+    fields.problems = params.finish();
+    let grace = fields.integer("grace_seconds");
+    let answer = |made: &ShownWebhook| respond::done(&NewWebhookView::from(made.clone()));
+    let terms = fields.once(&caller, answer);
+    let problems = fields.finish();
+    let made = api.app.rotate_webhook_secret(&caller.0, &id.0, grace, problems, &terms).await?;
+    Ok(respond::settled(&answer(&made)))
+}

@@ -1,0 +1,104 @@
+//! `/dashboard/webhooks/{id}`: one webhook, what was sent to it, and what can be done with it.
+
+use askama::Template;
+
+use super::delivery::{self, DeliveryRow};
+use super::form::Errors;
+use super::sample;
+use super::shell::Shell;
+use super::snippets::{self, Snippet};
+use super::time::Moment;
+use super::webhooks::{Standing, WebhookForm};
+
+/// The page. A secret is shown once, on the page that follows what made it.
+#[derive(Template)]
+#[template(path = "webhook.html", blocks = ["deliveries"])]
+pub struct WebhookPage {
+    pub shell: Shell,
+    pub id: String,
+    /// Without its query.
+    pub address: String,
+    pub standing: Standing,
+    pub description: Option<String>,
+    /// The end of its secret.
+    pub hint: String,
+    /// Until when the secret before signs as well.
+    pub previous_until: Option<Moment>,
+    pub created: Option<String>,
+    pub deliveries: Vec<DeliveryRow>,
+    /// Deliveries beyond those that are shown.
+    pub older: u64,
+    pub form: WebhookForm,
+    pub errors: Errors,
+}
+
+/// From when on events are sent again: value and word.
+pub const SINCE: [(&str, &str); 4] = [
+    ("hour", "the last hour"),
+    ("day", "the last 24 hours"),
+    ("week", "the last 7 days"),
+    ("month", "the last 30 days"),
+];
+
+impl WebhookPage {
+    fn since(&self) -> [(&'static str, &'static str); 4] {
+        SINCE
+    }
+
+    fn snippets(&self) -> [Snippet; 5] {
+        snippets::ALL
+    }
+
+    /// Full, just made, nothing sent, refused.
+    pub fn sample() -> Vec<(&'static str, Self)> {
+        let page = |standing, deliveries| Self {
+            shell: sample::shell(),
+            id: "whk_8w1z3c7k2m9qhx4t".to_owned(),
+            address: "https://hooks.acme.test/orbitra?…".to_owned(),
+            standing,
+            description: Some("Chat".to_owned()),
+            hint: "whsec_…Hx8=".to_owned(),
+            previous_until: None,
+            created: None,
+            deliveries,
+            older: 0,
+            form: WebhookForm::sample(),
+            errors: Errors::none(),
+        };
+        let rows = || {
+            use delivery::Standing;
+            vec![
+                DeliveryRow::sample(1, Standing::Pending, ""),
+                DeliveryRow::sample(2, Standing::Retrying, "500"),
+                DeliveryRow::sample(3, Standing::Delivered, "200"),
+                DeliveryRow::sample(4, Standing::Failed, "timeout"),
+                DeliveryRow::sample(5, Standing::Canceled, ""),
+            ]
+        };
+        vec![
+            (
+                "full",
+                Self {
+                    previous_until: Some(sample::NOW.plus(sample::DAY)),
+                    older: 12,
+                    ..page(Standing::Failing, rows())
+                },
+            ),
+            (
+                "created",
+                Self {
+                    created: Some("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
+                    ..page(Standing::Active, Vec::new())
+                },
+            ),
+            ("off", Self { description: None, ..page(Standing::Off, rows()) }),
+            (
+                "error",
+                Self {
+                    errors: Errors::one("url", "Only `https:` addresses."),
+                    ..page(Standing::Gone, rows())
+                },
+            ),
+        ]
+    }
+}
