@@ -17,7 +17,9 @@ use crate::docker::{ContainerEngine, EngineError};
 use crate::egress::lookup::{Lookup, LookupFailed};
 use crate::egress::{Client, EgressError, Policy, PolicyError};
 use crate::events::Bus;
+use crate::forges::{self, Teller};
 use crate::git::libgit::{LibGit, Limits};
+use crate::git::pushed::Repositories;
 use crate::logs::{LogStore, Retention};
 use crate::pipeline::{self, Pipeline, RunningState};
 use crate::routing::publisher::Publisher;
@@ -81,6 +83,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
     let name = identify(&db, &secrets, &data).await?;
     let tasks = Tasks::default();
     let retention = Retention { age: config.log_age, bytes: config.log_bytes };
+    let limits = Limits { received_bytes: config.git_size_limit, ..Limits::default() };
     let app = App::new(Parts {
         db,
         clock,
@@ -91,6 +94,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
         config: config.clone(),
         engine: OnceLock::new(),
         egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
+        repositories: Arc::new(Repositories::new(data.path("repositories"), limits)),
         pipeline: Signal::default(),
         routes: Signal::default(),
         domains: Signal::default(),
@@ -214,7 +218,8 @@ impl Orbitra {
         let limits = Limits { received_bytes: config.git_size_limit, ..Limits::default() };
         let client = Client::new(app.egress.clone())?;
         let fetcher = LibGit::new(data.path("mirrors"), client, limits)
-            .with_known_hosts(data.path("known_hosts"));
+            .with_known_hosts(data.path("known_hosts"))
+            .with_pushed(app.repositories.clone());
         let pipeline = Pipeline::new(pipeline::Parts {
             db: app.db.clone(),
             clock: app.clock.clone(),
@@ -249,6 +254,7 @@ impl Orbitra {
             state: RunningState::new(config.build_concurrency),
         });
         start_tasks(&app, &publisher, &keeper, &tasks);
+        tell_forges(&app, &tasks)?;
         look_at_domains(&app, &certificates, &tasks)?;
         pipeline.start();
         Ok(Self { app, server, tasks, lock })
@@ -347,6 +353,37 @@ fn look_at_domains(
                 Ok(true) => app.domains.wake(),
                 Ok(false) => {}
                 Err(error) => tracing::error!(%error, "domains could not be looked at"),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Tells forges how the deployments of their commits stand.
+fn tell_forges(app: &App, tasks: &Tasks) -> Result<(), EgressError> {
+    let teller = Teller::new(forges::Parts {
+        db: app.db.clone(),
+        clock: app.clock.clone(),
+        secrets: app.secrets.clone(),
+        hosts: app.config.hosts.clone(),
+        egress: app.egress.clone(),
+        client: Client::new(app.egress.clone())?,
+        pipeline: app.pipeline.clone(),
+    });
+    let looker = teller.clone();
+    tasks.periodic(Signal::default(), Duration::from_secs(2), move || {
+        let teller = teller.clone();
+        async move {
+            if let Err(error) = teller.round().await {
+                tracing::error!(%error, "forges could not be told");
+            }
+        }
+    });
+    tasks.periodic(Signal::default(), Duration::from_secs(2), move || {
+        let looker = looker.clone();
+        async move {
+            if let Err(error) = looker.look().await {
+                tracing::error!(%error, "checks could not be looked at");
             }
         }
     });

@@ -17,6 +17,7 @@ pub mod domain_name;
 pub mod env_var;
 pub mod event;
 pub mod failure;
+pub mod forge;
 pub mod git_url;
 pub mod hostname;
 pub mod ids;

@@ -51,7 +51,7 @@ const APP: &[&str] = &[
     "tls",
 ];
 
-const RULES: [Rule; 22] = [
+const RULES: [Rule; 23] = [
     Rule { module: "model", may: &[], reason: "rules without I/O can be read and tested alone" },
     leaf("clock"),
     leaf("events"),
@@ -97,6 +97,11 @@ const RULES: [Rule; 22] = [
         reason: "certificates follow from the database; who asks for them is decided elsewhere",
     },
     Rule {
+        module: "forges",
+        may: &["model", "clock", "config", "crypto", "db", "egress", "task"],
+        reason: "what a forge is told follows from the database; no deployment waits for it",
+    },
+    Rule {
         module: "pipeline",
         may: WORK,
         reason: "it moves deployments and knows neither the proxy nor who asked",
@@ -108,8 +113,8 @@ const RULES: [Rule; 22] = [
     },
     Rule {
         module: "web",
-        may: &["app", "db", "logs", "model", "config", "crypto", "events"],
-        reason: "every change goes through a use case; pages and API only read beside it",
+        may: &["app", "db", "logs", "model", "config", "crypto", "events", "git"],
+        reason: "every change goes through a use case; pages and API only read beside it, and Git's protocol is spoken",
     },
     Rule {
         module: "server",
@@ -138,6 +143,7 @@ const RULES: [Rule; 22] = [
             "web",
             "server",
             "tls",
+            "forges",
             "failpoint",
         ],
         reason: "the composition root builds every part; commands call it, not the other way round",

@@ -17,6 +17,7 @@ use crate::model::deployment::{CancelReason, Phase, Status, Target, Trigger};
 use crate::model::diagnosis::Cause;
 use crate::model::domain::{CertificateStatus, DomainStatus, RecordKind};
 use crate::model::failure::FailureCode;
+use crate::model::forge::ForgeKind;
 use crate::model::ids::{
     AuditId, DeploymentId, DomainId, EventId, HookId, KeyId, ProjectId, RegistryId, RemovalId,
     TeamId, UploadId, UserId,
@@ -70,6 +71,7 @@ described! {
     UploadId => "UploadId", id(UploadId::PREFIX, "An archive that was sent to be deployed.");
     RegistryId => "RegistryId", id(RegistryId::PREFIX, "Credentials for a registry of images.");
     RemovalId => "RemovalId", id(RemovalId::PREFIX, "An entry of the ledger of what was removed.");
+    ForgeKind => "ForgeKind", words(ForgeKind::ALL).description(Some("A forge by the API it has."));
     HookKind => "HookKind", words(HookKind::ALL).description(Some(
         "`git`: called by a forge, which signs; `deploy`: called by whoever knows its address."));
     Provider => "HookProvider", words(Provider::ALL).description(Some(

@@ -14,6 +14,7 @@ pub mod load;
 pub mod orbitra;
 pub mod own_dockerd;
 pub mod pebble;
+pub mod pusher;
 pub mod registry;
 pub mod ssh_server;
 pub mod tls;
