@@ -160,7 +160,7 @@ impl App {
                 if !repository.has(new).await.map_err(|error| error.to_string())? {
                     return Err("what it names is missing".to_owned());
                 }
-                let kept = self.keep_ref(actor, project, command, None).await;
+                let kept = self.keep_ref(actor, project, command).await;
                 kept.map_err(|error| reason(&error))?;
                 return Ok(Done::Said(format!(
                     "The tag `{tag}` is kept. Only branches are deployed."
@@ -193,7 +193,7 @@ impl App {
                 deployed.map(|one| Done::Deployed(Box::new(one))).map_err(|error| reason(&error))
             }
             Err(why) => {
-                let kept = self.keep_ref(actor, project, command, None).await;
+                let kept = self.keep_ref(actor, project, command).await;
                 kept.map_err(|error| reason(&error))?;
                 Ok(Done::Said(format!("`{branch}` is kept and not deployed: {why}.")))
             }
@@ -216,7 +216,7 @@ impl App {
             let closed = self.close_branch(actor, project, branch).await;
             closed.map_err(|error| reason(&error))?;
         }
-        let removed = self.keep_ref(actor, project, command, None).await;
+        let removed = self.keep_ref(actor, project, command).await;
         removed.map_err(|error| reason(&error))?;
         Ok(Done::Said(match named {
             Named::Branch(branch) => {
@@ -232,11 +232,10 @@ impl App {
         actor: &Actor,
         project: &Project,
         command: &Command,
-        production: Option<&str>,
     ) -> Result<(), AppError> {
         let (actor, owner, command) = (actor.clone(), project.clone(), command.clone());
-        let (production, now) = (production.map(str::to_owned), self.clock.now());
-        self.db.write(move |c| moved(c, &actor, &owner, &command, production.as_deref(), now)).await
+        let now = self.clock.now();
+        self.db.write(move |c| moved(c, &actor, &owner, &command, None, now)).await
     }
 
     /// Moves a branch and deploys its commit.

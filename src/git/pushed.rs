@@ -42,9 +42,7 @@ pub enum PackRefused {
     Unreadable(#[from] Unreadable),
     #[error("the push is larger than {0} MB")]
     TooLarge(u64),
-    #[error(
-        "the repository would grow beyond {0} MB; delete the project's repository or push less"
-    )]
+    #[error("the repository would grow beyond {0} MB, four times what one push may be")]
     Full(u64),
     #[error("no space is left on the server's disk")]
     DiskFull,

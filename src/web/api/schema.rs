@@ -79,7 +79,8 @@ described! {
     Ignored => "IgnoredReason", words(Ignored::ALL).description(Some(
         "`branch_not_tracked`: neither the hook's branch nor one that makes previews; `tag`; `branch_deleted`: its previews go; \
          `skip_ci`: the newest commit says `[skip ci]`, `[ci skip]` or `[skip orbitra]`; `auto_deploy_off`: by the project's \
-         settings; `event_not_supported`: not a push; `no_watched_path`: nothing changed that the project watches."));
+         settings; `event_not_supported`: not a push; `no_watched_path`: nothing changed that the project watches; \
+         `pull_requests_off`: the hook takes none; `pull_request_closed`: its preview goes; `fork`: the project makes no previews of forks."));
     HookId => "HookId", id(HookId::PREFIX, "A hook for pushes.");
     KeyId => "ApiKeyId", id(KeyId::PREFIX, "An API key.");
     EventId => "EventId", id(EventId::PREFIX, "An event.");

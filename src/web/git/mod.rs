@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use futures_util::StreamExt;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
@@ -39,7 +39,6 @@ pub fn router(app: &App) -> Router {
         .route("/git/{project}/info/refs", get(greet))
         .route("/git/{project}/git-receive-pack", post(receive))
         .route("/git/{project}/git-upload-pack", post(no_fetch))
-        .route("/git/{*rest}", get(nothing).post(nothing))
         .with_state(app.clone())
 }
 
@@ -128,8 +127,4 @@ fn answer(kind: &'static str, body: Body) -> Response {
 async fn no_fetch() -> Refused {
     let text = "This address takes pushes; there is nothing to clone or fetch from it.";
     Refused::new(StatusCode::FORBIDDEN, text)
-}
-
-async fn nothing() -> Response {
-    Refused::new(StatusCode::NOT_FOUND, "There is no repository at this address.").into_response()
 }
