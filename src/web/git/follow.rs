@@ -33,7 +33,7 @@ pub(super) fn body(app: App, actor: Actor, request: PushRequest, received: Recei
     }
     let (parts, receiver) = mpsc::channel::<Bytes>(1);
     tokio::spawn(async move {
-        let mut teller = Teller { app, actor, parts, quiet: request.quiet };
+        let teller = Teller { app, actor, parts };
         let told = async {
             teller.send(report).await?;
             teller.tell(received).await
@@ -54,7 +54,6 @@ struct Teller {
     app: App,
     actor: Actor,
     parts: mpsc::Sender<Bytes>,
-    quiet: bool,
 }
 
 /// `None` is that nobody listens any more.
@@ -66,21 +65,14 @@ impl Teller {
     }
 
     async fn say(&self, text: &str) -> Heard {
-        if self.quiet {
-            return Some(());
-        }
         let plain = |c: char| if c.is_control() && c != '\t' { ' ' } else { c };
         let text: String = strip_ansi(text).trim_end().chars().map(plain).collect();
         self.send(receive::told(&format!("{text}\n"))).await
     }
 
-    async fn tell(&mut self, received: Received) -> Heard {
+    async fn tell(&self, received: Received) -> Heard {
         for text in &received.said {
             self.say(text).await?;
-        }
-        // Whoever wants to hear nothing does not wait either.
-        if self.quiet {
-            return Some(());
         }
         for deployment in &received.deployments {
             self.follow(deployment).await?;
