@@ -6,7 +6,7 @@ use super::{DOCKERFILE, Place};
 use crate::support::pusher::Pusher;
 use crate::support::until::until;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_push_that_was_cut_off_changes_nothing_or_is_deployed() {
     let mut place = Place::start().await;
     let project = place.project("shop").await;

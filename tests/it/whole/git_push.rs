@@ -75,7 +75,7 @@ impl Place {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_push_is_live_when_it_returns_and_can_be_deployed_again() {
     let place = Place::start().await;
     let pushed = place.push(&["main"]).taken();
@@ -126,7 +126,7 @@ async fn a_push_is_live_when_it_returns_and_can_be_deployed_again() {
     assert!(said.contains("Visitors stay where they are until it is promoted"), "{said}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_build_that_fails_refuses_nothing_and_says_what_to_do() {
     let place = Place::start().await;
     place.push(&["main"]).taken();
@@ -143,7 +143,7 @@ async fn a_build_that_fails_refuses_nothing_and_says_what_to_do() {
     assert_eq!(place.whole.site("shop").await, "mended");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_not_push_is_told_why_and_changes_nothing() {
     let place = Place::start().await;
     let api = &place.whole.api;
@@ -197,7 +197,7 @@ async fn who_may_not_push_is_told_why_and_changes_nothing() {
     assert!(!said.contains("Reading what was pushed"), "{said}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn branches_tags_and_what_else_is_pushed() {
     let place = Place::start().await;
     let pusher = &place.pusher;
@@ -237,7 +237,7 @@ async fn branches_tags_and_what_else_is_pushed() {
     place.push(&["--delete", "feature"]).refused("remote ref does not exist");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rules_of_pushes_hold() {
     let place = Place::start().await;
     place.change_project(json!({"source": {"watch_paths": ["app.json"]}})).await;
@@ -270,7 +270,7 @@ async fn the_rules_of_pushes_hold() {
     assert_eq!(place.whole.site("shop").await, "resumed");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_push_takes_only_the_two_usual_names_for_production() {
     let place = Place::start().await;
     place.pusher.git(&["branch", "-m", "trunk"]);
@@ -283,7 +283,7 @@ async fn the_first_push_takes_only_the_two_usual_names_for_production() {
     assert_eq!(place.whole.site("shop").await, "trunk");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_project_of_another_repository_takes_a_push_once_and_keeps_its_source() {
     let place = Place::start().await;
     let repository = place.whole.repository(&json!({"body": "the forge's"}));
@@ -310,7 +310,7 @@ async fn a_project_of_another_repository_takes_a_push_once_and_keeps_its_source(
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_push_that_is_too_large_or_lacks_objects_is_refused_whole() {
     let place = Place::start_with(&[("ORBITRA_GIT_SIZE_LIMIT", "1")]).await;
     place.push(&["main"]).taken();
@@ -355,7 +355,7 @@ async fn a_push_that_is_too_large_or_lacks_objects_is_refused_whole() {
     assert_eq!(place.whole.site("shop").await, "shallow");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_deployment_goes_on_when_whoever_pushed_is_gone() {
     let place = Place::start().await;
     place.push(&["main"]).taken();
@@ -368,7 +368,7 @@ async fn the_deployment_goes_on_when_whoever_pushed_is_gone() {
     assert_eq!(place.whole.site("shop").await, "alone");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_pushes_that_wait_the_newest_is_built() {
     let place = Place::start().await;
     place.push(&["main"]).taken();
@@ -390,7 +390,7 @@ async fn of_pushes_that_wait_the_newest_is_built() {
     assert_eq!(place.whole.site("shop").await, "newest");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_project_leaves_no_repository_behind() {
     let place = Place::start().await;
     place.push(&["main"]).taken();
