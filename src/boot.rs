@@ -1,23 +1,26 @@
 //! The composition root: builds every part, knows the start order and the stop order.
 
+mod certificates;
+mod forges;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+pub use certificates::revoke_certificate;
 use tokio::sync::watch;
 
 use crate::app::{App, Parts};
 use crate::clock::Clock;
-use crate::config::{AcmeChallenge, Config, ConfigError, DataDir, DataDirError, Lock, kernel_log};
+use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock, kernel_log};
 use crate::crypto::secret_box::SecretBox;
 use crate::crypto::{random, token};
 use crate::db::{self, Db, DbError};
 use crate::docker::bollard::Bollard;
 use crate::docker::{ContainerEngine, EngineError};
-use crate::egress::lookup::{Lookup, LookupFailed};
+use crate::egress::lookup::LookupFailed;
 use crate::egress::{Client, EgressError, Policy, PolicyError};
 use crate::events::Bus;
-use crate::forges::{self, Teller};
 use crate::git::libgit::{LibGit, Limits};
 use crate::git::pushed::Repositories;
 use crate::logs::{LogStore, Retention};
@@ -26,8 +29,8 @@ use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::server::{self, Server};
 use crate::task::{Signal, Tasks};
-use crate::tls::authority::{Authority, Way};
-use crate::tls::issuance::{self, Issuance};
+use crate::tls::dns::DnsError;
+use crate::tls::issuance::NotRevoked;
 use crate::tls::keeper::Keeper;
 use crate::tls::store::{Certificates, NoFallback};
 use crate::web;
@@ -56,6 +59,10 @@ pub enum BootError {
     Engine(#[from] EngineError),
     #[error("ORBITRA_DNS_SERVERS: {0}")]
     Dns(#[from] LookupFailed),
+    #[error("ORBITRA_ACME_DNS: {0}")]
+    Records(#[from] DnsError),
+    #[error("The certificate was not revoked: {0}.")]
+    NotRevoked(#[from] NotRevoked),
     #[error(transparent)]
     Tls(#[from] NoFallback),
     #[error("{0}")]
@@ -254,8 +261,8 @@ impl Orbitra {
             state: RunningState::new(config.build_concurrency),
         });
         start_tasks(&app, &publisher, &keeper, &tasks);
-        tell_forges(&app, &tasks)?;
-        look_at_domains(&app, &certificates, &tasks)?;
+        forges::tell(&app, &tasks)?;
+        certificates::look_at_domains(&app, &certificates, &tasks)?;
         pipeline.start();
         Ok(Self { app, server, tasks, lock })
     }
@@ -297,97 +304,6 @@ fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
         access_log: config.access_log.then(|| access_log.to_owned()),
         ..crate::proxy::Options::default()
     }
-}
-
-/// Orders certificates, and tells of those that run out.
-fn order_certificates(app: &App, certificates: &Certificates, lookup: &Lookup, tasks: &Tasks) {
-    let config = &app.config;
-    let contact = config.acme_email.clone().filter(|_| config.listen_tls.is_some());
-    let authority = contact.map(|contact| Authority {
-        directory: config.acme_directory.clone(),
-        contact,
-        root: config.acme_ca.clone(),
-        challenges: certificates.challenges().clone(),
-    });
-    let issuance = Issuance::new(issuance::Parts {
-        db: app.db.clone(),
-        clock: app.clock.clone(),
-        secrets: app.secrets.clone(),
-        bus: app.bus.clone(),
-        hosts: config.hosts.clone(),
-        lookup: lookup.clone(),
-        addresses: config.public_addresses.clone(),
-        authority,
-        way: config.acme_challenge.map(|way| match way {
-            AcmeChallenge::Http => Way::Http,
-            AcmeChallenge::Tls => Way::Tls,
-        }),
-        certificates: app.certificates.clone(),
-    });
-    let orders = app.orders.clone();
-    tasks.periodic(app.orders.clone(), Duration::from_secs(60), move || {
-        let (issuance, orders) = (issuance.clone(), orders.clone());
-        async move {
-            match issuance.round().await {
-                Ok(true) => orders.wake(),
-                Ok(false) => {}
-                Err(error) => tracing::error!(%error, "certificates could not be ordered"),
-            }
-        }
-    });
-}
-
-/// Asks the DNS about domains whose time has come.
-fn look_at_domains(
-    app: &App,
-    certificates: &Certificates,
-    tasks: &Tasks,
-) -> Result<(), LookupFailed> {
-    let lookup = Lookup::new(&app.config.dns_servers)?;
-    order_certificates(app, certificates, &lookup, tasks);
-    let app = app.clone();
-    tasks.periodic(app.domains.clone(), Duration::from_secs(5), move || {
-        let (app, lookup) = (app.clone(), lookup.clone());
-        async move {
-            match app.check_domains(&lookup).await {
-                Ok(true) => app.domains.wake(),
-                Ok(false) => {}
-                Err(error) => tracing::error!(%error, "domains could not be looked at"),
-            }
-        }
-    });
-    Ok(())
-}
-
-/// Tells forges how the deployments of their commits stand.
-fn tell_forges(app: &App, tasks: &Tasks) -> Result<(), EgressError> {
-    let teller = Teller::new(forges::Parts {
-        db: app.db.clone(),
-        clock: app.clock.clone(),
-        secrets: app.secrets.clone(),
-        hosts: app.config.hosts.clone(),
-        egress: app.egress.clone(),
-        client: Client::new(app.egress.clone())?,
-        pipeline: app.pipeline.clone(),
-    });
-    let looker = teller.clone();
-    tasks.periodic(Signal::default(), Duration::from_secs(2), move || {
-        let teller = teller.clone();
-        async move {
-            if let Err(error) = teller.round().await {
-                tracing::error!(%error, "forges could not be told");
-            }
-        }
-    });
-    tasks.periodic(Signal::default(), Duration::from_secs(2), move || {
-        let looker = looker.clone();
-        async move {
-            if let Err(error) = looker.look().await {
-                tracing::error!(%error, "checks could not be looked at");
-            }
-        }
-    });
-    Ok(())
 }
 
 fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {

@@ -52,11 +52,7 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
         ),
         (
             "pushes",
-            &[
-                ("auto_deploy", "false"),
-                ("preview_deployments", "true"),
-                ("fork_previews", "true"),
-            ],
+            &[("auto_deploy", "false"), ("preview_deployments", "true"), ("fork_previews", "true")],
         ),
         ("sleep", &[("sleep_live", "true"), ("sleep_crawlers", "true")]),
     ] {
