@@ -61,7 +61,8 @@ pub fn due(connection: &Connection, now: Timestamp, limit: u32) -> Result<Vec<Wa
                FROM commit_statuses s JOIN deployments d ON d.id = s.deployment_id
                WHERE NOT s.done
                  AND (s.next_at <= ?1 OR (s.tried = 'pending' AND d.finished_at IS NOT NULL))
-                 AND (s.told IS NULL OR d.finished_at IS NOT NULL)
+                 AND (d.finished_at IS NOT NULL
+                    OR (s.told IS NULL AND (d.commit_sha IS NOT NULL OR length(d.wanted_commit) = 40)))
                ORDER BY s.next_at LIMIT ?2";
     let found = connection
         .prepare_cached(sql)?

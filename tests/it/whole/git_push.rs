@@ -1,5 +1,7 @@
 //! `git push` to Orbitra itself: the real Git, the project's own repository, the log in the pusher's terminal.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 
 use super::{DOCKERFILE, Whole};
@@ -353,6 +355,29 @@ async fn a_push_that_is_too_large_or_lacks_objects_is_refused_whole() {
     copy.commit("app.json", &json!({"body": "shallow"}).to_string());
     copy.push(&place.address(), &["HEAD:main"]).taken();
     assert_eq!(place.whole.site("shop").await, "shallow");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_breaks_off_in_the_middle_changes_nothing() {
+    let place = Place::start().await;
+    let commit = place.pusher.head();
+    let line = format!("{} {commit} refs/heads/main\0report-status side-band-64k", "0".repeat(40));
+    let request = format!(
+        "POST /git/shop.git/git-receive-pack HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 100000\r\n\r\n\
+         {:04x}{line}0000PACK",
+        place.whole.api.key,
+        line.len() + 4
+    );
+    let repositories = place.whole.data.path().join("repositories");
+    let incoming = repositories.join(format!("{}.git/incoming", place.project));
+    let mut wire = std::net::TcpStream::connect(("127.0.0.1", place.whole.api.port)).unwrap();
+    wire.write_all(request.as_bytes()).unwrap();
+    until("it is being taken in", async || incoming.join("pack").is_dir().then_some(())).await;
+    drop(wire);
+    place.push(&["main"]).taken();
+    assert_eq!(place.whole.site("shop").await, "first");
+    assert_eq!((place.count().await, place.refs().len(), incoming.exists()), (1, 1, false));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
