@@ -1,6 +1,7 @@
 //! The composition root: builds every part, knows the start order and the stop order.
 
 mod certificates;
+mod forges;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -21,6 +22,7 @@ use crate::egress::lookup::LookupFailed;
 use crate::egress::{Client, EgressError, Policy, PolicyError};
 use crate::events::Bus;
 use crate::git::libgit::{LibGit, Limits};
+use crate::git::pushed::Repositories;
 use crate::logs::{LogStore, Retention};
 use crate::notify;
 use crate::pipeline::{self, Pipeline, RunningState};
@@ -89,6 +91,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
     let name = identify(&db, &secrets, &data).await?;
     let tasks = Tasks::default();
     let retention = Retention { age: config.log_age, bytes: config.log_bytes };
+    let limits = Limits { received_bytes: config.git_size_limit, ..Limits::default() };
     let app = App::new(Parts {
         db,
         clock,
@@ -99,6 +102,7 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
         config: config.clone(),
         engine: OnceLock::new(),
         egress: Policy::parse(&config.egress_allow, config.egress_allow_http)?,
+        repositories: Arc::new(Repositories::new(data.path("repositories"), limits)),
         pipeline: Signal::default(),
         routes: Signal::default(),
         domains: Signal::default(),
@@ -222,7 +226,8 @@ impl Orbitra {
         let limits = Limits { received_bytes: config.git_size_limit, ..Limits::default() };
         let client = Client::new(app.egress.clone())?;
         let fetcher = LibGit::new(data.path("mirrors"), client, limits)
-            .with_known_hosts(data.path("known_hosts"));
+            .with_known_hosts(data.path("known_hosts"))
+            .with_pushed(app.repositories.clone());
         let pipeline = Pipeline::new(pipeline::Parts {
             db: app.db.clone(),
             clock: app.clock.clone(),
@@ -258,6 +263,7 @@ impl Orbitra {
         });
         send_webhooks(&app, &tasks)?;
         start_tasks(&app, &publisher, &keeper, &tasks);
+        forges::tell(&app, &tasks)?;
         certificates::look_at_domains(&app, &certificates, &tasks)?;
         pipeline.start();
         Ok(Self { app, server, tasks, lock })

@@ -12,6 +12,7 @@ pub mod docker;
 pub mod egress;
 pub mod events;
 pub mod failpoint;
+pub mod forges;
 pub mod git;
 pub mod logs;
 pub mod model;

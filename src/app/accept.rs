@@ -13,6 +13,7 @@ use crate::model::actor::{Actor, Via};
 use crate::model::deployment::{CreatedBy, Deployment, RunState, Target, Trigger};
 use crate::model::env_var::{self, Environment};
 use crate::model::event;
+use crate::model::forge::WAITING;
 use crate::model::hostname;
 use crate::model::ids::DeploymentId;
 use crate::model::problems::Problems;
@@ -154,6 +155,8 @@ impl App {
             replicas: Vec::new(),
             run_state: RunState::None,
             alone: false,
+            untrusted: new.untrusted,
+            checks_until: new.checks_until,
             failure: None,
             cancel_reason: None,
             cancel_requested: false,
@@ -173,7 +176,7 @@ impl App {
             source_deployment_id: new.source.clone(),
             release: None,
             project_paused: false,
-            waiting: None,
+            waiting: new.checks_until.map(|_| WAITING.to_owned()),
             branch_label: None,
         }
     }
@@ -204,6 +207,9 @@ impl App {
         db::deployment_env::insert(connection, &draft.id, &sealed)?;
         let reseal = |from: &str, to: &str, value: &[u8]| self.secrets.reseal(from, to, value).ok();
         db::deployment_env::refresh(connection, &draft.id, &reseal)?;
+        if Some(&draft.git_url) == project.source.git_url.as_ref() {
+            db::commit_statuses::begin(connection, &draft.id, &project.id, draft.created_at)?;
+        }
         let queued = crate::model::deployment::Phase::Queued;
         db::deployment_phases::enter(connection, &draft.id, queued, draft.created_at)?;
         let url = self.hosts.url_of(&draft.hostname);

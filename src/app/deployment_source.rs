@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::deployments::NewDeployment;
-use super::project_rules::{check_branch_name, check_git_url};
+use super::project_rules::{check_branch_name, check_source_url};
 use super::{App, AppError};
 use crate::db;
 use crate::model::ids::UploadId;
@@ -40,8 +40,9 @@ impl App {
             let message = "Exactly one of `git_url`, `upload_id` and `image`.";
             problems.invalid(other, "mutually_exclusive", message);
         }
-        if let Some(url) = &new.git_url {
-            check_git_url(url, &self.egress, problems);
+        let git_url = new.git_url.as_deref().map(|url| self.stored_source(project, url));
+        if let Some(url) = &git_url {
+            check_source_url(url, &project.id, &self.egress, problems);
         }
         if let Some(branch) = &new.branch {
             check_branch_name(branch, problems);
@@ -66,7 +67,7 @@ impl App {
             }
         };
         match first {
-            Some("git_url") => chosen.git_url = new.git_url.clone().unwrap_or_default(),
+            Some("git_url") => chosen.git_url = git_url.unwrap_or_default(),
             Some(other) => {
                 not_with("branch", new.branch.is_some(), problems);
                 not_with("commit_sha", new.commit_sha.is_some(), problems);

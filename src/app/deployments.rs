@@ -18,6 +18,7 @@ use crate::model::env_var::Environment;
 use crate::model::ids::DeploymentId;
 use crate::model::problems::Problems;
 use crate::model::project::Project;
+use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
 
 /// A deployment to make. A field that was sent with a wrong type is `None` and stands in the problems.
@@ -37,6 +38,10 @@ pub struct NewDeployment {
     /// The image with its digest, when it is known.
     pub image_pin: Option<String>,
     pub trigger: Option<Trigger>,
+    /// Whether the code is a stranger's.
+    pub untrusted: bool,
+    /// Until when it waits for the checks of its forge.
+    pub checks_until: Option<Timestamp>,
     /// The deployment this one repeats.
     pub source: Option<DeploymentId>,
 }

@@ -28,7 +28,10 @@ mod env_change;
 pub mod env_preview;
 pub mod env_read;
 pub mod events;
+pub mod forge;
 pub mod gc;
+pub mod git_push;
+mod git_refs;
 pub mod key_changes;
 pub mod login;
 pub mod overview;
@@ -38,6 +41,7 @@ pub mod project_rules;
 pub mod project_tokens;
 pub mod projects;
 pub mod promote;
+mod pull_requests;
 pub mod push_hooks;
 mod push_rates;
 pub mod pushes;
@@ -76,6 +80,7 @@ use crate::db::Db;
 use crate::docker::ContainerEngine;
 use crate::egress::Policy;
 use crate::events::Bus;
+use crate::git::pushed::Repositories;
 use crate::logs::LogStore;
 use crate::model::disk::Measure;
 use crate::model::timestamp::Timestamp;
@@ -106,6 +111,8 @@ pub struct Parts {
     /// Set when the process serves; asked only how it is.
     pub engine: OnceLock<Arc<dyn ContainerEngine>>,
     pub egress: Policy,
+    /// What was pushed here with Git.
+    pub repositories: Arc<Repositories>,
     /// Wakes the pipeline.
     pub pipeline: Signal,
     /// Wakes the publisher of routes.

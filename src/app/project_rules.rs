@@ -8,7 +8,9 @@ use super::source_rules::settle_auth;
 use crate::egress::Policy;
 use crate::model::branch::check_branch;
 use crate::model::catalogue::{FRAMEWORKS, REGIONS, is_framework, is_region};
+use crate::model::git_url::pushed_to;
 use crate::model::hostname::{NameProblem, check_project_name, suggest_project_name};
+use crate::model::ids::ProjectId;
 use crate::model::problems::Problems;
 use crate::model::project::{
     Project, Strategy, normal_path, parse_expected_status, valid_health_path,
@@ -28,6 +30,7 @@ pub struct ProjectPatch {
     pub root_dir: Option<String>,
     pub auth: Option<String>,
     pub watch_paths: Option<Vec<String>>,
+    pub fork_previews: Option<bool>,
     pub builder: Option<String>,
     pub dockerfile: Option<String>,
     pub install_command: Option<Option<String>>,
@@ -69,6 +72,13 @@ fn check_name(name: &str, problems: &mut Problems) {
         ),
     };
     problems.invalid("name", code, message).suggestion = suggest_project_name(name);
+}
+
+/// Checks the address of a project's own repository. Where it was pushed here, `own` is what is stored of it.
+pub fn check_source_url(url: &str, own: &ProjectId, policy: &Policy, problems: &mut Problems) {
+    if url != pushed_to(own) {
+        check_git_url(url, policy, problems);
+    }
 }
 
 /// Checks a repository address.
@@ -256,7 +266,7 @@ fn source(patch: &ProjectPatch, project: &mut Project, policy: &Policy, problems
     let before = project.source.clone();
     if let Some(Some(url)) = &patch.git_url {
         let before = problems.invalid_fields.len();
-        check_git_url(url, policy, problems);
+        check_source_url(url, &project.id, policy, problems);
         rename(problems, before, "source.git_url");
     }
     if let Some(url) = &patch.git_url {
@@ -277,6 +287,9 @@ fn source(patch: &ProjectPatch, project: &mut Project, policy: &Policy, problems
     if let Some(patterns) = &patch.watch_paths {
         check_watch_paths("source.watch_paths", patterns, problems);
         project.source.watch_paths.clone_from(patterns);
+    }
+    if let Some(forks) = patch.fork_previews {
+        project.source.fork_previews = forks;
     }
     if patch.git_url.is_some() || patch.auth.is_some() {
         let asked = patch.auth.as_deref();

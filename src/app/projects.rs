@@ -200,6 +200,10 @@ impl App {
         for _ in 0..8 {
             let current = self.project_for(actor, Action::ProjectsWrite, id_or_name).await?;
             terms.admit(self, Some(current.revision)).await?;
+            let mut patch = patch.clone();
+            if let Some(Some(url)) = &mut patch.git_url {
+                *url = self.stored_source(&current, url);
+            }
             let mut problems = problems.clone();
             let mut project = current.clone();
             let host = hostname::of_project(&current.name, self.hosts.base_domain());

@@ -28,6 +28,8 @@ pub struct NewHook {
     pub provider: Option<String>,
     pub branch: Option<String>,
     pub previews: Option<bool>,
+    pub pull_requests: Option<bool>,
+    pub wait_for_checks: Option<bool>,
 }
 
 /// A hook with its address.
@@ -80,6 +82,14 @@ impl App {
         if let Some(branch) = &new.branch {
             check_branch_name(branch, &mut problems);
         }
+        if new.wait_for_checks == Some(true) {
+            let id = project.id.clone();
+            let forge = self.db.read(move |c| db::forges::find(c, &id)).await?;
+            if forge.is_none() || kind == Some(HookKind::Deploy) {
+                let message = "For a forge's pushes, and only where the project's forge is set: it is asked with its token.";
+                problems.invalid("wait_for_checks", "mutually_exclusive", message);
+            }
+        }
         AppError::check(problems)?;
         let hook = PushHook {
             id: HookId::from_random(random::bytes()),
@@ -88,6 +98,8 @@ impl App {
             provider: provider.unwrap_or(Provider::Generic),
             branch: new.branch,
             previews: new.previews.unwrap_or(false),
+            pull_requests: new.pull_requests.unwrap_or(false),
+            wait_for_checks: new.wait_for_checks.unwrap_or(false),
             created_by: actor.user_id.clone(),
             created_at: self.clock.now(),
             last_received_at: None,
@@ -263,7 +275,8 @@ impl App {
 fn told(hook: &PushHook) -> serde_json::Value {
     json!({
         "kind": hook.kind.as_str(), "provider": hook.provider.as_str(), "branch": hook.branch,
-        "previews": hook.previews,
+        "previews": hook.previews, "pull_requests": hook.pull_requests,
+        "wait_for_checks": hook.wait_for_checks,
     })
 }
 

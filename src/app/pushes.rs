@@ -1,6 +1,7 @@
 //! What calls of a hook do: they deploy what was pushed, once, or say why not.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -15,6 +16,7 @@ use crate::db::{self, Connection};
 use crate::model::actor::{Actor, Origin, Via};
 use crate::model::api_key::{KeyKind, parse_key};
 use crate::model::deployment::{Deployment, Target, Trigger};
+use crate::model::forge::LONGEST_WAIT;
 use crate::model::ids::DeploymentId;
 use crate::model::problems::Problems;
 use crate::model::project::Project;
@@ -118,6 +120,10 @@ impl App {
                     self.close_branch(&actor, &project, &branch).await?;
                     Outcome::Ignored(Ignored::BranchDeleted)
                 }
+                Told::Request(request) => {
+                    let delivery = sent.delivery().map(|id| token::hash(&format!("{index}\n{id}")));
+                    self.take_pull_request(&actor, stored, &project, &request, delivery).await?
+                }
                 Told::Pushed(push) => {
                     // One delivery of Bitbucket tells of several branches.
                     let delivery = sent.delivery().map(|id| token::hash(&format!("{index}\n{id}")));
@@ -137,18 +143,48 @@ impl App {
         push: Push,
         delivery: Option<[u8; 32]>,
     ) -> Result<Outcome, AppError> {
-        let hook = &stored.hook;
-        if let Some(delivery) = delivery {
-            let (id, now) = (hook.id.clone(), self.clock.now());
-            let known = move |c: &Connection| db::push_hooks::deployed_for(c, &id, &delivery, now);
-            if let Some(deployment) = self.db.read(known).await? {
-                return Ok(Outcome::Duplicate(deployment));
-            }
+        if let Some(known) = self.known_delivery(stored, delivery).await? {
+            return Ok(Outcome::Duplicate(known));
         }
-        let target = match push::decide(hook, project, &push) {
+        let target = match push::decide(stored.hook.rules(), project, &push) {
             Ok(target) => target,
             Err(why) => return Ok(Outcome::Ignored(why)),
         };
+        let new = NewDeployment {
+            branch: Some(push.branch),
+            commit_sha: push.commit,
+            target: Some(target.as_str().to_owned()),
+            trigger: Some(Trigger::GitPush),
+            ..NewDeployment::default()
+        };
+        self.accept_push(actor, stored, project, new, delivery).await
+    }
+
+    /// What was deployed for a delivery that was here before.
+    pub(super) async fn known_delivery(
+        &self,
+        stored: &StoredHook,
+        delivery: Option<[u8; 32]>,
+    ) -> Result<Option<DeploymentId>, AppError> {
+        let Some(delivery) = delivery else { return Ok(None) };
+        let (id, now) = (stored.hook.id.clone(), self.clock.now());
+        let known = move |c: &Connection| db::push_hooks::deployed_for(c, &id, &delivery, now);
+        Ok(self.db.read(known).await?)
+    }
+
+    /// Accepts what a forge tells of, once; older pushes of the branch that wait are not needed any more.
+    pub(super) async fn accept_push(
+        &self,
+        actor: &Actor,
+        stored: &StoredHook,
+        project: &Project,
+        mut new: NewDeployment,
+        delivery: Option<[u8; 32]>,
+    ) -> Result<Outcome, AppError> {
+        // A commit that is not named cannot be asked about.
+        if stored.hook.wait_for_checks && new.commit_sha.is_some() {
+            new.checks_until = Some(self.clock.now().plus(Duration::from_millis(LONGEST_WAIT)));
+        }
         let before = Arc::new(OnceLock::new());
         let replaced = Arc::new(Mutex::new(Vec::new()));
         let within: Within = {
@@ -172,13 +208,6 @@ impl App {
                 replaced.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
                 Ok(())
             })
-        };
-        let new = NewDeployment {
-            branch: Some(push.branch),
-            commit_sha: push.commit,
-            target: Some(target.as_str().to_owned()),
-            trigger: Some(Trigger::GitPush),
-            ..NewDeployment::default()
         };
         let none = Problems::default();
         let accepted = self.accept_deployment(actor, project.clone(), new, none, within).await;
@@ -215,7 +244,7 @@ impl App {
         AppError::check(problems)?;
         let hook = &stored.hook;
         let target = match &wanted.branch {
-            Some(branch) => push::target_of(hook, &project, branch, None),
+            Some(branch) => push::target_of(hook.rules(), &project, branch, None),
             None => Ok(Target::Production),
         };
         let outcome = match target {

@@ -92,6 +92,7 @@ fn like(from: &Deployment, project: &Project) -> NewDeployment {
         promote: Some(from.promote),
         trigger: Some(Trigger::Redeploy),
         source: Some(from.id.clone()),
+        untrusted: from.untrusted,
         ..NewDeployment::default()
     }
 }

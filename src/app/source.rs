@@ -43,7 +43,12 @@ impl App {
             let current = self.project_for(actor, Action::ProjectsWrite, project).await?;
             terms.admit(self, Some(current.revision)).await?;
             let mut problems = problems.clone();
-            let source = source_rules::check(&current.source, &new, &self.egress, &mut problems);
+            let mut new = new.clone();
+            if let Some(url) = &mut new.git_url {
+                *url = self.stored_source(&current, url);
+            }
+            let (own, egress) = (&current.id, &self.egress);
+            let source = source_rules::check(&current.source, &new, own, egress, &mut problems);
             AppError::check(problems)?;
             let mut changed =
                 audit::changes(&json!({ "source": current.source }), &json!({ "source": source }));
@@ -85,6 +90,11 @@ impl App {
             reason: "maintenance",
             message: "The project is being changed. Try again.",
         })
+    }
+
+    /// What is stored for an address that was sent as the source of a project.
+    pub(super) fn stored_source(&self, project: &Project, sent: &str) -> String {
+        self.hosts.stored_source(sent, &project.id, &project.name)
     }
 
     /// Makes what is stored of credentials fit a project's source: a token that came with it, none where none is

@@ -1,7 +1,9 @@
 //! What a project's source may be, and what follows from it.
 
-use super::project_rules::{check_branch_name, check_git_url, check_watch_paths};
+use super::project_rules::{check_branch_name, check_source_url, check_watch_paths};
 use crate::egress::Policy;
+use crate::model::git_url::pushed_project;
+use crate::model::ids::ProjectId;
 use crate::model::problems::Problems;
 use crate::model::project::{SourceAuth, SourceSettings, normal_path};
 
@@ -13,6 +15,7 @@ pub struct NewSource {
     pub root_dir: Option<String>,
     pub auth: Option<String>,
     pub watch_paths: Option<Vec<String>>,
+    pub fork_previews: Option<bool>,
     /// A token, or user and password with `:` between.
     pub token: Option<String>,
 }
@@ -62,12 +65,13 @@ pub fn settle_auth(
 pub fn check(
     before: &SourceSettings,
     new: &NewSource,
+    own: &ProjectId,
     policy: &Policy,
     problems: &mut Problems,
 ) -> SourceSettings {
     problems.require("git_url", new.git_url.as_ref());
     let url = new.git_url.as_deref().and_then(|url| {
-        check_git_url(url, policy, problems);
+        check_source_url(url, own, policy, problems);
         policy.git_url(url).ok()
     });
     if let Some(branch) = &new.branch {
@@ -86,6 +90,7 @@ pub fn check(
         root_dir,
         auth: SourceAuth::None,
         watch_paths,
+        fork_previews: new.fork_previews.unwrap_or(false),
     };
     let auth = match (new.auth.as_deref(), &new.token) {
         (Some(auth), _) => SourceAuth::parse(auth),
@@ -100,6 +105,11 @@ pub fn check(
     after.auth = auth;
     if let Some(token) = &new.token {
         check_token(token, auth, problems);
+    }
+    let pushed = new.git_url.as_deref().is_some_and(|url| pushed_project(url).is_some());
+    if pushed && auth != SourceAuth::None {
+        let message = "What was pushed here is read without a credential.";
+        problems.invalid("auth", "mutually_exclusive", message);
     }
     if url.is_none() {
         return after;

@@ -11,6 +11,8 @@ use crate::crypto::secret_box::SecretBox;
 use crate::db::Db;
 use crate::egress::Policy;
 use crate::events::Bus;
+use crate::git::libgit::Limits;
+use crate::git::pushed::Repositories;
 use crate::logs::{LogStore, Retention};
 use crate::model::actor::Origin;
 use crate::model::timestamp::Timestamp;
@@ -31,6 +33,7 @@ fn app() -> (App, tempfile::TempDir) {
         hosts: config.hosts.clone(),
         config,
         egress: Policy::parse::<&str>(&[], false).expect("a policy"),
+        repositories: Arc::new(Repositories::new(data.path().join("git"), Limits::default())),
         pipeline: Signal::default(),
         routes: Signal::default(),
         domains: Signal::default(),

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{ConfigError, Setting};
+use crate::model::git_url::{pushed_project, pushed_to};
 use crate::model::hostname;
+use crate::model::ids::ProjectId;
 
 /// Which names are whose, and how URLs to them are written.
 #[derive(Clone, Debug)]
@@ -124,6 +126,29 @@ impl Hosts {
     /// The URL of a branch, by its label.
     pub fn url_of_branch(&self, label: &str) -> String {
         self.url_of(&hostname::of_branch(label, &self.base_domain))
+    }
+
+    /// The address that a project is pushed to with Git, by its name or its id.
+    pub fn push_address(&self, project: &str) -> String {
+        format!("{}/git/{project}.git", self.dashboard_url())
+    }
+
+    /// A stored address of a repository as people see it.
+    pub fn shown_source(&self, stored: String) -> String {
+        match pushed_project(&stored) {
+            Some(project) => self.push_address(project.as_str()),
+            None => stored,
+        }
+    }
+
+    /// What is stored for an address that people send for a project: its own push address has a form that outlives new
+    /// names of project and server.
+    pub fn stored_source(&self, sent: &str, id: &ProjectId, name: &str) -> String {
+        let own = [self.push_address(id.as_str()), self.push_address(name), pushed_to(id)];
+        if own.iter().any(|own| own == sent.trim_end_matches('/')) {
+            return pushed_to(id);
+        }
+        sent.to_owned()
     }
 
     /// The URL of dashboard and API, without a slash at the end.

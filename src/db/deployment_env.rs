@@ -102,16 +102,17 @@ pub fn draw(
     deployment: &DeploymentId,
     reseal: Reseal<'_>,
 ) -> Result<Snapshot, DbError> {
-    let (project, target, revision) = connection
+    let (project, target, revision, untrusted) = connection
         .prepare_cached(
-            "SELECT p.id, d.target, CASE d.target WHEN 'preview' THEN p.preview_env_revision ELSE p.env_revision END
+            "SELECT p.id, d.target, CASE d.target WHEN 'preview' THEN p.preview_env_revision ELSE p.env_revision END,
+                d.untrusted
              FROM deployments d JOIN projects p ON p.id = d.project_id WHERE d.id = ?1",
         )?
         .query_row([deployment.as_str()], |row| {
             let project = super::read::id(row, 0, ProjectId::parse)?;
-            Ok((project, super::read::word(row, 1, Target::parse)?, row.get(2)?))
+            Ok((project, super::read::word(row, 1, Target::parse)?, row.get(2)?, row.get(3)?))
         })?;
-    let mut drawn = env_vars::effective(connection, &project, target)?;
+    let mut drawn = env_vars::effective(connection, &project, target, untrusted)?;
     for (key, _) in read(connection, OWN, deployment)? {
         drawn.remove(&key);
     }

@@ -21,7 +21,8 @@ const SELECT: &str = "SELECT d.id, d.project_id, d.seq, d.state, d.target, d.tri
     (SELECT r.phase FROM releases r WHERE r.deployment_id = d.id ORDER BY r.seq LIMIT 1), p.paused_at IS NOT NULL,
     CASE WHEN d.state = 'queued' THEN d.waiting END,
     d.upload_id, d.image_reference, d.image_pin,
-    (SELECT b.label FROM branch_hosts b WHERE b.project_id = d.project_id AND b.branch = d.branch), d.alone
+    (SELECT b.label FROM branch_hosts b WHERE b.project_id = d.project_id AND b.branch = d.branch), d.alone, d.untrusted,
+    CASE WHEN d.state = 'queued' THEN d.checks_until END
     FROM deployments d JOIN projects p ON p.id = d.project_id";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -75,6 +76,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         image_pin: row.get(39)?,
         branch_label: row.get(40)?,
         alone: row.get(41)?,
+        untrusted: row.get(42)?,
+        checks_until: at(43)?,
     })
 }
 
@@ -101,8 +104,8 @@ pub fn insert(connection: &Connection, deployment: &Deployment) -> Result<(), Db
     connection.execute(
         "INSERT INTO deployments (id, project_id, state, target, trigger, promote, message, git_url, branch, wanted_commit,
             root_dir, clear_cache, hostname, created_by, created_at, source_deployment_id,
-            upload_id, image_reference, image_pin)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+            upload_id, image_reference, image_pin, untrusted, checks_until, waiting)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         params![
             deployment.id.as_str(), deployment.project_id.as_str(), deployment.state.as_str(),
             deployment.target.as_str(), deployment.trigger.as_str(), deployment.promote, deployment.message,
@@ -110,6 +113,7 @@ pub fn insert(connection: &Connection, deployment: &Deployment) -> Result<(), Db
             deployment.clear_cache, deployment.hostname, created_by, deployment.created_at.0,
             deployment.source_deployment_id.as_ref().map(DeploymentId::as_str),
             deployment.upload_id.as_ref().map(UploadId::as_str), deployment.image_reference, deployment.image_pin,
+            deployment.untrusted, deployment.checks_until.map(|at| at.0), deployment.waiting,
         ],
     )?;
     Ok(())

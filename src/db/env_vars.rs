@@ -197,17 +197,23 @@ pub(super) fn effective(
     connection: &Connection,
     project: &ProjectId,
     target: Target,
+    untrusted: bool,
 ) -> Result<BTreeMap<String, (EnvTarget, Vec<u8>)>, DbError> {
     let mut found = BTreeMap::new();
     let mut statement = connection.prepare_cached(
-        "SELECT key, target, sealed FROM env_vars WHERE project_id = ?1 AND target IN ('all', ?2)
+        "SELECT key, target, sealed, sensitive FROM env_vars WHERE project_id = ?1 AND target IN ('all', ?2)
          ORDER BY target <> 'all'",
     )?;
     let mut rows = statement.query(params![project.as_str(), target.as_str()])?;
     // Those of the target come after those of all, and take their place.
     while let Some(row) = rows.next()? {
         let from = super::read::word(row, 1, EnvTarget::parse)?;
-        found.insert(row.get(0)?, (from, row.get(2)?));
+        let (key, sensitive): (String, bool) = (row.get(0)?, row.get(3)?);
+        if untrusted && sensitive {
+            found.remove(&key);
+        } else {
+            found.insert(key, (from, row.get(2)?));
+        }
     }
     Ok(found)
 }

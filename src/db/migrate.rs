@@ -25,6 +25,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0018_replicas.sql"),
     include_str!("../../migrations/0019_domains.sql"),
     include_str!("../../migrations/0020_webhooks.sql"),
+    include_str!("../../migrations/0022_git_pushes.sql"),
+    include_str!("../../migrations/0023_forges.sql"),
 ];
 
 /// Brings the schema up to date.

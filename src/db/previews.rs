@@ -33,6 +33,23 @@ pub fn of_branch(
     ids(connection, sql, params![project.as_str(), branch])
 }
 
+/// The newest preview of a commit of a branch that serves, may serve, or is on its way.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn of_commit(
+    connection: &Connection,
+    project: &ProjectId,
+    branch: &str,
+    commit: &str,
+) -> Result<Option<DeploymentId>, DbError> {
+    let sql =
+        "SELECT id FROM deployments WHERE project_id = ?1 AND branch = ?2 AND target = 'preview'
+        AND ?3 IN (wanted_commit, commit_sha)
+        AND state NOT IN ('failed', 'canceled', 'removed') AND deleted_at IS NULL ORDER BY seq DESC LIMIT 1";
+    Ok(ids(connection, sql, params![project.as_str(), branch, commit])?.pop())
+}
+
 /// Pushes to a branch that wait in the queue before the deployment `newest`.
 ///
 /// # Errors

@@ -10,7 +10,8 @@ use crate::model::push_hook::{HookKind, Provider, PushHook, REMEMBERED};
 use crate::model::timestamp::Timestamp;
 
 const SELECT: &str = "SELECT h.id, h.project_id, h.kind, h.provider, h.branch, h.previews, h.created_by, h.created_at,
-    h.last_received_at, h.revision, h.token, h.secret FROM push_hooks h";
+    h.last_received_at, h.revision, h.token, h.secret, h.pull_requests,
+    h.wait_for_checks FROM push_hooks h";
 
 /// A hook with what is sealed of it.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredHook> {
         created_at: Timestamp(row.get(7)?),
         last_received_at: row.get::<_, Option<i64>>(8)?.map(Timestamp),
         revision: row.get(9)?,
+        pull_requests: row.get(12)?,
+        wait_for_checks: row.get(13)?,
     };
     Ok(StoredHook { hook, token: row.get(10)?, secret: row.get(11)? })
 }
@@ -59,11 +62,12 @@ pub fn insert(
     let hook = &stored.hook;
     connection.execute(
         "INSERT INTO push_hooks (id, project_id, kind, provider, branch, previews, token_hash, token, secret, created_by,
-            created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            created_at, pull_requests, wait_for_checks)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             hook.id.as_str(), hook.project_id.as_str(), hook.kind.as_str(), hook.provider.as_str(), hook.branch,
             hook.previews, token_hash, stored.token, stored.secret, hook.created_by.as_str(), hook.created_at.0,
+            hook.pull_requests, hook.wait_for_checks,
         ],
     )?;
     Ok(())

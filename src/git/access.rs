@@ -16,6 +16,8 @@ pub struct Access {
     pub owner: String,
     /// See [`GitUrl::origin`]. To any other server nothing of the credential is sent.
     pub origin: String,
+    /// Whether it is for the repository alone and not for submodules on the same server.
+    pub alone: bool,
     pub credential: Credential,
 }
 
@@ -94,7 +96,8 @@ mod tests {
     fn a_token_goes_to_its_own_server_and_scheme_only() {
         let home = url("https://github.com/o/r.git");
         let credential = Credential::token("ghp_secret", &home.host());
-        let access = Access { owner: "prj_1".to_owned(), origin: home.origin(), credential };
+        let access =
+            Access { owner: "prj_1".to_owned(), origin: home.origin(), alone: false, credential };
         let header = access.basic_for(&url("https://github.com/o/other")).unwrap();
         assert_eq!(header, format!("Basic {}", STANDARD.encode("x-access-token:ghp_secret")));
         assert!(header.is_sensitive());
@@ -114,7 +117,8 @@ mod tests {
     fn a_key_goes_to_its_own_server_only() {
         let home = url("git@github.com:o/r.git");
         let credential = Credential::Key(SshSeed([1; 32]));
-        let access = Access { owner: "prj_1".to_owned(), origin: home.origin(), credential };
+        let access =
+            Access { owner: "prj_1".to_owned(), origin: home.origin(), alone: false, credential };
         assert!(access.key_for(&url("ssh://git@github.com/o/other")).is_some());
         for other in
             ["git@evil.test:o/r.git", "ssh://git@github.com:2222/o/r", "https://github.com/o/r"]

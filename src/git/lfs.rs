@@ -166,6 +166,11 @@ async fn fetch(
     let named =
         |path: &str, error| FetchError::LargeFile { path: path.to_owned(), error: Box::new(error) };
     let first = missing.first().map_or("", |(_, path)| path);
+    if asked.url.pushed_to().is_some() {
+        let text =
+            "its content cannot be pushed here. Commit the file itself, or connect the repository.";
+        return Err(named(first, FetchError::Failed(text.into())));
+    }
     let server = LfsServer::find(git.peer(asked)).await.map_err(|error| named(first, error))?;
     for batch in missing.chunks(BATCH) {
         let wanted: Vec<_> = batch.iter().map(|(pointer, _)| pointer.clone()).collect();

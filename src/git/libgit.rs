@@ -17,6 +17,7 @@ use super::object_store::{PackPart, StoreError};
 use super::objects::ObjectId;
 use super::opened::{Brought, Fault, Opened, Slot, blocking, disk};
 use super::pack::ShallowUpdate;
+use super::pushed::Repositories;
 use super::refs::Resolved;
 use super::transport::{Depth, Remote, Wanted};
 use super::{
@@ -26,6 +27,7 @@ use super::{
 use crate::egress::{Client, Policy};
 use crate::model::branch::check_branch;
 use crate::model::git_url::GitUrl;
+use crate::model::ids::ProjectId;
 
 /// What a fetch may take.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +68,7 @@ pub(super) struct Asked<'a> {
 pub struct LibGit {
     mirrors: PathBuf,
     known_hosts: Option<PathBuf>,
+    pushed: Option<Arc<Repositories>>,
     client: Client,
     limits: Limits,
     slots: Mutex<HashMap<String, Slot>>,
@@ -74,12 +77,17 @@ pub struct LibGit {
 impl LibGit {
     /// `mirrors` is made (mode 0700) when the first fetch needs it.
     pub fn new(mirrors: PathBuf, client: Client, limits: Limits) -> Self {
-        Self { mirrors, known_hosts: None, client, limits, slots: Mutex::default() }
+        Self { mirrors, known_hosts: None, pushed: None, client, limits, slots: Mutex::default() }
     }
 
     /// The same with the operator's file of known SSH host keys, which need not be there.
     pub fn with_known_hosts(self, file: PathBuf) -> Self {
         Self { known_hosts: Some(file), ..self }
+    }
+
+    /// The same with the repositories that were pushed to this server.
+    pub fn with_pushed(self, repositories: Arc<Repositories>) -> Self {
+        Self { pushed: Some(repositories), ..self }
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -142,6 +150,9 @@ impl LibGit {
         asked: &Asked<'_>,
         progress: &Progress,
     ) -> Result<Brought, FetchError> {
+        if let Some(project) = asked.url.pushed_to() {
+            return self.pushed(project, asked).await;
+        }
         let path = self.place(asked)?;
         let key = path.to_string_lossy().into_owned();
         let slot = {
@@ -179,6 +190,28 @@ impl LibGit {
                 // The library's texts name files.
                 let reason = reason.replace(&*self.mirrors.to_string_lossy(), "…");
                 FetchError::Failed(format!("The repository arrived damaged: {reason}."))
+            }
+        })
+    }
+
+    /// A commit that was pushed here.
+    async fn pushed(&self, project: &ProjectId, asked: &Asked<'_>) -> Result<Brought, FetchError> {
+        let branch = asked.branch.unwrap_or_default().to_owned();
+        let Some(digits) = asked.commit.map(str::to_ascii_lowercase) else {
+            return Err(FetchError::BranchNotFound { branch, default: None });
+        };
+        let missing = || FetchError::CommitNotFound(digits.clone());
+        let repositories = self.pushed.as_ref().ok_or_else(missing)?;
+        let opened = repositories.open(project).await?.ok_or_else(missing)?;
+        let usual =
+            (7..=40).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let (here, text) = (opened.clone(), digits.clone());
+        let found = blocking(move || Ok(here.store.find_commit(&text))).await?;
+        let id = found.filter(|_| usual).ok_or_else(missing)?;
+        opened.finish(id, branch).await.map_err(|fault| match fault {
+            Fault::Final(error) => error,
+            Fault::Damaged(reason) => {
+                FetchError::Failed(format!("What was pushed is damaged: {reason}. Push it again."))
             }
         })
     }
@@ -385,6 +418,11 @@ impl SourceFetcher for LibGit {
     }
 
     async fn forget(&self, owner: &str) -> bool {
+        if let (Some(repositories), Some(project)) = (&self.pushed, ProjectId::parse(owner))
+            && !repositories.forget(&project).await
+        {
+            return false;
+        }
         let Ok(path) = self.owned(owner) else { return true };
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone();
         slots.retain(|key, _| PathBuf::from(key).starts_with(&path));

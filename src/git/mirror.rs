@@ -53,6 +53,11 @@ impl Mirror {
         Ok(mirror)
     }
 
+    /// A repository that is kept as it is, whatever is found in it.
+    pub fn kept(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Where the objects are.
     pub fn objects(&self) -> PathBuf {
         self.path.join("objects")

@@ -69,6 +69,16 @@ impl ObjectStore {
         Ok(Self { odb, packs: objects.join("pack") })
     }
 
+    /// Opens `objects`, and `incoming` beside it: packs that are taken in land there.
+    pub fn beside(objects: &Path, incoming: &Path) -> Result<Self, StoreError> {
+        let store = Self::open(objects)?;
+        let path = incoming
+            .to_str()
+            .ok_or_else(|| StoreError("the data directory's name is not valid text".into()))?;
+        store.odb.add_disk_alternate(path)?;
+        Ok(Self { packs: incoming.join("pack"), ..store })
+    }
+
     pub fn contains(&self, id: ObjectId) -> bool {
         oid(id).is_ok_and(|id| self.odb.exists(id))
     }
@@ -134,7 +144,10 @@ impl ObjectStore {
                 return Err(StoreError("the fetch was given up".into()));
             }
         }
-        indexer.commit()?;
+        // Who has everything already sends a pack of nothing.
+        if count(&head) != Some(0) {
+            indexer.commit()?;
+        }
         self.odb.refresh()?;
         Ok(())
     }
@@ -145,9 +158,14 @@ const PACK_HEAD: usize = 12;
 /// Most objects of one pack. The indexer reserves memory for as many as the head claims.
 const MOST_OBJECTS: u32 = 10_000_000;
 
-fn check_head(head: &[u8]) -> Result<(), StoreError> {
+/// How many objects a pack says that it holds.
+fn count(head: &[u8]) -> Option<u32> {
     let count: Option<[u8; 4]> = head.get(8..PACK_HEAD).and_then(|bytes| bytes.try_into().ok());
-    match count.map(u32::from_be_bytes) {
+    count.map(u32::from_be_bytes)
+}
+
+fn check_head(head: &[u8]) -> Result<(), StoreError> {
+    match count(head) {
         Some(count) if count > MOST_OBJECTS => {
             Err(StoreError(format!("a pack of {count} objects, more than {MOST_OBJECTS}")))
         }

@@ -67,6 +67,31 @@ impl Commit {
     }
 }
 
+/// What a commit names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CommitLinks {
+    pub tree: ObjectId,
+    pub parents: Vec<ObjectId>,
+}
+
+/// Reads what a commit names; `None` when it has not the form of one.
+pub(super) fn commit_links(data: &[u8]) -> Option<CommitLinks> {
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let id = |line: &[u8], word: &str| {
+        let text = std::str::from_utf8(line).ok()?;
+        ObjectId::parse(text.strip_prefix(word)?)
+    };
+    let tree = id(lines.next()?, "tree ")?;
+    let mut parents = Vec::new();
+    for line in lines {
+        if !line.starts_with(b"parent ") {
+            break;
+        }
+        parents.push(id(line, "parent ")?);
+    }
+    Some(CommitLinks { tree, parents })
+}
+
 /// The time in `committer Name <address> 1700000000 +0100`.
 fn committed_at(head: &str) -> Option<Timestamp> {
     let line = head.lines().find_map(|line| line.strip_prefix("committer "))?;
@@ -205,6 +230,10 @@ mod tests {
         }
         assert_eq!(Commit::parse(b"tree x"), None);
         assert_eq!(Commit::parse(b""), None);
+        let links = commit_links(format!("tree {ID}\nparent {ID}\nparent {ID}\nauthor").as_bytes());
+        assert_eq!(links.map(|links| links.parents.len()), Some(2));
+        assert_eq!(commit_links(format!("tree {ID}\nparent x\n").as_bytes()), None);
+        assert_eq!(commit_links(b"parent"), None);
         let tag = format!("object {ID}\ntype commit\n");
         assert_eq!(tag_target(tag.as_bytes()), ObjectId::parse(ID));
         assert_eq!(tag_target(b"object 12"), None);

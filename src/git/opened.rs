@@ -1,6 +1,6 @@
 //! A mirror in the hands of one fetch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,7 +37,8 @@ pub(super) struct Opened {
     pub store: Arc<ObjectStore>,
     readers: Arc<AtomicUsize>,
     limits: Limits,
-    _lock: Arc<OwnedMutexGuard<()>>,
+    /// None for a repository that is only added to.
+    _lock: Option<Arc<OwnedMutexGuard<()>>>,
 }
 
 /// A commit that is here whole, and what else is to be known of it.
@@ -86,10 +87,25 @@ impl Opened {
                 store: Arc::new(store),
                 readers: slot.readers,
                 limits,
-                _lock: lock,
+                _lock: Some(lock),
             })
         })
         .await
+    }
+
+    /// Opens a pushed repository to read; it must exist.
+    pub fn kept(path: &Path, slot: Slot, limits: Limits) -> Result<Self, FetchError> {
+        let mirror = Mirror::kept(path);
+        let store = ObjectStore::open(&mirror.objects()).map_err(|error| {
+            FetchError::Failed(format!("The repository could not be opened: {error}."))
+        })?;
+        Ok(Self {
+            mirror: Arc::new(mirror),
+            store: Arc::new(store),
+            readers: slot.readers,
+            limits,
+            _lock: None,
+        })
     }
 
     /// The commit an annotated tag (of a tag …) stands for.

@@ -86,7 +86,7 @@ async fn submodule(
     parent.wire.budget.enter_submodule()?;
     let url = address(git, parent.url, &declared.url)?;
     progress(format!("Submodule {}: fetching {url}", declared.path));
-    let access = parent.access.filter(|access| access.is_for(&url));
+    let access = parent.access.filter(|access| !access.alone && access.is_for(&url));
     let asked = Asked { url: &url, access, branch: None, commit: Some(commit), wire: parent.wire };
     // The future holds itself, so it needs a place of its own.
     Box::pin(whole(git, &asked, depth + 1, progress)).await

@@ -58,7 +58,7 @@ words!(
 /// Why a deployment was canceled.
 CancelReason {
     User = "user", NewerCommit = "newer_commit", ProjectDeleted = "project_deleted", Shutdown = "shutdown",
-    BranchDeleted = "branch_deleted",
+    BranchDeleted = "branch_deleted", ChecksFailed = "checks_failed", ChecksTimedOut = "checks_timed_out",
 });
 words!(
 /// Whether a ready deployment has a running container. A paused one has its memory and gets no time.
@@ -139,6 +139,10 @@ pub struct Deployment {
     pub run_state: RunState,
     /// Whether it may not run beside another deployment of its project.
     pub alone: bool,
+    /// Whether the code is a stranger's: it gets nothing that is secret.
+    pub untrusted: bool,
+    /// Until when it waits in the queue for the checks of its forge.
+    pub checks_until: Option<Timestamp>,
     pub failure: Option<Failure>,
     pub cancel_reason: Option<CancelReason>,
     /// Set when somebody asked to cancel it; the pipeline acts on it.

@@ -9,6 +9,8 @@ use std::fmt;
 pub use ssh::SshAddress;
 use url::{Host, Url};
 
+use super::ids::ProjectId;
+
 /// Longest address that is accepted, in bytes.
 pub const MAX_LENGTH: usize = 2048;
 
@@ -50,6 +52,21 @@ pub struct GitUrl {
 enum Place {
     Http(Url),
     Ssh(SshAddress),
+    /// Here: what was pushed to this project.
+    Pushed(ProjectId),
+}
+
+/// How the address of a pushed repository begins where it is stored. No address that somebody sends is read as one.
+const PUSHED: &str = "pushed://";
+
+/// What is stored as the address of the repository that was pushed to a project.
+pub fn pushed_to(project: &ProjectId) -> String {
+    format!("{PUSHED}{project}")
+}
+
+/// The project whose pushed repository a stored address is; `None` for every other address.
+pub fn pushed_project(stored: &str) -> Option<ProjectId> {
+    ProjectId::parse(stored.strip_prefix(PUSHED)?)
 }
 
 impl GitUrl {
@@ -167,7 +184,20 @@ impl GitUrl {
         Ok(Self { place: Place::Ssh(address), text })
     }
 
-    /// Name or IP literal (without brackets) of the server.
+    /// The repository that was pushed to a project.
+    pub fn pushed(project: &ProjectId) -> Self {
+        Self { place: Place::Pushed(project.clone()), text: pushed_to(project) }
+    }
+
+    /// The project whose pushed repository it is; `None` for one on another server.
+    pub fn pushed_to(&self) -> Option<&ProjectId> {
+        match &self.place {
+            Place::Pushed(project) => Some(project),
+            Place::Http(_) | Place::Ssh(_) => None,
+        }
+    }
+
+    /// Name or IP literal (without brackets) of the server; empty for a pushed repository.
     pub fn host(&self) -> String {
         match &self.place {
             Place::Http(url) => match url.host() {
@@ -177,14 +207,15 @@ impl GitUrl {
                 None => String::new(),
             },
             Place::Ssh(address) => address.host.clone(),
+            Place::Pushed(_) => String::new(),
         }
     }
 
     /// Whom and where to ask over SSH; `None` for an address that is asked over HTTP.
     pub fn ssh(&self) -> Option<&SshAddress> {
         match &self.place {
-            Place::Http(_) => None,
             Place::Ssh(address) => Some(address),
+            Place::Http(_) | Place::Pushed(_) => None,
         }
     }
 
@@ -196,6 +227,7 @@ impl GitUrl {
                 format!("{}://{}:{port}", url.scheme(), self.host())
             }
             Place::Ssh(address) => format!("ssh://{}:{}", address.host, address.port),
+            Place::Pushed(_) => self.text.clone(),
         }
     }
 
@@ -208,6 +240,8 @@ impl GitUrl {
                 self.text.split_at(self.text.len() - url.path().trim_end_matches('/').len())
             }
             Place::Ssh(address) => self.text.split_at(self.text.len() - address.shown_path().len()),
+            // It has no neighbours.
+            Place::Pushed(_) => return None,
         };
         let rooted = path.starts_with('/');
         let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -237,6 +271,7 @@ impl GitUrl {
         let path = match &self.place {
             Place::Http(url) => url.path(),
             Place::Ssh(address) => address.shown_path(),
+            Place::Pushed(project) => project.as_str(),
         };
         for c in format!("{}/{path}", self.host()).chars() {
             if readable.len() >= 60 {

@@ -19,6 +19,7 @@ pub mod env_var;
 pub mod event;
 pub mod event_type;
 pub mod failure;
+pub mod forge;
 pub mod git_url;
 pub mod hostname;
 pub mod ids;

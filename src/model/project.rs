@@ -19,6 +19,9 @@ pub struct SourceSettings {
     /// Which changes a push deploys, as patterns of [`watch_paths`](super::watch_paths); all of them when it is empty.
     #[serde(default)]
     pub watch_paths: Vec<String>,
+    /// Whether pull requests of forks make previews; they get no variable that is marked sensitive.
+    #[serde(default)]
+    pub fork_previews: bool,
 }
 
 /// What a repository is read with.

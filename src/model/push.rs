@@ -1,8 +1,10 @@
 //! What a forge says when somebody has pushed, and what follows from it.
 
 mod payload;
+mod request;
 
 pub use payload::{Wrong, read};
+pub use request::{Happened, PullRequest};
 
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +115,8 @@ pub enum Told {
     /// A branch is gone.
     Deleted(String),
     Pushed(Push),
+    /// Something about a request to merge a branch.
+    Request(PullRequest),
 }
 
 /// New commits of a branch.
@@ -133,25 +137,42 @@ words!(
 Ignored {
     BranchNotTracked = "branch_not_tracked", Tag = "tag", BranchDeleted = "branch_deleted", SkipCi = "skip_ci",
     AutoDeployOff = "auto_deploy_off", EventNotSupported = "event_not_supported", NoWatchedPath = "no_watched_path",
+    PullRequestsOff = "pull_requests_off", PullRequestClosed = "pull_request_closed", Fork = "fork",
 });
 
-/// What a branch is to a hook: production, a preview, or nothing.
+/// What one way of pushing says of branches, over what the project says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules<'a> {
+    /// The branch that makes production deployments; `None` is the project's own.
+    pub branch: Option<&'a str>,
+    /// Whether other branches make previews.
+    pub previews: bool,
+}
+
+impl PushHook {
+    /// What the hook says of branches.
+    pub fn rules(&self) -> Rules<'_> {
+        Rules { branch: self.branch.as_deref(), previews: self.previews }
+    }
+}
+
+/// What a branch is: production, a preview, or nothing.
 ///
 /// # Errors
 /// The branch is not tracked.
 pub fn target_of(
-    hook: &PushHook,
+    rules: Rules<'_>,
     project: &Project,
     branch: &str,
     default: Option<&str>,
 ) -> Result<Target, Ignored> {
     // Of a repository that does not say what its default is, nothing but the two usual names is.
-    let tracked = hook.branch.as_deref().or(project.source.branch.as_deref()).or(default);
+    let tracked = rules.branch.or(project.source.branch.as_deref()).or(default);
     let is_tracked =
         tracked.map_or(matches!(branch, "main" | "master"), |tracked| tracked == branch);
     match is_tracked {
         true => Ok(Target::Production),
-        false if hook.previews || project.preview_deployments => Ok(Target::Preview),
+        false if rules.previews || project.preview_deployments => Ok(Target::Preview),
         false => Err(Ignored::BranchNotTracked),
     }
 }
@@ -160,8 +181,8 @@ pub fn target_of(
 ///
 /// # Errors
 /// Nothing, and why.
-pub fn decide(hook: &PushHook, project: &Project, push: &Push) -> Result<Target, Ignored> {
-    let target = target_of(hook, project, &push.branch, push.default_branch.as_deref())?;
+pub fn decide(rules: Rules<'_>, project: &Project, push: &Push) -> Result<Target, Ignored> {
+    let target = target_of(rules, project, &push.branch, push.default_branch.as_deref())?;
     if target == Target::Production && !project.auto_deploy {
         return Err(Ignored::AutoDeployOff);
     }

@@ -48,6 +48,10 @@ pub struct PushHook {
     pub branch: Option<String>,
     /// Whether other branches make previews.
     pub previews: bool,
+    /// Whether pull and merge requests make previews.
+    pub pull_requests: bool,
+    /// Whether what is pushed is deployed only when the forge's checks have passed.
+    pub wait_for_checks: bool,
     /// Who made it; its deployments are theirs.
     pub created_by: UserId,
     pub created_at: Timestamp,

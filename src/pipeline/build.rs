@@ -13,6 +13,8 @@ use super::stop::Stop;
 use crate::builder::image::{VARIABLES_ARGUMENT, own_words};
 use crate::builder::remote_files::{self, RemoteHost};
 use crate::builder::{GENERATED_DOCKERFILE, arguments, cache_mounts};
+use crate::crypto::digest::Sha256;
+use crate::crypto::token;
 use crate::db;
 use crate::docker::{BuildError, BuildLimits, BuildSpec, BuiltImage};
 use crate::git::FetchedCommit;
@@ -128,7 +130,14 @@ impl Job {
         let clearing =
             self.pipeline.db.read(move |c| db::deployments::last_clearing(c, &deployment)).await?;
         let since = clearing.map(|id| format!("-{id}")).unwrap_or_default();
-        Ok(format!("orbitra-{}-{}{since}", self.pipeline.instance, self.project.id))
+        // What a stranger leaves in a cache is nothing to build production with.
+        let whose = if self.deployment.untrusted {
+            let branch = self.deployment.branch.as_deref().unwrap_or_default();
+            format!("-fork-{}", token::hex(&Sha256::of(branch.as_bytes())[..8]))
+        } else {
+            String::new()
+        };
+        Ok(format!("orbitra-{}-{}{since}{whose}", self.pipeline.instance, self.project.id))
     }
 
     /// Refuses a Dockerfile that lets the engine fetch a file from where this server may not connect to.

@@ -12,6 +12,7 @@ use crate::git::{FetchError, FetchRequest, FetchedCommit};
 use crate::model::deployment::Commit;
 use crate::model::diagnosis::clone::{self, Problem};
 use crate::model::failure::{Failure, FailureCode};
+use crate::model::git_url::{GitUrl, pushed_project};
 use crate::model::log_line::{LogLevel, LogSource, LogStream, NewLine};
 use crate::model::transition::State;
 
@@ -35,13 +36,7 @@ impl Job {
     pub(super) async fn clone_source(&mut self) -> Result<FetchedCommit, Stop> {
         self.advance(State::Cloning).await?;
         let phase = "cloning";
-        // The policy may have changed since the request was accepted.
-        let url = self.pipeline.egress.git_url(&self.deployment.git_url);
-        let url = url.map_err(|error| {
-            Failure::new(FailureCode::CloneFailed, phase, error.message)
-                .explained(clone::failed(Problem::AddressRefused))
-        })?;
-        self.say(format!("Fetching {}", url.as_str()));
+        let (url, commit) = self.place().await?;
         let (log, clock) = (self.log.clone(), self.pipeline.clock.clone());
         let progress = Arc::new(move |message: String| {
             log.append(NewLine {
@@ -57,7 +52,7 @@ impl Job {
             url,
             branch: self.deployment.branch.clone(),
             access: self.access.clone(),
-            commit: self.deployment.wanted_commit.clone(),
+            commit,
             timeout: TIMEOUT,
         };
         let fetch = self.pipeline.fetcher.fetch(request, progress, self.cancel.child_token());
@@ -76,6 +71,40 @@ impl Job {
         let short = &fetched.sha[..fetched.sha.len().min(7)];
         self.say(format!("Commit {short} on {}: {}", fetched.branch, fetched.subject));
         Ok(fetched)
+    }
+
+    /// Where the commit is to be found, and which one is asked for by its name.
+    async fn place(&mut self) -> Result<(GitUrl, Option<String>), Stop> {
+        let wanted = self.deployment.wanted_commit.clone();
+        let Some(project) = pushed_project(&self.deployment.git_url) else {
+            // The policy may have changed since the request was accepted.
+            let url = self.pipeline.egress.git_url(&self.deployment.git_url);
+            let url = url.map_err(|error| {
+                Failure::new(FailureCode::CloneFailed, "cloning", error.message)
+                    .explained(clone::failed(Problem::AddressRefused))
+            })?;
+            self.say(format!("Fetching {}", url.as_str()));
+            return Ok((url, wanted));
+        };
+        self.say("Reading what was pushed here".to_owned());
+        let url = GitUrl::pushed(&project);
+        if wanted.is_some() {
+            return Ok((url, wanted));
+        }
+        let named = self.deployment.branch.as_deref();
+        let tried = named.map_or_else(|| vec!["main", "master"], |branch| vec![branch]);
+        for branch in tried {
+            let (id, name) = (project.clone(), format!("refs/heads/{branch}"));
+            let found = self.pipeline.db.read(move |c| db::pushed_refs::find(c, &id, &name));
+            if let Some(commit) = found.await? {
+                self.deployment.branch = Some(branch.to_owned());
+                return Ok((url, Some(commit)));
+            }
+        }
+        let branch = named.unwrap_or("main").to_owned();
+        let error = FetchError::BranchNotFound { branch, default: None };
+        let failure = Failure::new(FailureCode::BranchNotFound, "cloning", error.to_string());
+        Err(failure.explained(clone::failed(problem(&error))).into())
     }
 
     async fn record_commit(&mut self, fetched: &FetchedCommit) -> Result<(), Stop> {

@@ -31,7 +31,9 @@ impl Pipeline {
             SourceAuth::DeployKey => self.key(project).await?,
         };
         let owner = project.id.to_string();
-        Ok(credential.map(|credential| Access { owner, origin: url.origin(), credential }))
+        // A stranger's commit names submodules of its own choosing.
+        let alone = deployment.untrusted;
+        Ok(credential.map(|credential| Access { owner, origin: url.origin(), alone, credential }))
     }
 
     async fn token(&self, project: &Project, url: &GitUrl) -> Result<Option<Credential>, Stop> {

@@ -49,6 +49,8 @@ impl Pipeline {
                     busy.insert(project.id.clone());
                     self.restart(&deployment, &project).await
                 }
+                // Others need not wait for its forge.
+                None if deployment.checks_until.is_some() => {}
                 None if busy.insert(project.id.clone()) => self.begin(deployment, project),
                 None => {}
             }

@@ -6,6 +6,7 @@ pub mod assets;
 pub mod csrf;
 pub mod docs;
 pub mod error;
+pub mod git;
 pub mod pages;
 pub mod session;
 pub mod view;
@@ -17,9 +18,9 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use self::pages::{
-    Pages, build_log_stream, build_log_text, compare, delivery, deployment, domains, home, keys,
-    live, login, logs, new_project, paste, plain, project, push_hooks, release, settings, setup,
-    source, system, variable, variables, webhook, webhooks, welcome,
+    Pages, build_log_stream, build_log_text, compare, delivery, deployment, domains, forge, home,
+    keys, live, login, logs, new_project, paste, plain, project, push_hooks, release, settings,
+    setup, source, system, variable, variables, webhook, webhooks, welcome,
 };
 use crate::app::App;
 
@@ -36,7 +37,7 @@ pub fn router(app: &App) -> Router {
     std::thread::spawn(assets::prepare);
     let document = api::Document::default();
     let api = api::described(app.clone(), document.clone());
-    api.merge(dashboard(&Pages::new(app.clone(), document)))
+    api.merge(git::router(app)).merge(dashboard(&Pages::new(app.clone(), document)))
 }
 
 /// The pages, and for everything nobody claims a page that says so. The layers stand innermost first: a
@@ -66,6 +67,8 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/dashboard/projects/{name}/settings", get(settings::show))
         .route("/dashboard/projects/{name}/settings/{section}", post(settings::save))
         .route("/dashboard/projects/{name}/settings/source/rotate", post(source::rotate))
+        .route("/dashboard/projects/{name}/settings/forge", post(forge::save))
+        .route("/dashboard/projects/{name}/settings/forge/delete", post(forge::delete))
         .route("/dashboard/projects/{name}/settings/hooks", post(push_hooks::create))
         .route("/dashboard/projects/{name}/settings/hooks/{id}/rotate", post(push_hooks::rotate))
         .route("/dashboard/projects/{name}/settings/hooks/{id}/delete", post(push_hooks::delete))

@@ -52,7 +52,7 @@ const APP: &[&str] = &[
     "notify",
 ];
 
-const RULES: [Rule; 23] = [
+const RULES: [Rule; 24] = [
     Rule { module: "model", may: &[], reason: "rules without I/O can be read and tested alone" },
     leaf("clock"),
     leaf("events"),
@@ -103,6 +103,11 @@ const RULES: [Rule; 23] = [
         reason: "what is sent follows from the rows; who wants to be told is decided elsewhere",
     },
     Rule {
+        module: "forges",
+        may: &["model", "clock", "config", "crypto", "db", "egress", "task"],
+        reason: "what a forge is told follows from the database; no deployment waits for it",
+    },
+    Rule {
         module: "pipeline",
         may: WORK,
         reason: "it moves deployments and knows neither the proxy nor who asked",
@@ -114,8 +119,8 @@ const RULES: [Rule; 23] = [
     },
     Rule {
         module: "web",
-        may: &["app", "db", "logs", "model", "config", "crypto", "events"],
-        reason: "every change goes through a use case; pages and API only read beside it",
+        may: &["app", "db", "logs", "model", "config", "crypto", "events", "git"],
+        reason: "every change goes through a use case; pages and API only read beside it, and Git's protocol is spoken",
     },
     Rule {
         module: "server",
@@ -145,6 +150,7 @@ const RULES: [Rule; 23] = [
             "server",
             "tls",
             "notify",
+            "forges",
             "failpoint",
         ],
         reason: "the composition root builds every part; commands call it, not the other way round",

@@ -100,6 +100,8 @@ fn deployment(number: u8, project: u8) -> Deployment {
         replicas: Vec::new(),
         run_state: RunState::None,
         alone: false,
+        untrusted: false,
+        checks_until: None,
         failure: None,
         cancel_reason: None,
         cancel_requested: false,

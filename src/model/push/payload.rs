@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{MOST_CHANGES, Push, Told};
+use super::{MOST_CHANGES, Push, Told, request};
 use crate::model::push_hook::Provider;
 use crate::model::watch_paths::Changes;
 
@@ -19,7 +19,7 @@ pub struct Wrong {
     pub missing: bool,
 }
 
-fn wrong(field: &'static str) -> Wrong {
+pub(super) fn wrong(field: &'static str) -> Wrong {
     Wrong { field, missing: false }
 }
 
@@ -30,12 +30,18 @@ fn wrong(field: &'static str) -> Wrong {
 pub fn read(provider: Provider, event: Option<&str>, payload: &Object) -> Result<Vec<Told>, Wrong> {
     let bitbucket = match provider {
         Provider::Bitbucket => true,
-        Provider::Generic => payload.contains_key("push"),
+        Provider::Generic => {
+            payload.contains_key("push")
+                || event.is_some_and(|name| name.starts_with("pullrequest:"))
+        }
         _ => false,
     };
     if bitbucket {
         return match event {
             Some("repo:push") | None => changes(payload),
+            Some(event) if event.starts_with("pullrequest:") => {
+                Ok(vec![Told::Request(request::bitbucket(event, payload)?)])
+            }
             Some("diagnostics:ping") => Ok(vec![Told::Ping]),
             Some(_) => Ok(vec![Told::Unsupported]),
         };
@@ -43,12 +49,16 @@ pub fn read(provider: Provider, event: Option<&str>, payload: &Object) -> Result
     let told = match event {
         Some("push" | "Push Hook") => pushed(payload)?,
         Some("ping") => Told::Ping,
+        // Gitea has a name of its own for new commits.
+        Some("pull_request" | "pull_request_sync") => Told::Request(request::github(payload)?),
+        Some("Merge Request Hook") => Told::Request(request::gitlab(payload)?),
         Some("delete") => deleted(payload)?,
         Some("Tag Push Hook") => Told::Tag,
         // GitLab's hooks of a whole instance name their events inside.
         Some("System Hook") => match text(payload, "object_kind")?.unwrap_or_default() {
             "push" => pushed(payload)?,
             "tag_push" => Told::Tag,
+            "merge_request" => Told::Request(request::gitlab(payload)?),
             _ => Told::Unsupported,
         },
         Some(_) => Told::Unsupported,
@@ -187,7 +197,7 @@ fn is_zero(sha: &str) -> bool {
     !sha.is_empty() && sha.bytes().all(|b| b == b'0')
 }
 
-fn text<'a>(object: &'a Object, field: &'static str) -> Result<Option<&'a str>, Wrong> {
+pub(super) fn text<'a>(object: &'a Object, field: &'static str) -> Result<Option<&'a str>, Wrong> {
     match object.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -203,7 +213,10 @@ fn flag(object: &Object, field: &'static str) -> Result<bool, Wrong> {
     }
 }
 
-fn object<'a>(from: &'a Object, field: &'static str) -> Result<Option<&'a Object>, Wrong> {
+pub(super) fn object<'a>(
+    from: &'a Object,
+    field: &'static str,
+) -> Result<Option<&'a Object>, Wrong> {
     match from.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(object)) => Ok(Some(object)),

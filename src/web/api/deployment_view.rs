@@ -204,7 +204,9 @@ impl DeploymentView {
             target: deployment.target,
             trigger: deployment.trigger,
             git: GitView {
-                url: Some(deployment.git_url).filter(|url| !url.is_empty()),
+                url: Some(deployment.git_url)
+                    .filter(|url| !url.is_empty())
+                    .map(|url| hosts.shown_source(url)),
                 branch: deployment.branch,
                 commit_sha,
                 commit_message,

@@ -70,6 +70,8 @@ pub async fn create(
         image: fields.nullable_text("image").flatten(),
         image_pin: None,
         trigger: None,
+        untrusted: false,
+        checks_until: None,
         source: None,
     };
     let hosts = api.app.hosts.clone();

@@ -25,6 +25,14 @@ pub struct CreateHook {
     /// Whether other branches make previews. They do as well when the project's `preview_deployments` says so.
     #[schema(required = false, default = false)]
     previews: bool,
+    /// Whether pull and merge requests make previews under their branches. Those of forks do only when the project's
+    /// `source.fork_previews` says so.
+    #[schema(required = false, default = false)]
+    pull_requests: bool,
+    /// Whether what is pushed waits in the queue until the checks of its commit have passed, at most an hour. Needs the
+    /// project's forge.
+    #[schema(required = false, default = false)]
+    wait_for_checks: bool,
 }
 
 /// What to deploy; everything may be left out.

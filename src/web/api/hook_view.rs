@@ -24,6 +24,10 @@ pub struct HookView {
     branch: Option<String>,
     /// Whether other branches make previews.
     previews: bool,
+    /// Whether pull and merge requests make previews.
+    pull_requests: bool,
+    /// Whether what is pushed waits for the checks of its commit.
+    wait_for_checks: bool,
     /// Whoever knows it may call it.
     #[schema(
         format = "uri",
@@ -54,6 +58,8 @@ impl From<ShownHook> for HookView {
             provider: hook.provider,
             branch: hook.branch,
             previews: hook.previews,
+            pull_requests: hook.pull_requests,
+            wait_for_checks: hook.wait_for_checks,
             url: shown.url,
             last_received_at: hook.last_received_at,
             created_at: hook.created_at,

@@ -94,6 +94,8 @@ pub async fn create(
         provider: fields.text("provider"),
         branch: fields.nullable_text("branch").flatten(),
         previews: fields.flag("previews"),
+        pull_requests: fields.flag("pull_requests"),
+        wait_for_checks: fields.flag("wait_for_checks"),
     };
     let answer = |made: &ShownHook| {
         let path = format!("/projects/{}/hooks/{}", made.hook.project_id, made.hook.id);

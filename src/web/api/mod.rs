@@ -35,6 +35,8 @@ mod event_view;
 mod events;
 mod fields;
 mod follow;
+mod forge;
+mod forge_view;
 mod gc;
 mod gc_request;
 mod gc_view;
@@ -106,6 +108,7 @@ use self::remembered::Remembered;
 use self::routes::Routes;
 use self::streams::Streams;
 use crate::app::App;
+use crate::web::git;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -142,6 +145,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/projects/{project}/source", routes!(source::set))
         .keyed("/projects/{project}/source/deploy-key", routes!(source::deploy_key))
         .keyed("/projects/{project}/source/deploy-key/rotate", routes!(source::rotate))
+        .keyed("/projects/{project}/source/forge", routes!(forge::show, forge::set, forge::delete))
         .keyed("/projects/{project}/tokens", routes!(project_tokens::list, project_tokens::create))
         .keyed("/projects/{project}/tokens/{id}", routes!(project_tokens::revoke))
         .keyed("/projects/{project}/hooks", routes!(hooks::list, hooks::create))
@@ -212,9 +216,9 @@ const PREFIXES: [&str; 20] = [
     "/openapi-3.2.json",
 ];
 
-/// Whether a path is one of the API's.
+/// Whether a path is one of the API's, or of what else is asked for with a key.
 pub fn claims(path: &str) -> bool {
-    PREFIXES.iter().any(|prefix| {
+    PREFIXES.iter().chain(&[git::PREFIX]).any(|prefix| {
         path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }

@@ -134,6 +134,10 @@ struct SourceSettings {
     /// before one leaves out. The last one that matches decides. Empty for all changes.
     #[schema(required = false, max_items = 50)]
     watch_paths: Vec<WatchPath>,
+    /// Whether pull requests of forks make previews, where a hook takes pull requests at all. They get no variable that is
+    /// marked sensitive.
+    #[schema(required = false, default = false)]
+    fork_previews: bool,
 }
 
 /// Where the code comes from, as a whole.
@@ -157,6 +161,10 @@ pub struct SetSource {
     /// before one leaves out. The last one that matches decides. Empty for all changes.
     #[schema(required = false, max_items = 50)]
     watch_paths: Vec<WatchPath>,
+    /// Whether pull requests of forks make previews, where a hook takes pull requests at all. They get no variable that is
+    /// marked sensitive.
+    #[schema(required = false, default = false)]
+    fork_previews: bool,
     /// A token, or `user:password`, of printable ASCII characters without blanks. Needed for `auth` `token` unless one is
     /// stored for the same server; for no other `auth`.
     #[schema(

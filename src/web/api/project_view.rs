@@ -71,6 +71,8 @@ pub struct SourceView {
     /// Which changes a push deploys; empty for all of them.
     #[schema(value_type = Vec<String>, example = json!(["apps/web/**", "!**/*.md"]))]
     watch_paths: Vec<String>,
+    /// Whether pull requests of forks make previews.
+    fork_previews: bool,
 }
 
 /// What a private repository is read with.
@@ -234,7 +236,11 @@ impl ProjectView {
             updated_at: project.updated_at,
             team_id: project.team_id,
             url: hosts.url_of(&host),
-            source: project.source.into(),
+            source: project::SourceSettings {
+                git_url: project.source.git_url.map(|url| hosts.shown_source(url)),
+                ..project.source
+            }
+            .into(),
             build: project.build.into(),
             runtime: project.runtime.into(),
             auto_deploy: project.auto_deploy,
@@ -271,6 +277,7 @@ impl From<project::SourceSettings> for SourceView {
             root_dir: source.root_dir,
             auth: source.auth.as_str(),
             watch_paths: source.watch_paths,
+            fork_previews: source.fork_previews,
         }
     }
 }

@@ -225,6 +225,7 @@ fn settings(fields: &mut Fields) -> ProjectPatch {
         patch.root_dir = source.text("root_dir");
         patch.auth = source.text("auth");
         patch.watch_paths = source.kept_texts("watch_paths");
+        patch.fork_previews = source.flag("fork_previews");
     });
     fields.nested("build", |build| {
         patch.builder = build.text("builder");

@@ -18,6 +18,7 @@ use crate::model::deployment::{CancelReason, Phase, Status, Target, Trigger};
 use crate::model::diagnosis::Cause;
 use crate::model::domain::{CertificateStatus, DomainStatus, RecordKind};
 use crate::model::failure::FailureCode;
+use crate::model::forge::ForgeKind;
 use crate::model::ids::{
     AuditId, DeliveryId, DeploymentId, DomainId, EventId, HookId, KeyId, ProjectId, RegistryId,
     RemovalId, TeamId, UploadId, UserId, WebhookId,
@@ -72,6 +73,7 @@ described! {
     UploadId => "UploadId", id(UploadId::PREFIX, "An archive that was sent to be deployed.");
     RegistryId => "RegistryId", id(RegistryId::PREFIX, "Credentials for a registry of images.");
     RemovalId => "RemovalId", id(RemovalId::PREFIX, "An entry of the ledger of what was removed.");
+    ForgeKind => "ForgeKind", words(ForgeKind::ALL).description(Some("A forge by the API it has."));
     HookKind => "HookKind", words(HookKind::ALL).description(Some(
         "`git`: called by a forge, which signs; `deploy`: called by whoever knows its address."));
     Provider => "HookProvider", words(Provider::ALL).description(Some(
@@ -79,7 +81,8 @@ described! {
     Ignored => "IgnoredReason", words(Ignored::ALL).description(Some(
         "`branch_not_tracked`: neither the hook's branch nor one that makes previews; `tag`; `branch_deleted`: its previews go; \
          `skip_ci`: the newest commit says `[skip ci]`, `[ci skip]` or `[skip orbitra]`; `auto_deploy_off`: by the project's \
-         settings; `event_not_supported`: not a push; `no_watched_path`: nothing changed that the project watches."));
+         settings; `event_not_supported`: not a push; `no_watched_path`: nothing changed that the project watches; \
+         `pull_requests_off`: the hook takes none; `pull_request_closed`: its preview goes; `fork`: the project makes no previews of forks."));
     WebhookId => "WebhookId", id(WebhookId::PREFIX, "An address that is told of events.");
     DeliveryId => "DeliveryId", id(DeliveryId::PREFIX, "One event for one webhook.");
     WebhookStatus => "WebhookStatus", words(WebhookStatus::ALL).description(Some(

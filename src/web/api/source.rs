@@ -47,6 +47,7 @@ pub async fn set(
         root_dir: fields.text("root_dir"),
         auth: fields.text("auth"),
         watch_paths: fields.kept_texts("watch_paths"),
+        fork_previews: fields.flag("fork_previews"),
         token: fields.nullable_text("token").flatten(),
     };
     let terms = fields.terms();

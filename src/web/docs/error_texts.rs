@@ -268,6 +268,11 @@ pub static TEXTS: [ErrorText; 13] = [
                 "Redeploy that deployment, or upload the files again.",
             ),
             reason(
+                "ref_moved",
+                "Another push has moved the branch or the tag in the meantime.",
+                "Fetch it, and push again.",
+            ),
+            reason(
                 "too_many_hooks",
                 "The project has as many hooks as it may.",
                 "Delete one first.",

@@ -156,6 +156,10 @@ fn sentence(deployment: &Deployment, position: Option<i64>, live: Option<&Deploy
         Some(CancelReason::NewerCommit) => "A newer commit arrived before it was finished.",
         Some(CancelReason::ProjectDeleted) => "The project was deleted before it was finished.",
         Some(CancelReason::BranchDeleted) => "Its branch was deleted before it was finished.",
+        Some(CancelReason::ChecksFailed) => "A check of its commit failed at the forge.",
+        Some(CancelReason::ChecksTimedOut) => {
+            "The checks of its commit were not done within an hour."
+        }
         Some(CancelReason::Shutdown) => "The server stopped before it was finished.",
         None => show::status(deployment).sentence(),
     };

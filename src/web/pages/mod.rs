@@ -7,6 +7,7 @@ mod deployment_log;
 pub mod domains;
 mod error;
 mod failure;
+pub mod forge;
 pub mod headers;
 pub mod home;
 pub mod keys;

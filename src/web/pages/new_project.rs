@@ -13,7 +13,6 @@ use crate::app::deployments::NewDeployment;
 use crate::app::env::ChangeTo;
 use crate::app::project_rules::{ProjectPatch, check_branch_name, check_git_url};
 use crate::app::terms::Terms;
-use crate::model::deployment::Deployment;
 use crate::model::env_var::Environment;
 use crate::model::hostname::{NameProblem, check_project_name, suggest_project_name};
 use crate::model::problems::Problems;
@@ -62,8 +61,10 @@ pub async fn submit(State(pages): State<Pages>, visitor: Visitor, fields: Fields
         name: fields.trimmed("name").to_owned(),
         variables: fields.get("variables").to_owned(),
     };
-    match create(&pages, &visitor, &typed).await {
-        Ok(deployment) => Ok(see_other(&format!("/dashboard/deployments/{deployment}"))),
+    // Sent by the other button: what is deployed will be pushed.
+    let empty = fields.get("empty") == "yes";
+    match create(&pages, &visitor, &typed, empty).await {
+        Ok(address) => Ok(see_other(&address)),
         Err(Refused::Form(errors)) => {
             let page = page(&pages, visitor.bare_shell(), typed, errors);
             respond::html_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
@@ -88,11 +89,14 @@ async fn create(
     pages: &Pages,
     visitor: &Visitor,
     typed: &NewProjectForm,
+    empty: bool,
 ) -> Result<String, Refused> {
     let (app, actor) = (&pages.app, &visitor.signed_in.actor);
     let branch = (!typed.branch.is_empty()).then(|| typed.branch.clone());
     let mut problems = Problems::default();
-    check_git_url(&typed.git_url, &app.egress, &mut problems);
+    if !empty {
+        check_git_url(&typed.git_url, &app.egress, &mut problems);
+    }
     if let Some(branch) = &branch {
         check_branch_name(branch, &mut problems);
     }
@@ -100,6 +104,9 @@ async fn create(
     let mut errors =
         if problems.is_empty() { Errors::none() } else { form_errors(&problems, &FIELDS) };
     let name = name_of(typed, &mut errors);
+    if empty && name.is_empty() {
+        errors.add("name", "Without a repository it needs a name.");
+    }
     let environment = variables("variables", &typed.variables, &mut errors);
     if !errors.is_empty() {
         return Err(Refused::Form(errors));
@@ -107,7 +114,7 @@ async fn create(
     let new = ProjectPatch {
         name: Some(name),
         region: Some(REGION.to_owned()),
-        git_url: Some(Some(typed.git_url.clone())),
+        git_url: (!empty).then(|| Some(typed.git_url.clone())),
         branch: Some(branch),
         ..ProjectPatch::default()
     };
@@ -124,8 +131,17 @@ async fn create(
         }
         Err(other) => return Err(other.into()),
     };
-    match deploy(pages, visitor, &project, environment).await {
-        Ok(deployment) => Ok(deployment.id.to_string()),
+    let begun = async {
+        give(pages, visitor, &project, environment).await?;
+        if empty {
+            return Ok(format!("/dashboard/projects/{}/settings#git-push", project.name));
+        }
+        let (id, new, none) = (project.id.as_str(), NewDeployment::default(), Problems::default());
+        let made = app.create_deployment(actor, id, new, none, &Terms::none()).await?;
+        Ok(format!("/dashboard/deployments/{}", made.id))
+    };
+    match begun.await {
+        Ok(address) => Ok(address),
         Err(error) => {
             // A project without a deployment would be in the way of the next try.
             app.delete_project(actor, project.id.as_str(), &Terms::none()).await?;
@@ -137,22 +153,20 @@ async fn create(
     }
 }
 
-/// Gives the project its variables and makes its first deployment.
-async fn deploy(
+/// Gives the project its variables.
+async fn give(
     pages: &Pages,
     visitor: &Visitor,
     project: &Project,
     environment: Environment,
-) -> Result<Deployment, AppError> {
-    let (app, actor, id) = (&pages.app, &visitor.signed_in.actor, project.id.as_str());
-    if !environment.is_empty() {
-        let set = environment.into_iter().map(|(key, value)| (key, Some(value))).collect();
-        let none = Problems::default();
-        let to = ChangeTo { project: id, target: None, redeploy: false };
-        app.set_variables(actor, to, Some(set), false, none).await?;
+) -> Result<(), AppError> {
+    if environment.is_empty() {
+        return Ok(());
     }
-    let new = NewDeployment::default();
-    app.create_deployment(actor, id, new, Problems::default(), &Terms::none()).await
+    let set = environment.into_iter().map(|(key, value)| (key, Some(value))).collect();
+    let to = ChangeTo { project: project.id.as_str(), target: None, redeploy: false };
+    let (actor, none) = (&visitor.signed_in.actor, Problems::default());
+    pages.app.set_variables(actor, to, Some(set), false, none).await.map(drop)
 }
 
 /// The name that was typed, made legal (`my-app` for `My App`), or one from the address of the repository.

@@ -83,7 +83,12 @@ async fn page(
             })
         }),
         source: Source {
-            git_url: project.source.git_url.clone().unwrap_or_default(),
+            git_url: project
+                .source
+                .git_url
+                .clone()
+                .map(|url| pages.app.hosts.shown_source(url))
+                .unwrap_or_default(),
             branch: branch(&overview),
             build_cache: build_cache.await.map_err(AppError::from)?,
         },

@@ -23,15 +23,19 @@ use crate::web::view::settings::{Kind, Section};
 use crate::web::view::shell::Notice;
 
 /// The API's names of what the form asks for.
-const FIELDS: [(&str, &str); 4] = [
+const FIELDS: [(&str, &str); 6] = [
     ("kind", "hook_provider"),
     ("provider", "hook_provider"),
     ("branch", "hook_branch"),
     ("previews", "hook_previews"),
+    ("pull_requests", "hook_pull_requests"),
+    ("wait_for_checks", "hook_checks"),
 ];
 const AUTO: &[(&str, &str)] = &[("true", "A push deploys"), ("false", "A push deploys nothing")];
 const PREVIEWS: &[(&str, &str)] =
     &[("false", "What each hook says below"), ("true", "A push of any hook makes a preview")];
+const FORKS: &[(&str, &str)] =
+    &[("false", "They make no previews"), ("true", "They make previews")];
 /// The choice that is a kind and no forge.
 const SCRIPT: &str = "deploy";
 
@@ -58,6 +62,13 @@ pub fn section(project: &Project) -> Section {
                 "A preview has an address of its own and goes when its branch is deleted.",
                 project.preview_deployments,
                 PREVIEWS,
+            ),
+            choice(
+                "fork_previews",
+                "Pull requests of forks",
+                "Where a hook takes pull requests. Strangers write what is run then: it gets no variable that is marked sensitive.",
+                project.source.fork_previews,
+                FORKS,
             ),
         ],
     )
@@ -97,10 +108,17 @@ fn row(shown: &ShownHook, project: &Project) -> HookRow {
     HookRow {
         id: hook.id.to_string(),
         name: hook.name(),
-        deploys: if previews {
-            format!("{production}, all others as previews")
-        } else {
-            production
+        deploys: {
+            let what = match (previews, hook.pull_requests) {
+                (true, _) => format!("{production}, all others as previews"),
+                (false, true) => format!("{production}, pull requests as previews"),
+                (false, false) => production,
+            };
+            if hook.wait_for_checks {
+                format!("{what}, when their checks have passed")
+            } else {
+                what
+            }
         },
         url: shown.url.clone(),
         heard: hook.last_received_at.map(moment),
@@ -117,23 +135,23 @@ fn steps(hook: &PushHook) -> [&'static str; 2] {
         ],
         (_, Provider::Github) => [
             "In the repository: Settings, Webhooks, Add webhook.",
-            "Content type `application/json`, the address and the secret from here, just the push event.",
+            "Content type `application/json`, the address and the secret from here, the push event and, for previews of them, pull requests.",
         ],
         (_, Provider::Gitlab) => [
             "In the project: Settings, Webhooks, Add new webhook.",
-            "The address from here, the secret as secret token, push events as trigger.",
+            "The address from here, the secret as secret token, push and merge request events as trigger.",
         ],
         (_, Provider::Gitea) => [
             "In the repository: Settings, Webhooks, Add webhook, Gitea.",
-            "`POST` with `application/json`, the address and the secret from here, push and delete events.",
+            "`POST` with `application/json`, the address and the secret from here, push, delete and pull request events.",
         ],
         (_, Provider::Forgejo) => [
             "In the repository: Settings, Webhooks, Add webhook, Forgejo.",
-            "`POST` with `application/json`, the address and the secret from here, push and delete events.",
+            "`POST` with `application/json`, the address and the secret from here, push, delete and pull request events.",
         ],
         (_, Provider::Bitbucket) => [
             "In the repository: Repository settings, Webhooks, Add webhook.",
-            "The address and the secret from here, repository push as trigger.",
+            "The address and the secret from here, repository push and the pull request events as triggers.",
         ],
         (_, Provider::Generic) => [
             "Send a `POST` with JSON to the address: `ref` and `after` as GitHub does.",
@@ -155,6 +173,8 @@ pub async fn create(
         provider: fields.trimmed("hook_provider").to_owned(),
         branch: fields.trimmed("hook_branch").to_owned(),
         previews: fields.get("hook_previews") == "yes",
+        pull_requests: fields.get("hook_pull_requests") == "yes",
+        wait_for_checks: fields.get("hook_checks") == "yes",
     };
     let script = form.provider == SCRIPT;
     let new = NewHook {
@@ -162,6 +182,8 @@ pub async fn create(
         provider: (!script).then(|| form.provider.clone()),
         branch: Some(form.branch.clone()).filter(|branch| !branch.is_empty()),
         previews: Some(form.previews),
+        pull_requests: Some(form.pull_requests),
+        wait_for_checks: Some(form.wait_for_checks),
     };
     let (none, terms) = (Problems::default(), Terms::none());
     match pages.app.create_hook(actor, project.id.as_str(), new, none, &terms).await {

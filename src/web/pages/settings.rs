@@ -8,9 +8,10 @@ use super::respond::{self, Answer, see_other};
 use super::settings_form::{self, FIELDS, digest, patch, typed};
 use super::settings_release;
 use super::show::form_errors;
-use super::{PageError, Pages, Visitor, push_hooks, source};
+use super::{PageError, Pages, Visitor, forge, push_hooks, source};
 use crate::app::AppError;
 use crate::app::project_rules::ProjectPatch;
+use crate::app::source_rules::NewSource;
 use crate::app::terms::{IfMatch, Terms};
 use crate::model::problems::Problems;
 use crate::model::project::Project;
@@ -56,6 +57,8 @@ pub(super) async fn page(
         project_id: project.id.to_string(),
         sections: sections(pages, project).await?,
         key: source::key(pages, visitor, project).await?,
+        push: forge::push(pages, project),
+        forge: forge::card(pages, visitor, project).await?,
         hooks: push_hooks::card(pages, visitor, project, "").await?,
         errors: Errors::none(),
     })
@@ -97,7 +100,11 @@ pub async fn save(
             return refused(&pages, &project, &visitor, &section, &fields, status, errors).await;
         }
         let mut errors = Errors::none();
-        let sourced = source::wanted(&section, &fields);
+        // What stands in another form stays.
+        let sourced = source::wanted(&section, &fields).map(|wanted| NewSource {
+            fork_previews: Some(project.source.fork_previews),
+            ..wanted
+        });
         let patch = match &sourced {
             Some(_) => ProjectPatch::default(),
             None => patch(&known, &fields, &mut errors),

@@ -8,7 +8,7 @@ use crate::web::view::form::Errors;
 use crate::web::view::settings::{Kind, Section, Setting};
 
 /// The API's names of what the forms ask for.
-pub const FIELDS: [(&str, &str); 30] = [
+pub const FIELDS: [(&str, &str); 31] = [
     ("name", "name"),
     ("description", "description"),
     ("git_url", "git_url"),
@@ -19,6 +19,7 @@ pub const FIELDS: [(&str, &str); 30] = [
     ("watch_paths", "watch_paths"),
     ("auto_deploy", "auto_deploy"),
     ("preview_deployments", "preview_deployments"),
+    ("source.fork_previews", "fork_previews"),
     ("build.builder", "builder"),
     ("build.dockerfile", "dockerfile"),
     ("build.install_command", "install_command"),
@@ -284,6 +285,7 @@ pub fn patch(section: &Section, fields: &Fields, errors: &mut Errors) -> Project
             "stop_seconds" => patch.stop_seconds = number(),
             "watch_seconds" => patch.watch_seconds = number(),
             "auto_deploy" => patch.auto_deploy = flag(field.name, value, errors),
+            "fork_previews" => patch.fork_previews = flag(field.name, value, errors),
             "preview_deployments" => patch.preview_deployments = flag(field.name, value, errors),
             "sleep_live" => patch.sleep_live = flag(field.name, value, errors),
             "sleep_crawlers" => patch.sleep_crawlers = flag(field.name, value, errors),

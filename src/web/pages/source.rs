@@ -81,7 +81,7 @@ pub async fn section(pages: &Pages, project: &Project) -> Result<Section, PageEr
             "git_url",
             "Git URL",
             "The address you would give to `git clone`.",
-            optional(&source.git_url),
+            pages.app.hosts.shown_source(optional(&source.git_url)),
             Kind::Text(2048, ""),
         ),
         setting(
@@ -151,6 +151,7 @@ pub fn wanted(section: &str, fields: &Fields) -> Option<NewSource> {
         // With nothing chosen it follows from the address and the token.
         auth: text("auth").filter(|auth| auth != SourceAuth::None.as_str()),
         token: text("token"),
+        ..NewSource::default()
     })
 }
 

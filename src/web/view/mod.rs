@@ -12,6 +12,7 @@ pub mod docs;
 pub mod docs_errors;
 pub mod domains;
 pub mod error;
+pub mod forge;
 pub mod form;
 pub mod keys;
 pub mod log;

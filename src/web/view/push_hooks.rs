@@ -35,11 +35,19 @@ pub struct NewHookForm {
     pub provider: String,
     pub branch: String,
     pub previews: bool,
+    pub pull_requests: bool,
+    pub wait_for_checks: bool,
 }
 
 impl Default for NewHookForm {
     fn default() -> Self {
-        Self { provider: "github".to_owned(), branch: String::new(), previews: false }
+        Self {
+            provider: "github".to_owned(),
+            branch: String::new(),
+            previews: false,
+            pull_requests: false,
+            wait_for_checks: false,
+        }
     }
 }
 

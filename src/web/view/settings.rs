@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::forge::{ForgeCard, PushCard};
 use super::form::Errors;
 use super::push_hooks::PushHooks;
 use super::sample;
@@ -18,6 +19,9 @@ pub struct SettingsPage {
     pub sections: Vec<Section>,
     /// Of a project that is read over SSH.
     pub key: Option<KeyCard>,
+    /// How it is pushed to.
+    pub push: PushCard,
+    pub forge: ForgeCard,
     pub hooks: PushHooks,
     /// Of the form to delete the project, which is then open.
     pub errors: Errors,
@@ -203,13 +207,22 @@ impl SettingsPage {
             project_id: "prj_7k2m9qhx4t8w1z3c".to_owned(),
             sections,
             key,
+            push: PushCard::sample(),
+            forge: ForgeCard::sample(Errors::none()),
             hooks,
             errors,
         };
         let wrong = Errors::one("hook_branch", "A branch name cannot start with `-`.");
         let taken = Errors::one("name", "The name `web` is taken.");
         vec![
-            ("full", page(sections(Errors::none()), None, PushHooks::default(), Errors::none())),
+            (
+                "full",
+                Self {
+                    push: PushCard { other: None, ..PushCard::sample() },
+                    forge: ForgeCard::default(),
+                    ..page(sections(Errors::none()), None, PushHooks::default(), Errors::none())
+                },
+            ),
             (
                 "key",
                 page(
@@ -221,12 +234,15 @@ impl SettingsPage {
             ),
             (
                 "error",
-                page(
-                    sections(taken),
-                    Some(elsewhere),
-                    PushHooks::sample(wrong),
-                    Errors::one("confirm", "The name is `web`."),
-                ),
+                Self {
+                    forge: ForgeCard::sample(Errors::one("forge_token", "At least 1 character.")),
+                    ..page(
+                        sections(taken),
+                        Some(elsewhere),
+                        PushHooks::sample(wrong),
+                        Errors::one("confirm", "The name is `web`."),
+                    )
+                },
             ),
         ]
     }

@@ -112,6 +112,9 @@ pub const OPERATIONS: &[Operation] = &[
     op("PUT", "/projects/{project}/source", "projects:write", Project, r#"{"git_url":"https://github.com/user/repo.git","auth":"token","token":"user:secret"}"#),
     op("GET", "/projects/{project}/source/deploy-key", "projects:read", Project, ""),
     op("POST", "/projects/{project}/source/deploy-key/rotate", "projects:write", Project, "{}"),
+    op("GET", "/projects/{project}/source/forge", "projects:read", Project, ""),
+    op("PUT", "/projects/{project}/source/forge", "projects:write", Project, r#"{"kind":"gitea","api_url":"https://git.example.com/api/v1","token":"t"}"#),
+    op("DELETE", "/projects/{project}/source/forge", "projects:write", Project, ""),
     op("GET", "/projects/{project}/tokens", "projects:write", Project, ""),
     op("POST", "/projects/{project}/tokens", "projects:write", Project, r#"{"name":"t","scopes":["projects:write"]}"#),
     op("DELETE", "/projects/{project}/tokens/{id}", "projects:write", Project, ""),
@@ -238,6 +241,8 @@ impl World {
         let token = json!({ "name": "token", "scopes": ["read"] });
         let token = full.post(&format!("/projects/{project}/tokens"), token).await;
         let token = token.expect(201).text("/id");
+        let forge = json!({ "kind": "github", "api_url": "https://api.github.com", "token": "t" });
+        full.with("PUT", &format!("/projects/{project}/source/forge"), forge).await.expect(200);
         let hook = json!({ "kind": "deploy" });
         let hook = full.post(&format!("/projects/{project}/hooks"), hook).await.expect(201);
         let called = hook.text("/url").rsplit('/').next().unwrap().to_owned();

@@ -32,8 +32,10 @@ async fn a_hook_is_made_listed_rotated_and_deleted() {
         "last_received_at",
         "previews",
         "provider",
+        "pull_requests",
         "secret",
         "url",
+        "wait_for_checks",
     ];
     assert_eq!(keys, expected);
     assert_eq!(

@@ -16,17 +16,17 @@ const FORGES: [&str; 6] = ["github", "gitlab", "gitea", "forgejo", "bitbucket", 
 const OTHER: &str = "a10867b14bb761a232cd80139fbd4c0d33264240";
 
 /// A project with a source and a hook.
-struct Hooked {
+pub struct Hooked {
     app: TestApp,
-    client: Client,
+    pub client: Client,
     project: String,
-    provider: &'static str,
+    pub provider: &'static str,
     path: String,
     secret: String,
 }
 
 impl Hooked {
-    async fn new(provider: &'static str, hook: Value) -> Self {
+    pub async fn new(provider: &'static str, hook: Value) -> Self {
         let app = TestApp::new();
         let client = app.client("ada@example.com", &["full"]).await;
         let source = json!({ "git_url": "https://github.com/user/repo.git", "branch": "main" });
@@ -55,7 +55,7 @@ impl Hooked {
     }
 
     /// Sends without a key, as forges do.
-    async fn send(&self, delivery: Delivery) -> Reply {
+    pub async fn send(&self, delivery: Delivery) -> Reply {
         let mut request = Request::post(&self.path);
         for (name, value) in delivery.headers {
             request = request.header(name, value);
@@ -63,21 +63,21 @@ impl Hooked {
         self.app.anonymous().ask(request.body(Body::from(delivery.body)).unwrap()).await
     }
 
-    fn delivery(&self, event: &str, id: &str, payload: &Value) -> Delivery {
+    pub fn delivery(&self, event: &str, id: &str, payload: &Value) -> Delivery {
         delivery(self.provider, &self.secret, event, id, payload)
     }
 
     /// A push of one file to a branch.
-    async fn push(&self, id: &str, branch: &str, after: &str, message: &str) -> Reply {
+    pub async fn push(&self, id: &str, branch: &str, after: &str, message: &str) -> Reply {
         let payload = push(self.provider, branch, after, message, &["src/index.js"]);
         self.send(self.delivery("push", id, &payload)).await
     }
 
-    async fn patch(&self, body: Value) {
+    pub async fn patch(&self, body: Value) {
         self.client.patch("/projects/web", body).await.expect(200);
     }
 
-    async fn deployments(&self) -> Value {
+    pub async fn deployments(&self) -> Value {
         self.client.get("/projects/web/deployments?include=*").await.expect(200).at("/data")
     }
 
@@ -87,13 +87,13 @@ impl Hooked {
 }
 
 #[track_caller]
-fn ignored(reply: &Reply, reason: &str) {
+pub fn ignored(reply: &Reply, reason: &str) {
     assert_eq!(reply.status, 200, "{}", reply.body());
     assert_eq!(reply.json(), json!({ "status": "ignored", "reason": reason }));
 }
 
 #[track_caller]
-fn accepted(reply: &Reply) -> String {
+pub fn accepted(reply: &Reply) -> String {
     assert_eq!(reply.status, 202, "{}", reply.body());
     let id = reply.text("/deployment_id");
     assert_eq!(reply.json(), json!({ "status": "accepted", "deployment_id": id }));

@@ -58,7 +58,7 @@ async fn a_source_is_set_as_a_whole_and_its_token_is_never_shown() {
     });
     let set = put(&client, body).await.expect(200);
     let source = json!({
-        "git_url": URL, "branch": "dev", "root_dir": "/apps/web", "auth": "token", "watch_paths": watched,
+        "git_url": URL, "branch": "dev", "root_dir": "/apps/web", "auth": "token", "watch_paths": watched, "fork_previews": false,
     });
     assert_eq!(set.at("/source"), source);
     let shown = client.get("/projects/web").await.expect(200);
@@ -89,7 +89,7 @@ async fn a_source_is_set_as_a_whole_and_its_token_is_never_shown() {
     // Without a token what is stored stays; what is not named gets its default.
     let again =
         put(&client, json!({ "git_url": "https://GitHub.com/user/other", "auth": "token" })).await;
-    let source = json!({ "git_url": "https://GitHub.com/user/other", "branch": null, "root_dir": "/", "auth": "token", "watch_paths": [] });
+    let source = json!({ "git_url": "https://GitHub.com/user/other", "branch": null, "root_dir": "/", "auth": "token", "watch_paths": [], "fork_previews": false });
     assert_eq!(again.expect(200).at("/source"), source);
     let tag = client.get("/projects/web").await.header("etag").to_owned();
     put(&client, json!({ "git_url": "https://GitHub.com/user/other", "auth": "token" }))

@@ -5,6 +5,7 @@
 mod browser;
 mod docs;
 mod domains;
+mod forge;
 mod forms;
 mod guesses;
 mod logs;

@@ -50,7 +50,10 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
                 ("watch_seconds", "0"),
             ],
         ),
-        ("pushes", &[("auto_deploy", "false"), ("preview_deployments", "true")]),
+        (
+            "pushes",
+            &[("auto_deploy", "false"), ("preview_deployments", "true"), ("fork_previews", "true")],
+        ),
         ("sleep", &[("sleep_live", "true"), ("sleep_crawlers", "true")]),
     ] {
         let page = ada.get(PAGE).await;
@@ -66,6 +69,7 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
             let choices = [
                 "auto_deploy",
                 "builder",
+                "fork_previews",
                 "preview_deployments",
                 "sleep_crawlers",
                 "sleep_live",

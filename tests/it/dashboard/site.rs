@@ -12,6 +12,8 @@ use orbitra::crypto::secret_box::SecretBox;
 use orbitra::db::{self, Db};
 use orbitra::egress::Policy;
 use orbitra::events::{Bus, Change};
+use orbitra::git::libgit::Limits;
+use orbitra::git::pushed::Repositories;
 use orbitra::logs::{LogName, LogStore, Redactor, Retention};
 use orbitra::model::deployment::Deployment;
 use orbitra::model::failure::Failure;
@@ -70,6 +72,7 @@ impl Site {
             config,
             engine: Default::default(),
             egress: Policy::parse::<&str>(&[], false).unwrap(),
+            repositories: Arc::new(Repositories::new(data.path().join("git"), Limits::default())),
             pipeline: Signal::default(),
             routes: Signal::default(),
             domains: Signal::default(),

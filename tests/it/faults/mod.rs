@@ -8,6 +8,7 @@ mod invariants;
 mod kills;
 mod memory;
 mod process;
+mod pushed;
 mod queue;
 mod random_kills;
 mod replicas;

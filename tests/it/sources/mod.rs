@@ -39,7 +39,12 @@ fn address(url: &str) -> GitUrl {
 fn token(url: &str, token: &str) -> Access {
     let url = address(url);
     let credential = Credential::token(token, &url.host());
-    Access { owner: "prj_0000000000000001".to_owned(), origin: url.origin(), credential }
+    Access {
+        owner: "prj_0000000000000001".to_owned(),
+        origin: url.origin(),
+        alone: false,
+        credential,
+    }
 }
 
 /// Access with a key, and the key as a server takes it.
@@ -47,7 +52,7 @@ fn key(url: &str, seed: u8) -> (Access, String) {
     let (url, seed) = (address(url), SshSeed([seed; 32]));
     let line = openssh(&seed.public(), "orbitra");
     let (owner, credential) = ("prj_0000000000000001".to_owned(), Credential::Key(seed));
-    (Access { owner, origin: url.origin(), credential }, line)
+    (Access { owner, origin: url.origin(), alone: false, credential }, line)
 }
 
 impl Fetching {

@@ -17,6 +17,8 @@ use orbitra::crypto::secret_box::SecretBox;
 use orbitra::db::{self, Db};
 use orbitra::egress::Policy;
 use orbitra::events::{Bus, Change};
+use orbitra::git::libgit::Limits;
+use orbitra::git::pushed::Repositories;
 use orbitra::logs::{LogStore, Retention};
 use orbitra::model::deployment::Deployment;
 use orbitra::model::ids::{DeploymentId, TeamId};
@@ -81,6 +83,7 @@ impl TestApp {
             config,
             engine: Default::default(),
             egress: Policy::parse(&["10.9.0.1"], false).unwrap(),
+            repositories: Arc::new(Repositories::new(data.path().join("git"), Limits::default())),
             pipeline: Signal::default(),
             routes: Signal::default(),
             domains: Signal::default(),

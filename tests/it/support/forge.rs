@@ -160,6 +160,76 @@ pub fn deletion(provider: &str, branch: &str) -> Value {
     payload
 }
 
+/// A request to merge a branch: `opened`, `changed`, `closed` or `titled`.
+pub fn pull_request(provider: &str, what: &str, branch: &str, sha: &str, fork: bool) -> Value {
+    let (ours, theirs) = ("acme/web", if fork { "stranger/web" } else { "acme/web" });
+    match provider {
+        "gitlab" => {
+            let (action, old) = match what {
+                "opened" => ("open", Value::Null),
+                "changed" => ("update", BEFORE.into()),
+                "closed" => ("merge", Value::Null),
+                _ => ("update", Value::Null),
+            };
+            json!({
+                "object_kind": "merge_request", "event_type": "merge_request",
+                "project": {"id": 1, "path_with_namespace": ours, "default_branch": "main"},
+                "object_attributes": {
+                    "id": 99, "iid": 7, "action": action, "oldrev": old, "state": "opened",
+                    "source_branch": branch, "target_branch": "main", "title": "A change",
+                    "source_project_id": if fork { 14 } else { 1 }, "target_project_id": 1,
+                    "last_commit": {"id": sha, "message": "A change"},
+                },
+                "labels": [], "changes": {},
+            })
+        }
+        "bitbucket" => json!({
+            "actor": {"display_name": "Ada"}, "repository": {"full_name": ours},
+            "pullrequest": {
+                "id": 7, "title": "A change", "state": "OPEN",
+                "source": {
+                    "branch": {"name": branch}, "commit": {"hash": &sha[..12]},
+                    "repository": {"full_name": theirs},
+                },
+                "destination": {
+                    "branch": {"name": "main"}, "commit": {"hash": &BEFORE[..12]},
+                    "repository": {"full_name": ours},
+                },
+            },
+        }),
+        _ => {
+            let action = match (provider, what) {
+                ("gitea" | "forgejo", "changed") => "synchronized",
+                (_, "changed") => "synchronize",
+                (_, "titled") => "edited",
+                _ => what,
+            };
+            json!({
+                "action": action, "number": 7,
+                "pull_request": {
+                    "number": 7, "state": "open", "title": "A change", "merged": false,
+                    "head": {"ref": branch, "sha": sha, "repo": {"full_name": theirs, "fork": fork}},
+                    "base": {"ref": "main", "sha": BEFORE, "repo": {"full_name": ours}},
+                },
+                "repository": {"full_name": ours, "default_branch": "main"},
+            })
+        }
+    }
+}
+
+/// What a forge calls the event of [`pull_request`].
+pub fn pull_request_event(provider: &str, what: &str) -> &'static str {
+    match (provider, what) {
+        ("gitlab", _) => "Merge Request Hook",
+        ("bitbucket", "opened") => "pullrequest:created",
+        ("bitbucket", "changed") => "pullrequest:updated",
+        ("bitbucket", "closed") => "pullrequest:fulfilled",
+        ("bitbucket", _) => "pullrequest:comment_created",
+        ("gitea" | "forgejo", "changed") => "pull_request_sync",
+        _ => "pull_request",
+    }
+}
+
 /// A tag.
 pub fn tag(provider: &str) -> Value {
     let mut payload = push(provider, "main", AFTER, "v1", &[]);

@@ -16,6 +16,7 @@ pub mod orbitra;
 pub mod own_dockerd;
 pub mod pebble;
 pub mod processes;
+pub mod pusher;
 pub mod receiver;
 pub mod registry;
 pub mod ssh_server;
