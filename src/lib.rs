@@ -13,6 +13,7 @@ pub mod egress;
 pub mod events;
 pub mod failpoint;
 pub mod git;
+pub mod handover;
 pub mod logs;
 pub mod model;
 pub mod pipeline;

@@ -16,7 +16,7 @@ use crate::model::event;
 use crate::model::hostname;
 use crate::model::ids::DeploymentId;
 use crate::model::problems::Problems;
-use crate::model::project::Project;
+use crate::model::project::{Project, Protocol};
 use crate::model::transition::State;
 
 /// What else is written in the transaction of a deployment.
@@ -154,6 +154,7 @@ impl App {
             replicas: Vec::new(),
             run_state: RunState::None,
             alone: false,
+            protocol: Protocol::default(),
             failure: None,
             cancel_reason: None,
             cancel_requested: false,

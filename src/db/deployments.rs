@@ -9,6 +9,7 @@ use crate::model::deployment::{
     CancelReason, Commit, Deployment, Phase, Replica, RunState, Status, Target, Trigger,
 };
 use crate::model::ids::{DeploymentId, ProjectId, TeamId, UploadId};
+use crate::model::project::Protocol;
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
 
@@ -21,7 +22,7 @@ const SELECT: &str = "SELECT d.id, d.project_id, d.seq, d.state, d.target, d.tri
     (SELECT r.phase FROM releases r WHERE r.deployment_id = d.id ORDER BY r.seq LIMIT 1), p.paused_at IS NOT NULL,
     CASE WHEN d.state = 'queued' THEN d.waiting END,
     d.upload_id, d.image_reference, d.image_pin,
-    (SELECT b.label FROM branch_hosts b WHERE b.project_id = d.project_id AND b.branch = d.branch), d.alone
+    (SELECT b.label FROM branch_hosts b WHERE b.project_id = d.project_id AND b.branch = d.branch), d.alone, d.protocol
     FROM deployments d JOIN projects p ON p.id = d.project_id";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -75,6 +76,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         image_pin: row.get(39)?,
         branch_label: row.get(40)?,
         alone: row.get(41)?,
+        protocol: super::read::word(row, 42, Protocol::parse)?,
     })
 }
 

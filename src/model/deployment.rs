@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::build_plan::BuildPlan;
 use super::failure::Failure;
 use super::ids::{DeploymentId, ProjectId, UploadId};
+use super::project::Protocol;
 use super::timestamp::Timestamp;
 use super::transition::State;
 
@@ -139,6 +140,8 @@ pub struct Deployment {
     pub run_state: RunState,
     /// Whether it may not run beside another deployment of its project.
     pub alone: bool,
+    /// What its application speaks.
+    pub protocol: Protocol,
     pub failure: Option<Failure>,
     pub cancel_reason: Option<CancelReason>,
     /// Set when somebody asked to cancel it; the pipeline acts on it.

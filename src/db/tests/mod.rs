@@ -100,6 +100,7 @@ fn deployment(number: u8, project: u8) -> Deployment {
         replicas: Vec::new(),
         run_state: RunState::None,
         alone: false,
+        protocol: Default::default(),
         failure: None,
         cancel_reason: None,
         cancel_requested: false,

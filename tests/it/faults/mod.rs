@@ -14,6 +14,7 @@ mod replicas;
 mod requests;
 mod schedules;
 mod storage;
+mod upgrade;
 
 use serde_json::{Value, json};
 

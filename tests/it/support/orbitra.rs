@@ -24,6 +24,8 @@ pub struct Orbitra {
     /// Whether its engine is the machine's, and what it leaves there is looked for.
     shared_engine: bool,
     process: Option<Child>,
+    /// The process that has taken over from that one.
+    successor: Option<u32>,
 }
 
 impl Orbitra {
@@ -69,7 +71,8 @@ impl Orbitra {
         ];
         settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let api = Api { port, key: String::new() };
-        let mut orbitra = Self { api, port, directory, settings, shared_engine, process: None };
+        let mut orbitra =
+            Self { api, port, directory, settings, shared_engine, process: None, successor: None };
         let account =
             ["create-user", "--email", "a@example.com", "--name", "A", "--plan", "enterprise"];
         let user = orbitra.admin(&account);
@@ -130,8 +133,72 @@ impl Orbitra {
         self.process = Some(command.spawn().unwrap());
     }
 
+    /// A program that is this one, with some variables of its own.
+    pub fn program(&self, name: &str, settings: &[(&str, &str)]) -> PathBuf {
+        let settings: String =
+            settings.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        let program = self.command().get_program().to_str().unwrap().to_owned();
+        self.script(name, &format!("{settings}exec '{program}' \"$@\"\n"))
+    }
+
+    /// A program of these lines of shell.
+    pub fn script(&self, name: &str, lines: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{lines}")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Runs `orbitra upgrade`; answers what it said, and whether another process has taken over.
+    pub async fn upgrade(
+        &mut self,
+        binary: &std::path::Path,
+        seconds: u32,
+    ) -> Result<String, String> {
+        let mut command = self.command();
+        command.args(["upgrade", "--timeout", &seconds.to_string(), "--binary"]).arg(binary);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
+            return Err(said);
+        }
+        let process = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        self.successor = Some(process);
+        Ok(said)
+    }
+
+    /// The process that the data directory names is the one to look after now.
+    pub fn adopt(&mut self) -> u32 {
+        let text = std::fs::read_to_string(self.data().join("orbitra.lock")).unwrap();
+        let process = text.trim().parse().unwrap();
+        self.successor = Some(process);
+        process
+    }
+
+    /// Waits until the process that was taken over from has ended.
+    pub async fn relieved(&mut self) -> ExitStatus {
+        self.ended().await
+    }
+
+    fn kill_successor(&mut self) {
+        let Some(process) = self.successor.take() else { return };
+        let pid = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+        let _ = kill_process(pid, Signal::KILL);
+        // It is nobody's child here, and may be left as a zombie by whoever has it.
+        while std::fs::read_to_string(format!("/proc/{process}/stat"))
+            .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Ends the process as a power cut would.
     pub fn kill9(&mut self) {
+        self.kill_successor();
+        if self.process.is_none() {
+            return;
+        }
         let mut process = self.process.take().unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
@@ -150,6 +217,9 @@ impl Orbitra {
 
     /// The number of the process.
     pub fn pid(&self) -> u32 {
+        if let Some(process) = self.successor {
+            return process;
+        }
         self.process.as_ref().unwrap().id()
     }
 
@@ -307,6 +377,7 @@ impl Orbitra {
 
 impl Drop for Orbitra {
     fn drop(&mut self) {
+        self.kill_successor();
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();

@@ -4,3 +4,5 @@ mod http2;
 mod issuance;
 mod listener;
 mod operator;
+
+pub use listener::Edge;
