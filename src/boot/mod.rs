@@ -1,6 +1,8 @@
 //! The composition root: builds every part, knows the start order and the stop order.
 
 mod control;
+mod leaving;
+mod other;
 mod successor;
 mod upgrade;
 
@@ -12,8 +14,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use self::control::Control;
+pub use self::leaving::Leaving;
 pub use self::successor::take_over;
-pub use self::upgrade::{Leaving, NotUpgraded, Upgraded};
+pub use self::upgrade::{NotUpgraded, Upgraded};
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock, kernel_log};
@@ -83,6 +86,11 @@ pub struct Instance {
 /// One of them cannot be used.
 pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> {
     crate::failpoint::arm(&config.failpoints);
+    open_again(config, clock).await
+}
+
+/// The same in a process that has done so before.
+async fn open_again(config: &Config, clock: Clock) -> Result<Instance, BootError> {
     let data = DataDir::open(&config.data)?;
     let secrets = SecretBox::new(&data.key(random::bytes())?);
     let db = Db::open(&data.path("orbitra.db"))?;

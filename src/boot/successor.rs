@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{BootError, Orbitra, Sockets, open};
+use super::{BootError, Orbitra, Sockets, open_again};
 use crate::clock::Clock;
 use crate::config::{Config, DataDir, Lock};
 use crate::crypto::secret_box::SecretBox;
@@ -25,6 +25,7 @@ use crate::server::Relayed;
 /// # Errors
 /// See [`BootError`]; the other process is told and goes on.
 pub async fn take_over(config: Config) -> Result<Orbitra, BootError> {
+    failpoint::arm(&config.failpoints);
     let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     let mut channel = Channel::over(socket)?;
     match proceed(config, &mut channel).await {
@@ -68,7 +69,7 @@ async fn proceed(
     wait_for(channel, &Message::Take).await;
     lock.sign();
     failpoint::at("upgrade.take").await.map_err(std::io::Error::other)?;
-    let instance = open(&config, Clock::System).await?;
+    let instance = open_again(&config, Clock::System).await?;
     let engine = Bollard::connect(config.docker_host.as_deref(), instance.name.clone())?;
     let (relay, relayed) = mpsc::unbounded_channel();
     let sockets = Sockets { inherited, relayed: Some(relayed) };

@@ -1,38 +1,22 @@
 //! How a running process is replaced by another one. The visitors' requests go on all the time; those for the control
 //! plane wait for the moment in which nobody owns the database. Whatever goes wrong, this process goes on as before.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::TcpListener;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
-use super::{BootError, Control, Orbitra, STOP_GRACE, open};
+use super::leaving::Leaving;
+use super::other::{Other, version_of};
+use super::{BootError, Control, Orbitra, STOP_GRACE, open_again};
 use crate::clock::Clock;
-use crate::config::Lock;
 use crate::db::{DbError, migrate, snapshot};
 use crate::failpoint;
-use crate::handover::channel::{self, Channel, Message};
+use crate::handover::channel::Message;
 use crate::handover::command;
-use crate::handover::notify::Manager;
-use crate::routing::successor::Successor;
-use crate::routing::table::Routes;
-use crate::server::{Farewell, Gate, Server};
 use crate::web;
 
-/// How long a program may take to say its version.
-const VERSION: Duration = Duration::from_secs(10);
-/// How long one that is started again may take for each step.
-const AGAIN: Duration = Duration::from_secs(60);
 /// How long requests to the control plane may take to finish; who changes something is waited for no longer.
 const REQUESTS: Duration = Duration::from_secs(20);
-/// How long a visitor's connection without a request is kept open after the other process has taken over.
-const IDLE: Duration = Duration::from_secs(10);
 
 /// Another process serves.
 #[derive(Clone, Debug)]
@@ -56,12 +40,6 @@ pub enum NotUpgraded {
     Copy(DbError),
     #[error("{0}")]
     Io(#[from] std::io::Error),
-}
-
-/// The other process, which ends with this value unless it has taken over.
-struct Other {
-    child: Option<Child>,
-    channel: Channel,
 }
 
 impl Orbitra {
@@ -194,7 +172,7 @@ impl Orbitra {
         self.control.tasks.stop(STOP_GRACE).await;
         self.app.db.close().await;
         self.lock.sign();
-        let instance = open(&self.config, Clock::System).await?;
+        let instance = open_again(&self.config, Clock::System).await?;
         let publisher = self.control.publisher.on(instance.app.db.clone());
         let plane = &self.plane;
         let control = Control::build(
@@ -216,246 +194,7 @@ impl Orbitra {
     }
 }
 
-/// A process that another one has taken over from: it finishes what it has.
-pub struct Leaving {
-    /// `None` once somebody waits for its end.
-    server: Option<Server>,
-    routes: Routes,
-    gate: Gate,
-    lock: Lock,
-    listeners: Vec<TcpListener>,
-    other: Other,
-    /// How the other one is started again.
-    program: PathBuf,
-    arguments: Vec<OsString>,
-    environment: Option<BTreeMap<String, String>>,
-    requests: Duration,
-    /// Cancelled when the service as a whole is to end.
-    stopping: CancellationToken,
-}
-
-impl Leaving {
-    fn begin(
-        orbitra: Orbitra,
-        other: Other,
-        asked: &command::Upgrade,
-        arguments: &[OsString],
-    ) -> Self {
-        let Orbitra { plane, config, lock, .. } = orbitra;
-        let requests = STOP_GRACE.max(config.drain);
-        let copies = plane.server.listeners().iter().map(TcpListener::try_clone);
-        let leaving = Self {
-            // Without them it cannot be started again, and that is all.
-            listeners: copies.flatten().collect(),
-            gate: plane.server.gate().clone(),
-            server: Some(plane.server),
-            routes: plane.routes,
-            lock,
-            other,
-            program: asked.binary.clone(),
-            arguments: arguments.to_vec(),
-            environment: asked.environment.clone(),
-            requests,
-            stopping: CancellationToken::new(),
-        };
-        leaving.pass_on();
-        let farewell = Farewell { idle: IDLE, tunnels: config.drain, requests };
-        if let Some(server) = &leaving.server {
-            server.leave(farewell);
-        }
-        leaving
-    }
-
-    /// Lets the other one answer what this one cannot, and be the service.
-    fn pass_on(&self) {
-        let sender = self.other.channel.sender();
-        self.routes.pass_on(Some(Successor::new(move |peer, secure| {
-            let (ours, theirs) = UnixStream::pair()?;
-            sender.send(&Message::Relay { peer, secure }, Some(theirs.as_fd()))?;
-            Ok(ours)
-        })));
-        self.gate.remind();
-        Manager::from_environment(|name| std::env::var(name).ok()).main_process(self.process());
-    }
-
-    /// The number of the process that serves.
-    pub fn process(&self) -> u32 {
-        self.other.child.as_ref().map_or(0, Child::id)
-    }
-
-    /// To be cancelled when the other process is told to end as well.
-    pub fn stopping(&self) -> CancellationToken {
-        self.stopping.clone()
-    }
-
-    /// Waits for the last request. Should the other process end meanwhile, it is started again, or else this program is.
-    pub async fn finish(mut self) {
-        let ended = CancellationToken::new();
-        let told = ended.clone();
-        let server = self.server.take();
-        tokio::spawn(async move {
-            if let Some(server) = server {
-                server.ended().await;
-            }
-            told.cancel();
-        });
-        let limit = tokio::time::Instant::now() + self.requests + Duration::from_secs(1);
-        let mut programs = vec![PathBuf::from("/proc/self/exe"), self.program.clone()];
-        loop {
-            tokio::select! {
-                () = ended.cancelled() => break,
-                () = tokio::time::sleep_until(limit) => break,
-                () = self.other.gone(), if !self.stopping.is_cancelled() => {}
-            }
-            if self.stopping.is_cancelled() {
-                continue;
-            }
-            tracing::error!("the process that took over has ended");
-            self.other.end().await;
-            let Some(program) = programs.pop() else { break };
-            match self.again(&program).await {
-                Ok(()) => tracing::warn!(process = self.process(), "another one has taken over"),
-                Err(error) => tracing::error!(%error, "nobody could take over"),
-            }
-        }
-        // It is on its own from now on.
-        self.other.child = None;
-    }
-
-    async fn again(&mut self, program: &Path) -> Result<(), NotUpgraded> {
-        self.other = Other::start(program, &self.arguments, self.environment.as_ref())?;
-        let other = &mut self.other;
-        let _ = other.give(&self.lock, &self.listeners);
-        other.hear(AGAIN, |said| matches!(said, Message::Checked { .. }).then_some(())).await?;
-        other.say(&Message::Take)?;
-        other.hear(AGAIN, |said| (said == Message::Ready).then_some(())).await?;
-        other.say(&Message::Serve)?;
-        other.hear(AGAIN, |said| (said == Message::Serving).then_some(())).await?;
-        self.pass_on();
-        Ok(())
-    }
-}
-
-impl Other {
-    fn start(
-        program: &Path,
-        arguments: &[OsString],
-        environment: Option<&BTreeMap<String, String>>,
-    ) -> Result<Self, NotUpgraded> {
-        let (ours, theirs) = channel::pair()?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::from(theirs));
-        for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
-            command.env_remove(name);
-        }
-        if let Some(environment) = environment {
-            let ours = std::env::vars_os().map(|(name, _)| name);
-            for name in ours.filter(|name| is_setting(&name.to_string_lossy())) {
-                command.env_remove(name);
-            }
-            command.envs(environment.iter().filter(|(name, _)| is_setting(name)));
-        }
-        let channel = Channel::over(ours)?;
-        let child = command.spawn().map_err(|error| NotUpgraded::Program {
-            path: program.display().to_string(),
-            reason: error.to_string(),
-        })?;
-        // Its end of the channel is its alone, so that its death is heard.
-        drop(command);
-        Ok(Self { child: Some(child), channel })
-    }
-
-    /// Gives it what it is to take over, and lets it look.
-    fn give(&self, lock: &Lock, listeners: &[TcpListener]) -> std::io::Result<()> {
-        let sender = self.channel.sender();
-        sender.send(&Message::Lock, Some(lock.descriptor()))?;
-        for listener in listeners {
-            sender.send(&Message::Listener, Some(listener.as_fd()))?;
-        }
-        sender.send(&Message::Check, None)
-    }
-
-    /// Completes when the process has ended.
-    async fn gone(&mut self) {
-        while self.channel.hear().await.is_some() {}
-    }
-
-    fn say(&self, message: &Message) -> Result<(), NotUpgraded> {
-        self.channel.say(message).map_err(|_| NotUpgraded::Refused("it has ended.".to_owned()))
-    }
-
-    /// The next message that is wanted.
-    async fn hear<T>(
-        &mut self,
-        limit: Duration,
-        wanted: impl Fn(Message) -> Option<T>,
-    ) -> Result<T, NotUpgraded> {
-        let hearing = async {
-            while let Some(packet) = self.channel.hear().await {
-                match packet.message {
-                    Message::Failed { reason } => return Err(NotUpgraded::Refused(reason)),
-                    message => {
-                        if let Some(found) = wanted(message) {
-                            return Ok(found);
-                        }
-                    }
-                }
-            }
-            Err(NotUpgraded::Refused("it ended without a word.".to_owned()))
-        };
-        tokio::time::timeout(limit, hearing).await.unwrap_or(Err(NotUpgraded::TooLate))
-    }
-
-    /// Ends the process, and returns when it is gone: nobody but this one has the database then.
-    async fn end(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        let _ = child.kill();
-        let _ = tokio::task::spawn_blocking(move || child.wait()).await;
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
 /// How long the other program may take for each step.
 fn limit(asked: &command::Upgrade) -> Duration {
     Duration::from_secs(asked.seconds.clamp(1, 600))
-}
-
-fn is_setting(name: &str) -> bool {
-    name.starts_with("ORBITRA_")
-}
-
-/// What a program says it is, when it is one of ours.
-fn version_of(program: &Path) -> Result<String, NotUpgraded> {
-    let wrong =
-        |reason: String| NotUpgraded::Program { path: program.display().to_string(), reason };
-    let mut child = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| wrong(error.to_string()))?;
-    let begin = Instant::now();
-    while child.try_wait()?.is_none() {
-        if begin.elapsed() > VERSION {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(wrong("it does not say its version.".to_owned()));
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let output = child.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if !output.status.success() || !said.starts_with("orbitra ") || said.len() > 100 {
-        return Err(wrong("it is not an Orbitra that runs on this machine.".to_owned()));
-    }
-    Ok(said)
 }

@@ -35,6 +35,7 @@ mod plans;
 mod proxy;
 mod proxy_faults;
 mod proxy_grpc;
+mod proxy_policy;
 mod proxy_replicas;
 mod proxy_smuggling;
 mod proxy_static;

@@ -40,7 +40,7 @@ fn message(text: &str) -> Bytes {
 
 fn fields(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&'static str, &str)| {
-        (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        (http::HeaderName::from_static(*name), HeaderValue::from_str(value).unwrap())
     };
     pairs.iter().map(pair).collect()
 }
@@ -127,7 +127,7 @@ async fn answer(
                 .unwrap()
         }
         "/echo.Echo/Bidi" => {
-            let echoed = BodyStream::new(incoming).filter_map(|frame| async {
+            let echoed = BodyStream::new(incoming).filter_map(|frame| async move {
                 frame.ok().and_then(|frame| frame.into_data().ok()).map(Frame::data)
             });
             let end = futures_util::stream::iter([status("0")]);

@@ -30,6 +30,7 @@ mod runtime_logs;
 mod serving;
 mod sleep;
 mod sources;
+mod visitors;
 mod wake;
 mod watch;
 

@@ -8,6 +8,7 @@ mod deployments;
 mod pins;
 mod projects;
 mod replicas;
+mod snapshot;
 
 use super::{Db, projects as project_table, users};
 use crate::model::deployment::{CreatedBy, Deployment, RunState, Target, Trigger};

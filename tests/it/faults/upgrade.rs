@@ -111,7 +111,7 @@ async fn another_version_takes_over_and_no_request_fails() {
     for turn in 1..=3 {
         let (before, port, thinking) =
             (place.orbitra.pid(), place.orbitra.port, place.engine.thinking());
-        let waiting = tokio::spawn(async move { try_visit(port, "slow.localhost", "/").await });
+        let waiting = tokio::spawn(async move { try_visit(port, "slow.localhost", "/slow").await });
         until("it is under way", async || (place.engine.thinking() > thinking).then_some(())).await;
         let said = place.orbitra.upgrade(&place.newer(""), 60).await.unwrap();
         assert!(said.contains("can run on this data"), "{said}");
@@ -235,7 +235,7 @@ async fn when_the_other_one_is_killed_right_away_the_one_before_brings_it_back()
     let slow = place.repository("slow", &json!({"body": "slow", "think": 5000}));
     place.live("slow", &slow).await;
     let port = place.orbitra.port;
-    let waiting = tokio::spawn(async move { try_visit(port, "slow.localhost", "/").await });
+    let waiting = tokio::spawn(async move { try_visit(port, "slow.localhost", "/slow").await });
     until("it is under way", async || (place.engine.thinking() > 0).then_some(())).await;
     place.orbitra.upgrade(&place.newer("upgrade.serving=kill"), 30).await.unwrap();
     let first = place.orbitra.pid();
@@ -249,6 +249,7 @@ async fn when_the_other_one_is_killed_right_away_the_one_before_brings_it_back()
     .await;
     assert_eq!(waiting.await.unwrap().unwrap().body, "slow");
     place.orbitra.relieved().await;
+    place.orbitra.adopt();
     until("it stays", async || (place.site("slow").await == "slow").then_some(())).await;
     place.sound_for_good().await;
 }
@@ -264,11 +265,7 @@ async fn in_the_gap_between_two_owners_visitors_are_served_and_everybody_else_wa
     place.orbitra.api.live(&second).await;
     let own = place.orbitra.api.get(&format!("/deployments/{first}")).await;
     let own = host_of(&text(&own, "url"));
-    until("the one before sleeps", async || {
-        let shown = place.orbitra.api.get(&format!("/deployments/{first}")).await;
-        (shown["run_state"] == "paused").then_some(())
-    })
-    .await;
+    until("the one before sleeps", async || place.engine.pauses(&first).0.then_some(())).await;
     place.rearm("upgrade.copied=sleep(2500)").await;
     let (port, api) = (place.orbitra.port, place.orbitra.api.clone());
     let (newer, data) = (place.newer(""), place.orbitra.data());

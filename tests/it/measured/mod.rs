@@ -1,9 +1,10 @@
-//! Long runs that end in a figure: `bench/redeploy.sh`, `bench/rollback.sh` and `bench/stale.sh` run them; a usual
-//! run of the tests does not.
+//! Long runs that end in a figure: `bench/redeploy.sh`, `bench/rollback.sh`, `bench/stale.sh` and `bench/upgrade.sh` run
+//! them; a usual run of the tests does not.
 
 mod redeploy;
 mod rollback;
 mod stale;
+mod upgrade;
 
 use std::time::Duration;
 

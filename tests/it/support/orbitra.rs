@@ -195,13 +195,12 @@ impl Orbitra {
 
     /// Ends the process as a power cut would.
     pub fn kill9(&mut self) {
-        self.kill_successor();
-        if self.process.is_none() {
-            return;
+        // First the one before, which would bring the other one back.
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
         }
-        let mut process = self.process.take().unwrap();
-        process.kill().unwrap();
-        process.wait().unwrap();
+        self.kill_successor();
     }
 
     /// Sends SIGTERM.
@@ -294,7 +293,7 @@ impl Orbitra {
         !docker(&["container", "ls", "-aq", "--filter", &name]).is_empty()
     }
 
-    /// Every file of the data directory with its size, but for the database.
+    /// Every file of the data directory with its size, but for the database and its socket.
     pub fn files(&self) -> Vec<(PathBuf, u64)> {
         let (mut found, mut directories) = (Vec::new(), vec![self.data()]);
         while let Some(directory) = directories.pop() {
@@ -305,7 +304,7 @@ impl Orbitra {
                 let name = entry.file_name().into_string().unwrap();
                 if meta.is_dir() {
                     directories.push(entry.path());
-                } else if !name.starts_with("orbitra.db") {
+                } else if meta.is_file() && !name.starts_with("orbitra.db") {
                     found.push((entry.path(), meta.len()));
                 }
             }
@@ -319,10 +318,13 @@ impl Orbitra {
         let (mut found, mut directories) = (Vec::new(), vec![self.directory.path().to_owned()]);
         while let Some(directory) = directories.pop() {
             for entry in std::fs::read_dir(&directory).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
+                let entry = entry.unwrap();
+                let (path, kind) = (entry.path(), entry.file_type().unwrap());
+                if kind.is_dir() {
                     directories.push(path);
-                } else if memchr::memmem::find(&std::fs::read(&path).unwrap(), wanted).is_some() {
+                } else if kind.is_file()
+                    && memchr::memmem::find(&std::fs::read(&path).unwrap(), wanted).is_some()
+                {
                     found.push(path);
                 }
             }
@@ -377,11 +379,11 @@ impl Orbitra {
 
 impl Drop for Orbitra {
     fn drop(&mut self) {
-        self.kill_successor();
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
         }
+        self.kill_successor();
         if !self.shared_engine {
             if std::thread::panicking() {
                 eprintln!("--- Orbitra's own log\n{}", self.log());
