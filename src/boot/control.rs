@@ -4,21 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BootError, STOP_GRACE};
+use super::{BootError, STOP_GRACE, certificates};
 use crate::app::App;
-use crate::config::{AcmeChallenge, DataDir};
+use crate::config::DataDir;
 use crate::db;
 use crate::docker::ContainerEngine;
 use crate::egress::Client;
-use crate::egress::lookup::{Lookup, LookupFailed};
 use crate::git::libgit::{LibGit, Limits};
 use crate::pipeline::{self, Pipeline, RunningState};
 use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::server::metrics;
 use crate::task::{Signal, Tasks};
-use crate::tls::authority::{Authority, Way};
-use crate::tls::issuance::{self, Issuance};
 use crate::tls::keeper::Keeper;
 use crate::tls::store::Certificates;
 
@@ -111,9 +108,9 @@ impl Control {
     ///
     /// # Errors
     /// The name servers of the settings cannot be used.
-    pub fn start(&self, certificates: &Certificates) -> Result<(), LookupFailed> {
+    pub fn start(&self, certificates: &Certificates) -> Result<(), BootError> {
         start_tasks(&self.app, &self.publisher, &self.keeper, &self.tasks);
-        look_at_domains(&self.app, certificates, &self.tasks)?;
+        certificates::look_at_domains(&self.app, certificates, &self.tasks)?;
         if let Some(address) = self.app.config.metrics_listen {
             show_metrics(address, &self.routes, &self.tasks);
         }
@@ -151,66 +148,6 @@ fn show_metrics(address: SocketAddr, routes: &Routes, tasks: &Tasks) {
             () = stopping.cancelled() => {}
         }
     });
-}
-
-/// Orders certificates, and tells of those that run out.
-fn order_certificates(app: &App, certificates: &Certificates, lookup: &Lookup, tasks: &Tasks) {
-    let config = &app.config;
-    let contact = config.acme_email.clone().filter(|_| config.listen_tls.is_some());
-    let authority = contact.map(|contact| Authority {
-        directory: config.acme_directory.clone(),
-        contact,
-        root: config.acme_ca.clone(),
-        challenges: certificates.challenges().clone(),
-    });
-    let issuance = Issuance::new(issuance::Parts {
-        db: app.db.clone(),
-        clock: app.clock.clone(),
-        secrets: app.secrets.clone(),
-        bus: app.bus.clone(),
-        hosts: config.hosts.clone(),
-        lookup: lookup.clone(),
-        addresses: config.public_addresses.clone(),
-        authority,
-        way: config.acme_challenge.map(|way| match way {
-            AcmeChallenge::Http => Way::Http,
-            AcmeChallenge::Tls => Way::Tls,
-        }),
-        certificates: app.certificates.clone(),
-    });
-    let orders = app.orders.clone();
-    tasks.periodic(app.orders.clone(), Duration::from_secs(60), move || {
-        let (issuance, orders) = (issuance.clone(), orders.clone());
-        async move {
-            match issuance.round().await {
-                Ok(true) => orders.wake(),
-                Ok(false) => {}
-                Err(error) => tracing::error!(%error, "certificates could not be ordered"),
-            }
-        }
-    });
-}
-
-/// Asks the DNS about domains whose time has come.
-fn look_at_domains(
-    app: &App,
-    certificates: &Certificates,
-    tasks: &Tasks,
-) -> Result<(), LookupFailed> {
-    let lookup = Lookup::new(&app.config.dns_servers)?;
-    order_certificates(app, certificates, &lookup, tasks);
-    let app = app.clone();
-    tasks.periodic(app.domains.clone(), Duration::from_secs(5), move || {
-        let (app, lookup) = (app.clone(), lookup.clone());
-        async move {
-            match app.check_domains(&lookup).await {
-                Ok(true) => app.domains.wake(),
-                Ok(false) => {}
-                Err(error) => tracing::error!(%error, "domains could not be looked at"),
-            }
-        }
-    });
-    Ok(())
 }
 
 fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {

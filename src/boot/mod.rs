@@ -1,5 +1,6 @@
 //! The composition root: builds every part, knows the start order and the stop order.
 
+mod certificates;
 mod control;
 mod leaving;
 mod other;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+pub use self::certificates::revoke_certificate;
 use self::control::Control;
 pub use self::leaving::Leaving;
 pub use self::successor::take_over;
@@ -33,6 +35,8 @@ use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
 use crate::server::{self, Phase, Relayed, Server};
 use crate::task::{Signal, Tasks};
+use crate::tls::dns::DnsError;
+use crate::tls::issuance::NotRevoked;
 use crate::tls::store::{Certificates, NoFallback};
 use crate::web;
 
@@ -63,6 +67,10 @@ pub enum BootError {
     Engine(#[from] EngineError),
     #[error("ORBITRA_DNS_SERVERS: {0}")]
     Dns(#[from] LookupFailed),
+    #[error("ORBITRA_ACME_DNS: {0}")]
+    Records(#[from] DnsError),
+    #[error("The certificate was not revoked: {0}.")]
+    NotRevoked(#[from] NotRevoked),
     #[error(transparent)]
     Tls(#[from] NoFallback),
     #[error("{0}")]
@@ -251,7 +259,7 @@ impl Orbitra {
 
     /// Starts the tasks.
     fn work(&self) -> Result<(), BootError> {
-        Ok(self.control.start(&self.plane.certificates)?)
+        self.control.start(&self.plane.certificates)
     }
 
     /// Accepts connections.

@@ -62,6 +62,12 @@ pub(super) enum Command {
         #[arg(long)]
         key: PathBuf,
     },
+    /// Have the authority revoke the certificate that it signed for a host name, such as when its key is known to others. A
+    /// server that runs orders another within a minute.
+    RevokeCertificate {
+        /// The host name, which may start with `*.`.
+        host: String,
+    },
     /// Print a link that makes the first admin. It works once, for one hour; an older one stops working.
     SetupLink,
 }
@@ -113,6 +119,7 @@ async fn execute(config: Config, command: Command) -> Result<(), CliError> {
                 println!("{name}");
             }
         }
+        Command::RevokeCertificate { host } => boot::revoke_certificate(&app, &host).await?,
         Command::SetupLink => {
             let code = app.new_setup_code().await?;
             // Behind the #: a browser does not send it, so that it stands in no log.

@@ -1,6 +1,7 @@
 //! The only reader of environment and files. Flags > environment > `orbitra.toml` in the data
 //! directory > the compiled-in `defaults.toml`, which documents every option.
 
+pub mod acme;
 pub mod chosen;
 mod data_dir;
 mod hosts;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+pub use acme::{Acme, AcmeChallenge};
 pub use data_dir::{DataDir, DataDirError, Lock};
 pub use hosts::Hosts;
 pub use rates::RateLimits;
@@ -43,14 +45,7 @@ pub struct Config {
     /// `None` is without TLS.
     pub listen_tls: Option<SocketAddr>,
     pub hosts: Hosts,
-    /// The URL of the directory of the authority that signs certificates.
-    pub acme_directory: String,
-    /// Whom it writes to; without it nothing is ordered.
-    pub acme_email: Option<String>,
-    /// A file with the root of its server's certificate.
-    pub acme_ca: Option<PathBuf>,
-    /// Over which of the two ways it looks; `None` is one after the other.
-    pub acme_challenge: Option<AcmeChallenge>,
+    pub acme: Acme,
     /// Addresses that the DNS is to lead to.
     pub public_addresses: Vec<IpAddr>,
     /// Whom the DNS is asked through; none are those of the system.
@@ -223,10 +218,7 @@ impl Config {
             data,
             listen,
             listen_tls,
-            acme_directory: get("acme_directory").value.trim().to_owned(),
-            acme_email: get("acme_email").non_empty(),
-            acme_ca: get("acme_ca").non_empty().map(PathBuf::from),
-            acme_challenge: parse_challenge(&get("acme_challenge"))?,
+            acme: acme::read(&get)?,
             public_addresses: parse_addresses(&get("public_addresses"))?,
             dns_servers: parse_servers(&get("dns_servers"))?,
             docker_host: get("docker_host").non_empty().or_else(|| environment("DOCKER_HOST")),
@@ -282,22 +274,6 @@ fn parse_listen(setting: &Setting) -> Result<SocketAddr, ConfigError> {
     let text = setting.value.trim();
     let whole = if text.starts_with(':') { format!("0.0.0.0{text}") } else { text.to_owned() };
     whole.parse().map_err(|_| setting.error("an address with a port, such as 0.0.0.0:8080"))
-}
-
-/// How an authority looks whether a name leads here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AcmeChallenge {
-    Http,
-    Tls,
-}
-
-fn parse_challenge(setting: &Setting) -> Result<Option<AcmeChallenge>, ConfigError> {
-    match setting.value.trim() {
-        "" => Ok(None),
-        "http" => Ok(Some(AcmeChallenge::Http)),
-        "tls" => Ok(Some(AcmeChallenge::Tls)),
-        _ => Err(setting.error("http, tls or empty")),
-    }
 }
 
 /// Addresses with commas between; without any, those that this machine itself is reached at from everywhere.
@@ -393,6 +369,7 @@ mod tests {
             ("ORBITRA_ACME_CHALLENGE", "dns"),
             ("ORBITRA_TRUSTED_PROXIES", "10.0.0.0/33"),
             ("ORBITRA_METRICS_LISTEN", "9464x"),
+            ("ORBITRA_ACME_DNS", "godaddy"),
             ("ORBITRA_DNS_SERVERS", "dns.example.com"),
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),
             ("ORBITRA_NETWORK_POOL", "8.0.0.0/8"),
@@ -407,6 +384,18 @@ mod tests {
             let error = load(&[(name, value)]).expect_err(name);
             assert!(error.0.contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn who_changes_the_dns_needs_what_it_is_asked_with() {
+        let with =
+            |settings: &[(&str, &str)]| load(settings).map(|config| config.acme.dns.is_some());
+        assert_eq!(with(&[("ORBITRA_ACME_DNS_SECRET", "abc")]), Ok(false));
+        let error = with(&[("ORBITRA_ACME_DNS", "cloudflare")]).expect_err("without a token");
+        assert!(error.0.contains("acme_dns_secret must be set too"), "{error}");
+        let whole = [("ORBITRA_ACME_DNS", "cloudflare"), ("ORBITRA_ACME_DNS_SECRET", "abc-canary")];
+        assert_eq!(with(&whole), Ok(true));
+        assert!(!format!("{:?}", load(&whole)).contains("canary"));
     }
 
     #[test]

@@ -41,6 +41,14 @@ pub fn hmac_sha1(key: &[u8], data: &[u8]) -> [u8; 20] {
     out
 }
 
+/// HMAC-SHA-256 (RFC 2104).
+pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);
+    out.copy_from_slice(tag.as_ref());
+    out
+}
+
 /// Whether a tag is the HMAC-SHA-256 of the data, compared in constant time.
 pub fn is_hmac_sha256(key: &[u8], data: &[u8], tag: &[u8]) -> bool {
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, key), data, tag).is_ok()
@@ -66,6 +74,7 @@ mod tests {
         let data = b"what do ya want for nothing?";
         let tag = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         let tag = super::super::token::unhex(tag).expect("hexadecimal");
+        assert_eq!(hmac_sha256(b"Jefe", data)[..], tag[..]);
         assert!(is_hmac_sha256(b"Jefe", data, &tag));
         assert!(!is_hmac_sha256(b"Jefe", data, &tag[..31]));
         assert!(!is_hmac_sha256(b"Jefe", &data[1..], &tag));

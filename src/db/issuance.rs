@@ -62,6 +62,27 @@ pub fn forget(connection: &Connection, hostname: &str) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Those of these host names that are a deployment's or a branch's, for as long as it can answer.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn previews<'a>(
+    connection: &Connection,
+    base: &str,
+    hosts: impl Iterator<Item = &'a str>,
+) -> Result<Vec<String>, DbError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM deployments WHERE hostname = ?1 AND state = 'ready')
+        OR EXISTS (SELECT 1 FROM branch_hosts WHERE label || '.' || ?2 = ?1)";
+    let mut asked = connection.prepare_cached(sql)?;
+    let mut found = Vec::new();
+    for host in hosts {
+        if asked.query_row([host, base], |row| row.get(0))? {
+            found.push(host.to_owned());
+        }
+    }
+    Ok(found)
+}
+
 /// Counts what was signed against the budget of its domain.
 ///
 /// # Errors

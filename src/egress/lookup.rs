@@ -6,9 +6,10 @@ use std::time::Duration;
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
 
 use crate::model::domain::{DnsRecord, RecordKind};
+use crate::model::issuance::Permission;
 
 /// How long a name server may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -83,6 +84,92 @@ impl Lookup {
         found.dedup();
         found.truncate(MOST);
         Ok(found)
+    }
+
+    /// The texts of a name; none when there is no such name.
+    ///
+    /// # Errors
+    /// No name server answers, or none of use.
+    pub async fn texts(&self, name: &str) -> Result<Vec<String>, LookupFailed> {
+        let found = self.answers(name, RecordType::TXT).await?;
+        let texts = found.into_iter().filter_map(|record| match record.data {
+            RData::TXT(text) => {
+                let parts: Vec<_> =
+                    text.txt_data.iter().map(|part| String::from_utf8_lossy(part)).collect();
+                Some(parts.concat())
+            }
+            _ => None,
+        });
+        Ok(texts.take(MOST).collect())
+    }
+
+    /// The zone that a name is in: the closest name above it, or itself, with a record of its own about the zone (SOA).
+    ///
+    /// # Errors
+    /// There is none, no name server answers, or none of use.
+    pub async fn zone(&self, name: &str) -> Result<String, LookupFailed> {
+        let mut rest = name;
+        loop {
+            let found = self.answers(rest, RecordType::SOA).await?;
+            let is_zone = |record: &Record| {
+                matches!(record.data, RData::SOA(_)) && plain(&record.name.to_string()) == rest
+            };
+            if found.iter().any(is_zone) {
+                return Ok(rest.to_owned());
+            }
+            rest = match rest.split_once('.') {
+                Some((_, above)) => above,
+                None => return Err(LookupFailed(format!("no zone was found for {name}"))),
+            };
+        }
+    }
+
+    /// Names of the servers of a zone.
+    ///
+    /// # Errors
+    /// No name server answers, or none of use.
+    pub async fn name_servers(&self, zone: &str) -> Result<Vec<String>, LookupFailed> {
+        let found = self.answers(zone, RecordType::NS).await?;
+        let names = found.into_iter().filter_map(|record| match record.data {
+            RData::NS(name) => Some(plain(&name.0.to_string())),
+            _ => None,
+        });
+        Ok(names.take(MOST).collect())
+    }
+
+    /// Which authorities may sign for a name (RFC 8659): the records of the closest name that has any, itself or one
+    /// above it.
+    ///
+    /// # Errors
+    /// No name server answers, or none of use.
+    pub async fn permissions(&self, name: &str) -> Result<Vec<Permission>, LookupFailed> {
+        let mut rest = name;
+        loop {
+            let found = self.answers(rest, RecordType::CAA).await?;
+            let permissions: Vec<_> = found
+                .into_iter()
+                .filter_map(|record| match record.data {
+                    RData::CAA(caa) => Some(Permission {
+                        critical: caa.issuer_critical,
+                        tag: caa.tag.to_ascii_lowercase(),
+                        value: String::from_utf8_lossy(&caa.value).into_owned(),
+                    }),
+                    _ => None,
+                })
+                .collect();
+            rest = match rest.split_once('.') {
+                Some((_, above)) if permissions.is_empty() => above,
+                _ => return Ok(permissions),
+            };
+        }
+    }
+
+    async fn answers(&self, name: &str, kind: RecordType) -> Result<Vec<Record>, LookupFailed> {
+        match self.0.lookup(format!("{name}.").as_str(), kind).await {
+            Ok(answer) => Ok(answer.answers().to_vec()),
+            Err(error) if error.is_no_records_found() => Ok(Vec::new()),
+            Err(error) => Err(LookupFailed(error.to_string())),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! their behalf goes through [`Client`], which connects only to addresses that [`Policy`] accepts.
 
 pub mod client;
+pub mod dns_update;
 pub mod error;
 pub mod lookup;
 pub mod policy;

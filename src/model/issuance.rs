@@ -6,6 +6,8 @@ use super::timestamp::Timestamp;
 
 /// New names of one registered domain in a week. The usual authority's limit is 50.
 pub const BUDGET: u32 = 40;
+/// The same for names of single deployments and branches, which leave some for those that stay.
+pub const BUDGET_OF_PREVIEWS: u32 = 25;
 /// The same with renewals, which the authority does not count.
 pub const BUDGET_WITH_RENEWALS: u32 = 48;
 /// The time the budget is for.
@@ -49,6 +51,31 @@ pub fn warning(not_after: Timestamp, now: Timestamp) -> Option<u32> {
     WARNINGS.into_iter().rev().find(|days| left <= u64::from(*days) * 24 * HOUR * 1000)
 }
 
+/// A record that says who may sign for a name (CAA, RFC 8659 section 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// Who does not know the tag may not sign.
+    pub critical: bool,
+    /// In lower case.
+    pub tag: String,
+    pub value: String,
+}
+
+/// Whether these records let the authority with this name sign. Without any that is about signing, all may.
+pub fn permits(permissions: &[Permission], authority: &str, is_wildcard: bool) -> bool {
+    let known = ["issue", "issuewild", "iodef"];
+    if permissions.iter().any(|one| one.critical && !known.contains(&one.tag.as_str())) {
+        return false;
+    }
+    let is_there = |tag: &str| permissions.iter().any(|one| one.tag == tag);
+    let tag = if is_wildcard && is_there("issuewild") { "issuewild" } else { "issue" };
+    let who = |one: &Permission| {
+        let (name, _) = one.value.split_once(';').unwrap_or((&one.value, ""));
+        name.trim().eq_ignore_ascii_case(authority)
+    };
+    !is_there(tag) || permissions.iter().any(|one| one.tag == tag && who(one))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +103,33 @@ mod tests {
         assert_eq!(pause(1, u16::MAX).as_secs(), 360);
         assert_eq!(pause(100, 0).as_secs(), 86_400);
         assert!((1..7).all(|n| pause(n, u16::MAX) < pause(n + 1, 0) || n == 6));
+    }
+
+    #[test]
+    fn the_owner_of_a_name_says_who_may_sign() {
+        let record = |(critical, tag, value): &(bool, &str, &str)| Permission {
+            critical: *critical,
+            tag: (*tag).to_owned(),
+            value: (*value).to_owned(),
+        };
+        let ours = "letsencrypt.org";
+        for (records, name, wildcard) in [
+            (&[][..], true, true),
+            (&[(false, "issue", "letsencrypt.org")], true, true),
+            (&[(false, "issue", "letsencrypt.org; validationmethods=dns-01")], true, true),
+            (&[(false, "issue", "other.example"), (false, "issue", "LetsEncrypt.org")], true, true),
+            (&[(false, "issue", "other.example")], false, false),
+            (&[(false, "issue", ";")], false, false),
+            (&[(false, "issuewild", ";")], true, false),
+            (&[(false, "issue", ";"), (false, "issuewild", "letsencrypt.org")], false, true),
+            (&[(false, "iodef", "mailto:a@example.org")], true, true),
+            (&[(false, "later", "x")], true, true),
+            (&[(true, "later", "x")], false, false),
+        ] {
+            let records: Vec<_> = records.iter().map(record).collect();
+            assert_eq!(permits(&records, ours, false), name, "{records:?}");
+            assert_eq!(permits(&records, ours, true), wildcard, "{records:?}");
+        }
     }
 
     #[test]

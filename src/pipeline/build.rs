@@ -17,8 +17,8 @@ use crate::db;
 use crate::docker::{BuildError, BuildLimits, BuildSpec, BuiltImage};
 use crate::git::FetchedCommit;
 use crate::git::context::context_stream;
-use crate::model::diagnosis::Output;
 use crate::model::diagnosis::build::{self as diagnosis, Step};
+use crate::model::diagnosis::{Cause, Output};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::transition::State;
 
@@ -189,7 +189,12 @@ impl Job {
                 let (step, message) = (own_words(&step), own_words(&message));
                 let facts = Step { name: &step, exit_code, message: &message, output };
                 let diagnosis = diagnosis::step(&facts);
-                let failure = failure(FailureCode::BuildFailed, message);
+                // Who found no space may have been a program of the step's, and not the engine.
+                let code = match diagnosis.cause {
+                    Cause::DiskFull => FailureCode::DiskFull,
+                    _ => FailureCode::BuildFailed,
+                };
+                let failure = failure(code, message);
                 failure.with_exit_code(exit_code).explained(diagnosis)
             }
             BuildError::Unheld(_) => failure(

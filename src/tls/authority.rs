@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount,
-    NewOrder, Order, OrderStatus, RetryPolicy,
+    NewOrder, Order, OrderStatus, RetryPolicy, RevocationRequest,
 };
+use rustls::pki_types::CertificateDer;
 
-use super::challenges::Challenges;
+use super::challenges::{Challenges, Shown};
+use super::dns::{Record, Records};
 
 /// How long an authority may take to look, and to sign.
 const PATIENCE: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).timeout(Duration::from_secs(90));
 /// How long everything may take together.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(420);
 /// Most characters of what an authority says.
 const LONGEST: usize = 300;
 
 /// Who signs, and for whom.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Authority {
     /// The URL of its directory.
     pub directory: String,
@@ -28,6 +30,8 @@ pub struct Authority {
     /// A file with the root of its own server's certificate; without it the machine's list counts.
     pub root: Option<PathBuf>,
     pub challenges: Challenges,
+    /// Changes the DNS; without it there is no way over the DNS.
+    pub records: Option<Records>,
 }
 
 /// How a name is shown to lead here.
@@ -35,6 +39,25 @@ pub struct Authority {
 pub enum Way {
     Http,
     Tls,
+    Dns,
+}
+
+impl Way {
+    fn challenge(self) -> ChallengeType {
+        match self {
+            Self::Http => ChallengeType::Http01,
+            Self::Tls => ChallengeType::TlsAlpn01,
+            Self::Dns => ChallengeType::Dns01,
+        }
+    }
+}
+
+/// What an authority is to find when it looks.
+#[derive(Default)]
+struct Laid {
+    /// There as long as this.
+    _shown: Vec<Shown>,
+    records: Vec<Record>,
 }
 
 /// A chain and its key, both PEM.
@@ -109,45 +132,90 @@ impl Authority {
     async fn order(&self, account: &Account, host: &str, way: Way) -> Result<Signed, NotSigned> {
         let names = [Identifier::Dns(host.to_owned())];
         let mut order = account.new_order(&NewOrder::new(&names)).await?;
-        let mut shown = Vec::new();
+        let mut laid = Laid::default();
+        let ready = self.ready(&mut order, host, way, &mut laid).await;
+        if let Some(records) = &self.records {
+            for record in &laid.records {
+                records.remove(record).await;
+            }
+        }
+        ready?;
+        let key = order.finalize().await?;
+        let chain = order.poll_certificate(&PATIENCE).await?;
+        Ok(Signed { chain, key })
+    }
+
+    /// Lays out what the authority looks for, and waits until it has looked.
+    async fn ready(
+        &self,
+        order: &mut Order,
+        host: &str,
+        way: Way,
+        laid: &mut Laid,
+    ) -> Result<(), NotSigned> {
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let mut authorization = authorization?;
             if authorization.status == AuthorizationStatus::Valid {
                 continue;
             }
-            let kind = match way {
-                Way::Http => ChallengeType::Http01,
-                Way::Tls => ChallengeType::TlsAlpn01,
-            };
-            let challenge = authorization.challenge(kind);
+            let challenge = authorization.challenge(way.challenge());
             let mut challenge = challenge
                 .ok_or_else(|| NotSigned::new("The authority does not offer to look this way."))?;
             let answer = challenge.key_authorization();
-            shown.push(match way {
-                Way::Http => self.challenges.show_token(&challenge.token, answer.as_str()),
-                Way::Tls => self
-                    .challenges
-                    .show_digest(host, answer.digest().as_ref())
-                    .map_err(|error| NotSigned::new(&error))?,
-            });
+            match (way, &self.records) {
+                (Way::Http, _) => {
+                    let shown = self.challenges.show_token(&challenge.token, answer.as_str());
+                    laid._shown.push(shown);
+                }
+                (Way::Tls, _) => {
+                    let shown = self.challenges.show_digest(host, answer.digest().as_ref());
+                    laid._shown.push(shown.map_err(|error| NotSigned::new(&error))?);
+                }
+                (Way::Dns, Some(records)) => {
+                    let record = records.set(host, &answer.dns_value()).await;
+                    laid.records.push(record.map_err(|error| NotSigned::new(&error.to_string()))?);
+                }
+                (Way::Dns, None) => {
+                    return Err(NotSigned::new("Nobody may change the DNS: acme_dns is not set."));
+                }
+            }
             challenge.set_ready().await?;
         }
         match order.poll_ready(&PATIENCE).await {
-            Ok(OrderStatus::Ready) => {}
+            Ok(OrderStatus::Ready) => Ok(()),
             Ok(_) => {
-                let told = why(&mut order).await;
-                return Err(told.unwrap_or_else(|| NotSigned::new("The authority refused.")));
+                let told = why(order).await;
+                Err(told.unwrap_or_else(|| NotSigned::new("The authority refused.")))
             }
             Err(error) => {
-                let told = why(&mut order).await;
-                return Err(told.unwrap_or_else(|| error.into()));
+                let told = why(order).await;
+                Err(told.unwrap_or_else(|| error.into()))
             }
         }
-        drop(shown);
-        let key = order.finalize().await?;
-        let chain = order.poll_certificate(&PATIENCE).await?;
-        Ok(Signed { chain, key })
+    }
+
+    /// Has a certificate revoked, in DER (RFC 8555 section 7.6).
+    ///
+    /// # Errors
+    /// What the authority says against it.
+    pub async fn revoke(&self, account: &Account, certificate: &[u8]) -> Result<(), NotSigned> {
+        let certificate = CertificateDer::from(certificate);
+        let request = RevocationRequest { certificate: &certificate, reason: None };
+        Ok(account.revoke(&request).await?)
+    }
+
+    /// As whom it stands in the DNS of those who say who may sign for them (CAA); `None` is not known.
+    pub fn identity(&self) -> Option<&'static str> {
+        let host = self.directory.strip_prefix("https://")?.split(['/', ':']).next()?;
+        let known = [
+            ("letsencrypt.org", "letsencrypt.org"),
+            ("pki.goog", "pki.goog"),
+            ("zerossl.com", "sectigo.com"),
+            ("buypass.com", "buypass.com"),
+        ];
+        let of = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
+        known.into_iter().find(|(domain, _)| of(domain)).map(|(_, identity)| identity)
     }
 }
 

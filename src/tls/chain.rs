@@ -86,6 +86,15 @@ impl Chain {
     }
 }
 
+/// The host's own certificate of a chain in PEM, as DER.
+///
+/// # Errors
+/// There is none.
+pub fn first(chain: &str) -> Result<Vec<u8>, ChainProblem> {
+    let first = CertificateDer::pem_slice_iter(chain.as_bytes()).next();
+    first.and_then(Result::ok).map(|der| der.to_vec()).ok_or(ChainProblem::Chain)
+}
+
 /// What a certificate says.
 struct Facts {
     names: Vec<String>,

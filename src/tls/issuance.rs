@@ -1,13 +1,17 @@
 //! Certificates that come by themselves: for names that exist, one after the other, within a budget.
 
-use std::collections::{HashMap, HashSet};
+mod wanted;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use instant_acme::Account;
 
+use wanted::{Wanted, Whose};
+
 use super::authority::{Authority, NotSigned, Signed, Way};
 use super::chain::Chain;
+use super::store::Certificates;
 use crate::clock::Clock;
 use crate::config::Hosts;
 use crate::crypto::random;
@@ -22,7 +26,7 @@ use crate::model::domain::{Domain, Verdict, judge};
 use crate::model::event::{self, Event};
 use crate::model::ids::{CertificateId, EventId};
 use crate::model::issuance::{
-    BUDGET, BUDGET_WITH_RENEWALS, WEEK, is_due, pause, registered, warning,
+    BUDGET, BUDGET_OF_PREVIEWS, BUDGET_WITH_RENEWALS, WEEK, pause, permits, registered, warning,
 };
 use crate::model::timestamp::Timestamp;
 use crate::task::Signal;
@@ -48,6 +52,8 @@ pub struct Parts {
     pub authority: Option<Authority>,
     /// Always this way; both in turn without it.
     pub way: Option<Way>,
+    /// What is served, and asked for in vain.
+    pub served: Certificates,
     /// Wakes the keeper.
     pub certificates: Signal,
 }
@@ -56,20 +62,25 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Issuance(Arc<Parts>);
 
-/// A name that a certificate is wanted for.
-struct Wanted {
-    host: String,
-    /// `None` for a name of the server's own.
-    domain: Option<Domain>,
-    renews: bool,
-}
-
 /// Why there is no certificate, and when to try again.
 struct Refusal {
     reason: String,
     next_at: Timestamp,
     /// The authority has seen it, so that it counts.
     counts: bool,
+}
+
+/// A certificate was not revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRevoked {
+    #[error("no authority is set: acme_email and listen_tls are needed")]
+    NoAuthority,
+    #[error("no authority has signed a certificate for {0}")]
+    None(String),
+    #[error("the authority refused: {0}")]
+    Refused(#[from] NotSigned),
+    #[error(transparent)]
+    Db(#[from] DbError),
 }
 
 impl Issuance {
@@ -93,8 +104,9 @@ impl Issuance {
             .await?;
         self.warn(&facts, &domains, now).await?;
         let Some(authority) = &self.0.authority else { return Ok(false) };
+        let names = self.names(authority, &facts, domains).await?;
         let mut due = Vec::new();
-        for one in self.wanted(&facts, domains, now) {
+        for one in self.wanted(&facts, names, now) {
             let host = one.host.clone();
             let failed = self.0.db.read(move |c| db::issuance::find(c, &host)).await?;
             let failures = failed.as_ref().map_or(0, |failed| failed.failures);
@@ -110,49 +122,6 @@ impl Issuance {
             }
         }
         Ok(more)
-    }
-
-    /// Names without a certificate, or with one of ours that runs out. What has to be renewed comes first.
-    fn wanted(
-        &self,
-        facts: &[CertificateFacts],
-        domains: Vec<Domain>,
-        now: Timestamp,
-    ) -> Vec<Wanted> {
-        let by_name: HashMap<&str, &CertificateFacts> =
-            facts.iter().map(|facts| (facts.hostname.as_str(), facts)).collect();
-        let own = self.own_names();
-        let of_projects = domains.into_iter().map(|domain| (domain.hostname.clone(), Some(domain)));
-        let names = own.into_iter().map(|name| (name, None)).chain(of_projects);
-        let mut seen = HashSet::new();
-        let mut wanted: Vec<_> = names
-            .filter(|(host, domain)| {
-                let is_public = domain.as_ref().is_none_or(|domain| !domain.managed)
-                    || is_public(self.0.hosts.base_domain());
-                !host.starts_with("*.") && is_public && seen.insert(host.clone())
-            })
-            .filter_map(|(host, domain)| {
-                let wildcard = host.split_once('.').map(|(_, parent)| format!("*.{parent}"));
-                let above = wildcard.and_then(|name| by_name.get(name.as_str()));
-                let renews = match by_name.get(host.as_str()) {
-                    Some(own) if own.origin != Origin::Acme => return None,
-                    Some(own) if !is_due(own.not_before, own.not_after, now) => return None,
-                    Some(_) => true,
-                    None if above.is_some_and(|above| above.not_after > now) => return None,
-                    None => false,
-                };
-                Some(Wanted { host, domain, renews })
-            })
-            .collect();
-        wanted.sort_by_key(|wanted| !wanted.renews);
-        wanted
-    }
-
-    /// The dashboard's.
-    fn own_names(&self) -> Vec<String> {
-        let hosts = &self.0.hosts;
-        let name = hosts.dashboard_host().unwrap_or(hosts.base_domain());
-        if is_public(name) { vec![name.to_owned()] } else { Vec::new() }
     }
 
     async fn order(
@@ -171,15 +140,11 @@ impl Issuance {
             return refusal(&reason, until, false);
         }
         // The authority looks as well, and counts when it is let down.
-        let verdict = match self.0.lookup.records(&wanted.host).await {
-            Ok(found) => judge(&found, &self.0.addresses),
-            Err(error) => return refusal(&error.to_string(), now.plus(ELSEWHERE), false),
-        };
-        if verdict != Verdict::Here {
-            return refusal("The DNS does not lead here.", now.plus(ELSEWHERE), false);
+        if let Some(reason) = self.unfit(authority, wanted).await {
+            return refusal(&reason, now.plus(ELSEWHERE), false);
         }
-        let way =
-            self.0.way.unwrap_or(if failures.is_multiple_of(2) { Way::Http } else { Way::Tls });
+        let in_turn = if failures.is_multiple_of(2) { Way::Http } else { Way::Tls };
+        let way = if wanted.is_wildcard() { Way::Dns } else { self.0.way.unwrap_or(in_turn) };
         let signed = match self.account(authority).await? {
             Ok(account) => authority.sign(&account, &wanted.host, way).await,
             Err(error) => Err(error),
@@ -195,13 +160,42 @@ impl Issuance {
         }))
     }
 
+    /// Why the authority would refuse, as far as the DNS says it.
+    async fn unfit(&self, authority: &Authority, wanted: &Wanted) -> Option<String> {
+        let host = wanted.host.strip_prefix("*.").unwrap_or(&wanted.host);
+        if let Some(identity) = authority.identity() {
+            match self.0.lookup.permissions(host).await {
+                Ok(found) if permits(&found, identity, wanted.is_wildcard()) => {}
+                Ok(_) => {
+                    return Some(format!(
+                        "The DNS lets only others sign for {host} (CAA). Add a record: {host} CAA 0 issue \"{identity}\"."
+                    ));
+                }
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+        // Who may change the DNS has the name, wherever it leads.
+        if wanted.is_wildcard() {
+            return None;
+        }
+        match self.0.lookup.records(host).await {
+            Ok(found) if judge(&found, &self.0.addresses) == Verdict::Here => None,
+            Ok(_) => Some("The DNS does not lead here.".to_owned()),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
     /// When the next one may be ordered, if not now.
     async fn over_budget(
         &self,
         wanted: &Wanted,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, DbError> {
-        let most = if wanted.renews { BUDGET_WITH_RENEWALS } else { BUDGET };
+        let most = match wanted.whose {
+            _ if wanted.renews => BUDGET_WITH_RENEWALS,
+            Whose::Preview => BUDGET_OF_PREVIEWS,
+            _ => BUDGET,
+        };
         let domain = registered(&wanted.host).to_owned();
         let since = Timestamp(now.0 - i64::try_from(WEEK.as_millis()).unwrap_or(i64::MAX));
         let counted = self.0.db.read(move |c| db::issuance::counted(c, &domain, since)).await?;
@@ -229,6 +223,32 @@ impl Issuance {
         Ok(Ok(account))
     }
 
+    /// Has the certificate that the authority signed for a host name revoked, and forgets it. The next round orders another.
+    ///
+    /// # Errors
+    /// There is none, or the authority refuses.
+    pub async fn revoke(&self, host: &str) -> Result<(), NotRevoked> {
+        let Some(authority) = &self.0.authority else { return Err(NotRevoked::NoAuthority) };
+        let wanted = host.to_owned();
+        let all = self.0.db.read(db::certificates::all).await?;
+        let found = all.into_iter().map(|(certificate, _)| certificate);
+        let mut found = found.filter(|one| one.hostname == wanted && one.origin == Origin::Acme);
+        let certificate = found.next().ok_or_else(|| NotRevoked::None(host.to_owned()))?;
+        let der = super::chain::first(&certificate.chain).map_err(|_| NotRevoked::None(wanted))?;
+        let account = self.account(authority).await??;
+        authority.revoke(&account, &der).await?;
+        let host = certificate.hostname;
+        self.0
+            .db
+            .write(move |c| -> Result<(), DbError> {
+                db::issuance::forget(c, &host)?;
+                db::certificates::delete(c, &host)
+            })
+            .await?;
+        self.0.certificates.wake();
+        Ok(())
+    }
+
     /// Serves what was signed.
     async fn keep(&self, wanted: &Wanted, signed: &Signed) -> Result<(), DbError> {
         let Ok(read) = Chain::read(&signed.chain, &signed.key) else { return Ok(()) };
@@ -245,7 +265,7 @@ impl Issuance {
             not_after: read.not_after,
             created_at: now,
         };
-        let domain = wanted.domain.clone();
+        let domain = wanted.domain().cloned();
         let base = self.0.hosts.base_domain().to_owned();
         self.0
             .db
@@ -268,7 +288,7 @@ impl Issuance {
             .await?;
         tracing::info!(host = wanted.host, "a certificate was issued");
         self.0.certificates.wake();
-        self.say(wanted.domain.as_ref());
+        self.say(wanted.domain());
         Ok(())
     }
 
@@ -279,7 +299,8 @@ impl Issuance {
         refusal: Refusal,
     ) -> Result<(), DbError> {
         tracing::warn!(host = wanted.host, reason = refusal.reason, "no certificate could be had");
-        let (host, domain, now) = (wanted.host.clone(), wanted.domain.clone(), self.0.clock.now());
+        let (host, domain, now) =
+            (wanted.host.clone(), wanted.domain().cloned(), self.0.clock.now());
         self.0
             .db
             .write(move |c| -> Result<(), DbError> {
@@ -297,7 +318,7 @@ impl Issuance {
                 tell(c, domain.as_ref(), "domain.certificate.failed", now)
             })
             .await?;
-        self.say(wanted.domain.as_ref());
+        self.say(wanted.domain());
         Ok(())
     }
 
@@ -352,10 +373,4 @@ fn tell(
         created_at: now,
     };
     db::events::append(connection, &event).map(|_| ())
-}
-
-/// Whether an authority can look at a name: not one of this machine or of a network without a way in.
-fn is_public(name: &str) -> bool {
-    let last = name.rsplit('.').next().unwrap_or_default();
-    name.contains('.') && !["localhost", "local", "internal", "lan", "home"].contains(&last)
 }

@@ -2,12 +2,13 @@
 //!
 //! `chain` reads what somebody sends, `store` holds what is served and is swapped as a whole, `keeper` fills it from
 //! the database, `acceptor` makes connections of it. `issuance` orders what is missing from the `authority`, which looks at
-//! `challenges`.
+//! `challenges`, or at records that `dns` sets.
 
 pub mod acceptor;
 pub mod authority;
 pub mod chain;
 pub mod challenges;
+pub mod dns;
 pub mod issuance;
 pub mod keeper;
 pub mod store;

@@ -1,7 +1,7 @@
 //! What is served: certificates by host name, replaced as a whole, read without a lock.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use rcgen::{CertificateParams, KeyPair};
@@ -10,6 +10,10 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::challenges::{ALPN, Challenges};
+use crate::task::Signal;
+
+/// Names without a certificate that are remembered until somebody looks.
+const MISSING: usize = 64;
 
 /// A certificate as it is served.
 #[derive(Debug)]
@@ -54,6 +58,15 @@ pub struct Certificates {
     /// For who asks for a name that has none: whoever insists can see that it is nobody's.
     fallback: Arc<CertifiedKey>,
     challenges: Challenges,
+    missing: Arc<Missing>,
+}
+
+/// Names that were asked for and have no certificate.
+#[derive(Debug, Default)]
+struct Missing {
+    names: Mutex<HashSet<String>>,
+    /// Woken by the first of them.
+    heard: OnceLock<Signal>,
 }
 
 /// The certificate for those that have none could not be made.
@@ -69,8 +82,26 @@ impl Certificates {
     pub fn new() -> Result<Self, NoFallback> {
         let made = self_signed("orbitra.invalid");
         let fallback = made.map_err(|error| NoFallback(error.to_string()))?;
-        let challenges = Challenges::default();
-        Ok(Self { newest: Arc::default(), fallback: Arc::new(fallback), challenges })
+        let (challenges, missing) = (Challenges::default(), Arc::default());
+        Ok(Self { newest: Arc::default(), fallback: Arc::new(fallback), challenges, missing })
+    }
+
+    /// Wakes somebody when a name is asked for that has no certificate.
+    pub fn tell_of_missing(&self, heard: Signal) {
+        let _ = self.missing.heard.set(heard);
+    }
+
+    /// The names that were asked for in vain since the last look: at most 64, and whatever clients made up.
+    pub fn missing(&self) -> HashSet<String> {
+        std::mem::take(&mut *self.missing.names.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_missing(&self, name: &str) {
+        let Some(heard) = self.missing.heard.get() else { return };
+        let mut names = self.missing.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() < MISSING && names.insert(name.to_owned()) && names.len() == 1 {
+            heard.wake();
+        }
     }
 
     /// What authorities are shown.
@@ -102,7 +133,13 @@ impl ResolvesServerCert for Certificates {
             return hello.server_name().and_then(|name| self.challenges.certificate(name));
         }
         // Lower case already, and without a dot at its end.
-        let found = hello.server_name().and_then(|name| self.of(name));
+        let found = hello.server_name().and_then(|name| {
+            let found = self.of(name);
+            if found.is_none() {
+                self.is_missing(name);
+            }
+            found
+        });
         Some(found.map_or_else(|| Arc::clone(&self.fallback), |served| Arc::clone(&served.key)))
     }
 }

@@ -8,6 +8,7 @@ use crate::support::api_client::text;
 use crate::support::apps;
 use crate::support::git_server::GitServer;
 use crate::support::orbitra::{Orbitra, docker, inspect};
+use crate::support::processes::process_runs;
 use crate::support::until::{until, within};
 
 #[tokio::test]
@@ -180,14 +181,4 @@ async fn a_second_instance_on_the_same_directory_is_refused() {
         "{error}"
     );
     assert_eq!(orbitra.visit("127.0.0.1", "/api/v1/health").await.status, 200);
-}
-
-/// Whether a process with exactly these arguments runs on this machine.
-fn process_runs(arguments: &[&str]) -> bool {
-    let wanted = format!("{}\0", arguments.join("\0"));
-    let processes = std::fs::read_dir("/proc").unwrap();
-    processes
-        .filter_map(Result::ok)
-        .filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok())
-        .any(|command| command == wanted)
 }

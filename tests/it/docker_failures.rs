@@ -1,11 +1,15 @@
 //! What a user reads when a deployment fails, on real Docker; nothing is left of it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::api_client::text;
 use crate::support::apps;
 use crate::support::git_server::{GitServer, Repository};
 use crate::support::orbitra::Orbitra;
+use crate::support::processes::process_runs;
+use crate::support::until::within;
 
 /// Deploys to a new project and waits for the failure. The site says what happened; the engine has nothing.
 async fn failure(orbitra: &Orbitra, repository: &Repository, runtime: Value) -> Value {
@@ -41,6 +45,30 @@ async fn a_build_that_fails_gives_its_exit_code_and_its_last_words() {
     let id = orbitra.api.statuses("failing").await[0].0.clone();
     let log = orbitra.api.log(&id).await;
     assert!(log.contains("error: src/index.ts(3,7): '}' expected"), "{log}");
+}
+
+#[tokio::test]
+async fn a_build_that_never_ends_is_ended_at_its_deadline_with_its_processes() {
+    let (git, orbitra) = (GitServer::start(), Orbitra::start().await);
+    let marker = format!("700.{}", std::process::id());
+    let dockerfile = format!("FROM debian:bookworm-slim\nRUN sleep {marker}\n");
+    let repository = git.repository_of("app", &[("Dockerfile", &dockerfile)]);
+    let api = &orbitra.api;
+    let project = api.project("endless", json!({"build": {"timeout_seconds": 10}})).await;
+    let id = api.deploy(&project, &repository, json!({})).await;
+    let error = api.failure(&id).await;
+    assert_eq!((&error["code"], &error["phase"]), (&json!("build_timeout"), &json!("building")));
+    assert!(text(&error, "message").contains("10 s"), "{error}");
+    within(Duration::from_secs(5), "no process is left", async || {
+        (!process_runs(&["sleep", &marker])).then_some(())
+    })
+    .await;
+    assert!(orbitra.owned("container").is_empty() && orbitra.owned("image").is_empty());
+    // Its place is free for the next one.
+    repository.commit("Dockerfile", apps::DOCKERFILE);
+    repository.commit("server.js", &apps::answering("built"));
+    api.deploy_live(&project, &repository).await;
+    assert_eq!(orbitra.visit("endless.localhost", "/").await.body, "built");
 }
 
 #[tokio::test]

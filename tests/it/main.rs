@@ -17,6 +17,7 @@ mod docker_faults;
 mod docker_frameworks;
 mod docker_javascript;
 mod docker_languages;
+mod docker_noise;
 mod docker_python;
 mod docker_redeploy;
 mod docker_release;

@@ -109,7 +109,7 @@ impl Seen {
     pub fn by(app: &App) -> Self {
         Self {
             addresses: app.config.public_addresses.as_slice().into(),
-            automatic: app.config.acme_email.is_some() && app.config.listen_tls.is_some(),
+            automatic: app.config.acme.email.is_some() && app.config.listen_tls.is_some(),
             now: app.clock.now(),
         }
     }

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::app::overview::Overview;
 use crate::model::build_plan::{BuildPlan, Output};
-use crate::model::deployment::{self as model, Deployment, PhaseTiming, Trigger};
+use crate::model::deployment::{self as model, Deployment, PhaseTiming, RunState, Target, Trigger};
 use crate::model::hostname;
 use crate::model::problems::Problems;
 use crate::model::project::Project;
@@ -47,7 +47,12 @@ pub fn status(deployment: &Deployment) -> Status {
         model::Status::Building => {
             Status::Running(phase(deployment.phase()).unwrap_or(Phase::Switching))
         }
+        // What can be promoted is ready, asleep or not; a preview is there to be looked at.
+        model::Status::Staged if deployment.target == Target::Preview && sleeps(deployment) => {
+            Status::Sleeping
+        }
         model::Status::Staged => Status::Ready,
+        model::Status::Live if sleeps(deployment) => Status::Sleeping,
         model::Status::Live => Status::Live,
         model::Status::Superseded => Status::Replaced,
         model::Status::Failed => Status::Failed,
@@ -55,6 +60,11 @@ pub fn status(deployment: &Deployment) -> Status {
         model::Status::Crashed => Status::Crashed,
         model::Status::Removed => Status::Removed,
     }
+}
+
+/// Whether nobody has asked for it for so long that its process does not run.
+fn sleeps(deployment: &Deployment) -> bool {
+    matches!(deployment.run_state, RunState::Paused | RunState::Stopped)
 }
 
 /// The commit of a deployment, once it is known.
@@ -253,6 +263,9 @@ pub fn production_state(overview: &Overview) -> (Status, String) {
             Status::Crashed,
             format!("{} stopped again and again. Visitors see an error page.", short(live)),
         ),
+        Some(live) if sleeps(live) => {
+            (Status::Sleeping, format!("Serving {}, which wakes on the next visit.", short(live)))
+        }
         Some(live) => (Status::Live, format!("Serving {}.", short(live))),
         None => (Status::New, "Nothing is live yet.".to_owned()),
     }

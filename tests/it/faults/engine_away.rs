@@ -29,6 +29,27 @@ async fn an_engine_that_comes_later_is_used_as_soon_as_it_is_there() {
 }
 
 #[tokio::test]
+async fn a_socket_that_is_another_users_is_told_with_what_to_do() {
+    let mut place = Place::start().await;
+    let repository = place.repository("shop", &json!({"body": "one"}));
+    let (project, _) = place.live("shop", &repository).await;
+    place.orbitra.kill9();
+    place.socket.give_away();
+    place.orbitra.restart_as_a_stranger().await;
+    assert_eq!(place.site("shop").await, "one", "what runs is served");
+    let id = place.deploy(&project, &repository).await;
+    let error = place.orbitra.api.failure(&id).await;
+    assert_eq!(error["code"], "engine_error", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("as root or as a member of the group `docker`"), "{message}");
+    // Nothing else is needed when it may use it.
+    place.orbitra.kill9();
+    place.orbitra.restart().await;
+    place.orbitra.api.deploy_live(&project, &repository).await;
+    place.sound_for_good().await;
+}
+
+#[tokio::test]
 async fn without_an_engine_a_stop_is_over_at_once() {
     let mut place = Place::start().await;
     place.socket.go();

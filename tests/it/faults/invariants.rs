@@ -78,24 +78,26 @@ impl Place {
         }
     }
 
-    /// Every deployment comes to its end, and so does every release and every removal.
+    /// Every deployment comes to its end, and so does every release and every removal. A long queue takes its time, but
+    /// never stands still.
     pub async fn quiet(&self) {
-        within(Duration::from_secs(90), "nothing is under way", async || {
-            let under_way: i64 = self
-                .orbitra
-                .database()
-                .query_row(
-                    "SELECT (SELECT count(*) FROM deployments WHERE deleted_at IS NOT NULL OR state IN
-                            ('queued', 'cloning', 'detecting', 'building', 'starting', 'checking'))
-                        + (SELECT count(*) FROM releases)
-                        + (SELECT count(*) FROM projects WHERE deleted_at IS NOT NULL)",
-                    [],
-                    |row| row.get(0),
-                )
-                .unwrap();
-            (under_way == 0).then_some(())
-        })
-        .await;
+        let mut left = i64::MAX;
+        while left > 0 {
+            left = within(Duration::from_secs(90), "something comes to its end", async || {
+                let now = self.under_way();
+                (now < left).then_some(now)
+            })
+            .await;
+        }
+    }
+
+    fn under_way(&self) -> i64 {
+        let sql =
+            "SELECT (SELECT count(*) FROM deployments WHERE deleted_at IS NOT NULL OR state IN
+                ('queued', 'cloning', 'detecting', 'building', 'starting', 'checking'))
+            + (SELECT count(*) FROM releases)
+            + (SELECT count(*) FROM projects WHERE deleted_at IS NOT NULL)";
+        self.orbitra.database().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     fn rows(&self) -> Vec<Row> {

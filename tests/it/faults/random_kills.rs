@@ -13,6 +13,8 @@ use crate::support::api_client::{Api, text, try_visit};
 
 /// Projects that stay, each changed by somebody and visited by somebody.
 const PROJECTS: usize = 3;
+/// Deployments of a project that wait, so that the queue does not only grow.
+const MOST: u64 = 8;
 /// The longest until it answers again. What it must reach is two seconds; the machine that runs tests is busy.
 const LONGEST: Duration = Duration::from_secs(10);
 
@@ -97,7 +99,17 @@ async fn write(api: Api, project: String, url: String, seen: Shared, stop: Cance
             _ => {}
         }
         tokio::time::sleep(Duration::from_millis(u64::from(dice))).await;
+        while under_way(&api, &project).await >= MOST && !stop.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
+}
+
+/// Deployments of a project that have not come to their end; none when nobody answers.
+async fn under_way(api: &Api, project: &str) -> u64 {
+    let path = format!("/projects/{project}/deployments?status=building&limit=1");
+    let answer = api.try_call("GET", &path, None, None).await;
+    answer.ok().and_then(|(_, page)| page["pagination"]["total"].as_u64()).unwrap_or(0)
 }
 
 /// Visits a project that has something live: whatever is answered must be its page.

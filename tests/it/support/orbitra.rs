@@ -112,6 +112,11 @@ impl Orbitra {
     pub async fn restart_with(&mut self, more: &[(&str, &str)]) -> Duration {
         let begin = Instant::now();
         self.launch(more);
+        self.answers().await;
+        begin.elapsed()
+    }
+
+    async fn answers(&mut self) {
         let port = self.port;
         until("Orbitra answers", async || {
             if let Some(status) = self.process.as_mut().unwrap().try_wait().unwrap() {
@@ -121,16 +126,30 @@ impl Orbitra {
             (answer.status == 200).then_some(())
         })
         .await;
-        begin.elapsed()
     }
 
     /// Starts the program with more settings, and does not wait for anything.
     pub fn launch(&mut self, more: &[(&str, &str)]) {
+        let mut command = self.command();
+        command.envs(more.iter().copied());
+        self.spawn(command);
+    }
+
+    /// Starts the program so that files of other users are closed to it although it is root, and waits until it answers.
+    pub async fn restart_as_a_stranger(&mut self) {
+        let own = self.command();
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search").arg(own.get_program());
+        command.env_clear().stdin(Stdio::null());
+        command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        self.spawn(command);
+        self.answers().await;
+    }
+
+    fn spawn(&mut self, mut command: Command) {
         assert!(self.process.is_none(), "it runs");
         let log = std::fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
-        let mut command = self.command();
-        command.envs(more.iter().copied()).arg("serve").stderr(log);
-        self.process = Some(command.spawn().unwrap());
+        self.process = Some(command.arg("serve").stderr(log).spawn().unwrap());
     }
 
     /// A program that is this one, with some variables of its own.

@@ -35,6 +35,8 @@ pub struct OwnDockerd {
     run: TempDir,
     live_restore: bool,
     process: Option<Child>,
+    /// Whether its images and containers lie on a small file system that goes with it.
+    mounted: bool,
     /// One test at a time has the directory.
     _turn: File,
 }
@@ -42,13 +44,31 @@ pub struct OwnDockerd {
 impl OwnDockerd {
     /// Starts it with these images of the machine's own daemon. With `live_restore`, containers outlive the daemon.
     pub async fn start(live_restore: bool, images: &[&str]) -> Self {
+        Self::make(live_restore, images, None).await
+    }
+
+    /// Starts one whose images and containers have this many MiB in all.
+    pub async fn start_with_room_for(size: u32, images: &[&str]) -> Self {
+        Self::make(false, images, Some(size)).await
+    }
+
+    async fn make(live_restore: bool, images: &[&str], size: Option<u32>) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own-dockerd");
         std::fs::create_dir_all(&root).unwrap();
         let turn = File::create(root.join("turn")).unwrap();
         let waiting = tokio::task::spawn_blocking(move || turn.lock().map(|()| turn));
         let turn = waiting.await.unwrap().unwrap();
         let run = tempfile::tempdir().unwrap();
-        let mut dockerd = Self { root, run, live_restore, process: None, _turn: turn };
+        let mounted = size.is_some();
+        let mut dockerd = Self { root, run, live_restore, process: None, mounted, _turn: turn };
+        if let Some(size) = size {
+            dockerd.root = dockerd.run.path().to_owned();
+            std::fs::create_dir(dockerd.data()).unwrap();
+            let options = format!("size={size}m");
+            let mut mount = Command::new("mount");
+            mount.args(["-t", "tmpfs", "-o", &options, "orbitra-test"]).arg(dockerd.data());
+            assert!(mount.status().unwrap().success(), "this test needs to mount a file system");
+        }
         dockerd.launch().await;
         dockerd.clear();
         for image in images {
@@ -61,6 +81,11 @@ impl OwnDockerd {
         self.run.path().join(name).to_str().unwrap().to_owned()
     }
 
+    /// Where images and containers lie.
+    pub fn data(&self) -> PathBuf {
+        self.root.join("data")
+    }
+
     /// What `ORBITRA_DOCKER_HOST` is to be.
     pub fn host(&self) -> String {
         format!("unix://{}", self.file("docker.sock"))
@@ -70,7 +95,7 @@ impl OwnDockerd {
     pub async fn launch(&mut self) {
         let log = File::options().create(true).append(true).open(self.file("log")).unwrap();
         let mut command = Command::new("dockerd");
-        command.arg("--data-root").arg(self.root.join("data"));
+        command.arg("--data-root").arg(self.data());
         command.args(["--exec-root", &self.file("exec"), "--pidfile", &self.file("pid")]);
         // A bridge of its own and no firewall rules: a daemon without a bridge removes the machine's `docker0`.
         make_bridge();
@@ -180,5 +205,9 @@ impl Drop for OwnDockerd {
         let _ = kill_process(pid, Signal::TERM);
         let _ = process.wait();
         let _ = Command::new("ip").args(["link", "delete", BRIDGE]).output();
+        if self.mounted {
+            // Lazily: what the daemon mounted on it may still be there.
+            let _ = Command::new("umount").arg("-l").arg(self.data()).status();
+        }
     }
 }

@@ -181,9 +181,36 @@ async fn what_the_authority_finds_is_told_and_the_next_try_succeeds() {
 #[tokio::test]
 async fn nonces_that_are_rejected_are_no_reason_to_give_up() {
     let scene = Scene::start(4, "http", 50).await;
+    // More for a run that is longer than a test may be.
+    let many = std::env::var("ORBITRA_TEST_CERTIFICATES").map_or(1, |many| many.parse().unwrap());
+    let mut ids = Vec::new();
+    for number in 0..many {
+        let host = format!("www.site-{number}.example");
+        scene.ours.set(&host, &["127.0.0.1"]);
+        scene.theirs.set(&host, &["127.0.0.1"]);
+        let path = format!("/projects/{}/domains", scene.project);
+        let made = scene.whole.api.done("POST", &path, Some(json!({"hostname": host}))).await;
+        ids.push(text(&made, "id"));
+    }
+    for id in ids {
+        scene.stands(&id, "issued").await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_revoked_is_replaced() {
+    let scene = Scene::start(6, "http", 0).await;
     scene.lead_here();
     let id = scene.add().await;
     scene.stands(&id, "issued").await;
+    let app = scene.whole.program.as_ref().unwrap().1.app.clone();
+    let unknown = orbitra::boot::revoke_certificate(&app, "www.example.net").await.unwrap_err();
+    assert!(unknown.to_string().contains("no authority has signed"), "{unknown}");
+    orbitra::boot::revoke_certificate(&app, HOST).await.unwrap();
+    let log = scene.pebble.log();
+    assert!(log.contains("/revoke-cert"), "{log}");
+    scene.stands(&id, "issued").await;
+    assert_eq!(scene.events("domain.certificate.issued").len(), 2);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! TLS at the edge.
 
+mod dns;
+mod dns_providers;
 mod http2;
 mod issuance;
 mod listener;

@@ -1,0 +1,31 @@
+//! Cloudflare (API version 4, `zones/{zone}/dns_records`). The token needs `Zone:Read` and `DNS:Edit`.
+
+use http::Method;
+use serde_json::json;
+
+use super::api::{Api, part, text};
+use super::{DnsError, Record, TTL};
+
+pub(super) const BASE: &str = "https://api.cloudflare.com/client/v4";
+
+async fn zone(api: &Api, record: &Record) -> Result<String, DnsError> {
+    let path = format!("/zones?name={}", part(&record.zone));
+    let found = api.json(Method::GET, &path, None).await?;
+    text(&found["result"][0]["id"])
+        .map_err(|_| DnsError::new(format!("the token sees no zone {}", record.zone)))
+}
+
+/// Answers the zone's id and the record's.
+pub(super) async fn add(api: &Api, record: &Record) -> Result<String, DnsError> {
+    let zone = zone(api, record).await?;
+    let body = json!({"type": "TXT", "name": record.name, "content": record.text, "ttl": TTL});
+    let path = format!("/zones/{}/dns_records", part(&zone));
+    let made = api.json(Method::POST, &path, Some(body)).await?;
+    Ok(format!("{zone}/{}", text(&made["result"]["id"])?))
+}
+
+pub(super) async fn remove(api: &Api, record: &Record) -> Result<(), DnsError> {
+    let (zone, id) = record.id.split_once('/').unwrap_or_default();
+    let path = format!("/zones/{}/dns_records/{}", part(zone), part(id));
+    api.json(Method::DELETE, &path, None).await.map(|_| ())
+}
