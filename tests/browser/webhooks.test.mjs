@@ -163,6 +163,8 @@ test("a secret is replaced, and both sign for a while", async () => {
 });
 
 test("everything works without script", async () => {
+  // What it shows is about to be deleted.
+  await page.goto(list);
   const plain = await open({ javaScriptEnabled: false });
   try {
     const reader = await plain.context.newPage();

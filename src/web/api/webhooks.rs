@@ -47,7 +47,7 @@ pub async fn list(State(api): State<Api>, caller: Caller, mut params: Params) ->
     let filter = WebhookFilter {
         project: project(&mut params),
         enabled: params.flag("enabled"),
-        event: params.text("event"),
+        event: event_name(&mut params),
         query: params.text("q").filter(|query| !query.is_empty()),
         created_after: params.moment("created_after"),
         created_before: params.moment("created_before"),
@@ -57,6 +57,15 @@ pub async fn list(State(api): State<Api>, caller: Caller, mut params: Params) ->
     AppError::check(params.finish())?;
     let page = api.app.webhooks(&caller.0, filter, paging.request).await?;
     paging.answer(&api, page.total, page.items.into_iter().map(WebhookView::from).collect())
+}
+
+/// The one event that is asked for.
+fn event_name(params: &mut Params) -> Option<String> {
+    let mut names = params.names("event");
+    if names.len() > 1 {
+        params.problems.invalid("event", "format", "One name, such as `project.created`.");
+    }
+    names.pop()
 }
 
 /// Make a webhook
@@ -76,6 +85,8 @@ pub async fn list(State(api): State<Api>, caller: Caller, mut params: Params) ->
                 ("get" = (operation_id = "webhooks_get", parameters(("id" = "$response.body#/id")))),
                 ("update" = (operation_id = "webhooks_update", parameters(("id" = "$response.body#/id")))),
                 ("ping" = (operation_id = "webhooks_ping", parameters(("id" = "$response.body#/id")))),
+                ("rotate" = (operation_id = "webhooks_rotate_secret", parameters(("id" = "$response.body#/id")))),
+                ("replay" = (operation_id = "webhooks_replay", parameters(("id" = "$response.body#/id")))),
                 ("deliveries" = (operation_id = "webhooks_list_deliveries", parameters(("id" = "$response.body#/id")))),
                 ("delete" = (operation_id = "webhooks_delete", parameters(("id" = "$response.body#/id")))),
             ),

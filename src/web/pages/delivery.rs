@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::objection::objection;
@@ -19,6 +20,14 @@ use crate::web::view::delivery::{AttemptRow, DeliveryPage, DeliveryRow, Signed, 
 use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::text::Foreign;
 use crate::web::view::time::Millis;
+
+/// A body with its keys in the order in which they are sent.
+#[derive(Serialize, Deserialize)]
+struct InOrder {
+    event: String,
+    timestamp: String,
+    data: Value,
+}
 
 /// The page, or with `?part=state` all of it that can change.
 pub async fn show(
@@ -57,7 +66,7 @@ fn page(
             .collect(),
         hint: webhook.webhook.secret_hint.clone(),
     });
-    let pretty = serde_json::from_str::<Value>(&body).ok();
+    let pretty = serde_json::from_str::<InOrder>(&body).ok();
     let pretty = pretty.and_then(|value| serde_json::to_string_pretty(&value).ok());
     DeliveryPage {
         shell,

@@ -143,7 +143,7 @@ async fn the_watch_outlives_orbitra() {
     whole.engine.set_exit(&two, Some(3));
     whole.engine.crash(&two);
     whole.run().await;
-    assert_eq!(returned(&whole).await["reason"], "crash_loop");
+    assert_eq!(returned(&whole).await["previous_deployment_id"], two);
     assert_eq!(whole.released(&one).await.status(), Status::Live);
 }
 

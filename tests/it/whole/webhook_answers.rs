@@ -215,7 +215,7 @@ async fn answers_without_end_are_cut_off() {
             "retrying",
         ),
         (
-            Act::Endless(b"", "H".into(), Duration::from_millis(200)),
+            Act::Endless(b"nonsense\r\n\r\n", "x".into(), Duration::from_millis(200)),
             0,
             json!("connect_failed"),
             "retrying",
