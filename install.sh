@@ -10,6 +10,7 @@ readonly SELF_DIR
 readonly BINARY=/usr/local/bin/orbitra
 readonly SETTINGS=/etc/orbitra/orbitra.env
 readonly UNIT=/etc/systemd/system/orbitra.service
+readonly SOCKET_UNIT=/etc/systemd/system/orbitra.socket
 readonly HEALTH_SECONDS=60
 readonly DEMO_BUILD_SECONDS=1200
 readonly DEMO_EMAIL=demo@example.com
@@ -274,17 +275,24 @@ stop_background() {
   rm -f "$data/orbitra.pid"
 }
 
-write_unit() {
-  cat >"$UNIT" <<TEXT
+service_unit() {
+  cat <<TEXT
 [Unit]
 Description=Orbitra deployment platform
 Wants=network-online.target
-After=network-online.target docker.service
+After=network-online.target docker.service orbitra.socket
+Requires=orbitra.socket
 
 [Service]
+Type=notify
+# Another version that takes over becomes the main process.
+NotifyAccess=all
 EnvironmentFile=$SETTINGS
 Environment="ORBITRA_DATA=$data"
 ExecStart=$BINARY serve
+# The installed version takes over, with the settings as they are now.
+ExecReload=$BINARY upgrade --settings
+TimeoutStartSec=120
 Restart=always
 RestartSec=2
 KillMode=mixed
@@ -297,22 +305,59 @@ WantedBy=multi-user.target
 TEXT
 }
 
+# The sockets stay open while the service is started anew, so that connections wait instead of being refused.
+socket_unit() {
+  local address
+  printf '[Unit]\nDescription=Sockets of Orbitra\n\n[Socket]\n'
+  for address in "$listen" "$(setting ORBITRA_LISTEN_TLS)"; do
+    case $address in
+    '') ;;
+    :*) printf 'ListenStream=0.0.0.0%s\n' "$address" ;;
+    *) printf 'ListenStream=%s\n' "$address" ;;
+    esac
+  done
+  printf 'Backlog=4096\nNoDelay=yes\nKeepAlive=yes\n\n[Install]\nWantedBy=sockets.target\n'
+}
 
-start_background() {
+# Runs a command with the settings of the file alone, as systemd does.
+with_settings() {
   local line name environment=()
-  # The settings file alone decides, as it does under systemd.
   for name in $(compgen -e ORBITRA_ || true); do environment+=(-u "$name"); done
   while IFS= read -r line; do
     name=${line%%=*}
     environment+=("$name=$(setting "$name")")
   done < <(grep -E '^[[:space:]]*[A-Z_][A-Z0-9_]*=' "$SETTINGS" | sed 's/^[[:space:]]*//')
-  environment+=("ORBITRA_DATA=$data")
+  exec env "${environment[@]}" "ORBITRA_DATA=$data" "$@"
+}
+
+# Lets the installed version take over from the one that runs, without a request that fails. Fails when there is none
+# that could hand over: a version that does not know how, other data, other addresses under systemd.
+hand_over() {
+  local pid
+  if [ -n "$previous_data" ] && [ "$previous_data" != "$data" ]; then return 1; fi
+  if [ ! -S "$data/orbitra.sock" ]; then return 1; fi
+  if has_systemd; then
+    systemctl is-active -q orbitra || return 1
+    [ "$(cat "$UNIT" 2>/dev/null)" = "$(service_unit)" ] || return 1
+    [ "$(cat "$SOCKET_UNIT" 2>/dev/null)" = "$(socket_unit)" ] || return 1
+    systemctl reload orbitra ||
+      die 'the new version did not take over; the one before serves on.' 'See: journalctl -u orbitra -n 50'
+  else
+    [ -n "$(background_pid)" ] || return 1
+    pid=$(with_settings "$BINARY" upgrade --settings) ||
+      die 'the new version did not take over; the one before serves on.' "Log: $data/orbitra.log"
+    printf '%s\n' "$pid" >"$data/orbitra.pid"
+  fi
+  say 'the new version has taken over from the one that ran'
+}
+
+start_background() {
   if [ -f "$data/orbitra.log" ]; then mv -f "$data/orbitra.log" "$data/orbitra.log.1"; fi
   (
     umask 077
     ulimit -n "$(ulimit -H -n)"
     # In a session of its own, so that it outlives this script and its terminal.
-    exec env "${environment[@]}" setsid nohup "$BINARY" serve >"$data/orbitra.log" 2>&1 </dev/null
+    with_settings setsid nohup "$BINARY" serve >"$data/orbitra.log" 2>&1 </dev/null
   ) &
   printf '%s\n' $! >"$data/orbitra.pid"
   disown
@@ -320,18 +365,20 @@ start_background() {
 }
 
 start_service() {
+  if hand_over; then return; fi
   # Also where systemd runs: it may not have when the earlier process was started.
   if [ -n "$previous_data" ]; then data=$previous_data stop_background; fi
   stop_background
   if has_systemd; then
-    write_unit
+    service_unit >"$UNIT"
+    socket_unit >"$SOCKET_UNIT"
     systemctl daemon-reload
-    systemctl stop orbitra
+    systemctl stop orbitra.socket orbitra.service
   fi
   require_free_port
   if has_systemd; then
-    systemctl enable -q orbitra
-    systemctl start orbitra ||
+    systemctl enable -q orbitra.socket orbitra.service
+    systemctl start orbitra.socket orbitra.service ||
       die 'systemd could not start orbitra.' 'See: journalctl -u orbitra -n 50'
     say 'started the service orbitra'
   else
@@ -600,8 +647,8 @@ uninstall() {
   read_settings wanted
   step 'Stopping Orbitra'
   if has_systemd && [ -f "$UNIT" ]; then
-    systemctl disable -q --now orbitra || true
-    rm -f "$UNIT"
+    systemctl disable -q --now orbitra.socket orbitra.service || true
+    rm -f "$UNIT" "$SOCKET_UNIT"
     systemctl daemon-reload
   fi
   stop_background

@@ -14,6 +14,7 @@ pub mod events;
 pub mod failpoint;
 pub mod forges;
 pub mod git;
+pub mod handover;
 pub mod logs;
 pub mod model;
 pub mod notify;

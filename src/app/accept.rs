@@ -17,7 +17,7 @@ use crate::model::forge::WAITING;
 use crate::model::hostname;
 use crate::model::ids::DeploymentId;
 use crate::model::problems::Problems;
-use crate::model::project::Project;
+use crate::model::project::{Project, Protocol};
 use crate::model::transition::State;
 
 /// What else is written in the transaction of a deployment.
@@ -157,6 +157,7 @@ impl App {
             alone: false,
             untrusted: new.untrusted,
             checks_until: new.checks_until,
+            protocol: Protocol::default(),
             failure: None,
             cancel_reason: None,
             cancel_requested: false,

@@ -7,8 +7,8 @@ use super::journal::{self, Deed};
 use super::may::{Action, Decision, Resource, may, require_scope};
 use super::project_rules::{self, ProjectPatch};
 use super::terms::Terms;
-use super::{App, AppError};
-use crate::crypto::random;
+use super::{App, AppError, users};
+use crate::crypto::{random, token};
 use crate::db::page::{Page, PageRequest};
 use crate::db::projects::ProjectFilter;
 use crate::db::{self, DbError};
@@ -79,6 +79,7 @@ impl App {
         }
         project_rules::apply(&new, &mut project, &self.egress, &mut problems);
         AppError::check(problems)?;
+        hash_login(&new, &mut project).await?;
         if let Via::ApiKey { project_ids, .. } = &actor.via
             && !project_ids.is_empty()
         {
@@ -228,6 +229,7 @@ impl App {
             }
             project_rules::apply(&patch, &mut project, &self.egress, &mut problems);
             AppError::check(problems)?;
+            hash_login(&patch, &mut project).await?;
             let changed = audit::changes(&settings(&current), &settings(&project));
             if changed.as_object().is_none_or(serde_json::Map::is_empty) {
                 return Ok(current);
@@ -320,8 +322,23 @@ impl App {
     }
 }
 
+/// Puts the hash of a password that was sent into the project.
+async fn hash_login(patch: &ProjectPatch, project: &mut Project) -> Result<(), AppError> {
+    let sent = patch.login.as_ref().and_then(Option::as_ref);
+    let password = sent.and_then(|sent| sent.password.clone());
+    if let (Some(password), Some(login)) = (password, &mut project.runtime.proxy.login) {
+        login.hash = users::hash_password(password).await?;
+    }
+    Ok(())
+}
+
 /// What of a project can be changed, as the audit log shows it.
 fn settings(project: &Project) -> serde_json::Value {
+    let mut project = project.clone();
+    // That it is another one is to be seen, and nothing more.
+    if let Some(login) = &mut project.runtime.proxy.login {
+        login.hash = token::hex(&token::hash(&login.hash)[..4]);
+    }
     json!({
         "name": project.name, "framework": project.framework, "description": project.description,
         "source": project.source, "build": project.build, "runtime": project.runtime,

@@ -10,7 +10,7 @@ use super::{DetectError, Overrides, directory, pins};
 use crate::git::SourceTree;
 use crate::model::build_plan::RepositorySettings;
 use crate::model::catalogue;
-use crate::model::project::{Strategy, valid_health_path};
+use crate::model::project::{Protocol, Strategy, valid_health_path};
 use crate::model::suggest::nearest;
 
 const FILE: &str = "orbitra.toml";
@@ -20,7 +20,8 @@ const LONGEST_PATTERN: usize = 500;
 
 const TOP: &[&str] = &["framework", "build", "runtime", "versions"];
 const BUILD: &[&str] = &["install_command", "command", "output_dir", "dockerfile", "watch"];
-const RUNTIME: &[&str] = &["start_command", "release_command", "port", "healthcheck", "strategy"];
+const RUNTIME: &[&str] =
+    &["start_command", "release_command", "port", "protocol", "healthcheck", "strategy"];
 
 /// Names that are used elsewhere, and what is meant by them here.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -128,6 +129,11 @@ impl FromFile {
                     return Err(bad(&name, "must be a path such as \"/healthz\""));
                 }
                 self.repository.health_path = Some(path.to_owned());
+            }
+            "protocol" => {
+                let protocol = value.as_str().and_then(Protocol::parse);
+                let problem = "must be \"http1\" or \"h2c\"";
+                self.repository.protocol = Some(protocol.ok_or_else(|| bad(&name, problem))?);
             }
             "strategy" => {
                 let strategy = value.as_str().and_then(Strategy::parse);
@@ -257,6 +263,7 @@ mod tests {
             file.repository,
             RepositorySettings {
                 port: Some(8000),
+                protocol: Some(Protocol::Http1),
                 health_path: own("/healthz"),
                 strategy: Some(Strategy::Single),
                 watch: vec!["apps/shop/**".into(), "packages/**".into(), "!**/*.md".into()],

@@ -3,6 +3,7 @@
 mod admin;
 mod plan;
 mod serve;
+mod upgrade;
 
 use std::path::PathBuf;
 
@@ -11,7 +12,8 @@ use clap::{Parser, Subcommand};
 use crate::app::AppError;
 use crate::boot::BootError;
 use crate::builder::DetectError;
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, data_path};
+use crate::handover::activation;
 
 /// A self-hosted deployment platform.
 #[derive(Debug, Parser)]
@@ -31,6 +33,24 @@ enum Command {
         /// HTTP address (ORBITRA_LISTEN).
         #[arg(long)]
         listen: Option<String>,
+        /// Take over from the process at the other end of standard input.
+        #[arg(long, hide = true)]
+        successor: bool,
+    },
+    /// Let another version of this program take over from the one that runs, without a request that fails.
+    Upgrade {
+        /// Data directory of the one that runs (ORBITRA_DATA).
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// The program that takes over; this one without it.
+        #[arg(long)]
+        binary: Option<PathBuf>,
+        /// Seconds in which it has to become ready.
+        #[arg(long, default_value_t = 60)]
+        timeout: u64,
+        /// Take the ORBITRA_ settings from this command's environment, in the place of those of the running process.
+        #[arg(long)]
+        settings: bool,
     },
     /// Work on the data directory, also while the server runs.
     Admin {
@@ -57,6 +77,9 @@ pub enum CliError {
     Plan(#[from] DetectError),
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// Another version did not take over; the one before serves.
+    #[error("{0} Nothing has changed.")]
+    NotUpgraded(String),
 }
 
 impl CliError {
@@ -99,8 +122,16 @@ impl From<crate::config::ConfigError> for CliError {
 pub fn run(arguments: Arguments) -> Result<(), CliError> {
     let environment = |name: &str| std::env::var(name).ok();
     match arguments.command {
-        Command::Serve { data, listen } => {
-            serve::run(Config::load(&Flags { data, listen }, environment)?)
+        Command::Serve { data, listen, successor } => {
+            // First of all: other descriptors could be taken for them.
+            let inherited = activation::take(environment);
+            let arguments = serve::arguments(data.as_deref(), listen.as_deref());
+            let config = Config::load(&Flags { data, listen }, environment)?;
+            serve::run(config, inherited, arguments, successor)
+        }
+        Command::Upgrade { data, binary, timeout, settings } => {
+            let data = data_path(data.as_deref(), environment);
+            upgrade::run(&data, binary, timeout, settings)
         }
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Admin { data, command } => {

@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,22 @@ impl Lock {
     /// The process that had the directory before and did not end in order.
     pub fn cut_off(&self) -> Option<u32> {
         self.cut_off
+    }
+
+    /// The lock of a process that hands the directory on: both hold it until one of them is gone.
+    pub fn inherited(descriptor: OwnedFd) -> Self {
+        Self { file: descriptor.into(), cut_off: None }
+    }
+
+    /// What the process that takes over gets a copy of.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Names this process as the one that the directory belongs to.
+    pub fn sign(&self) {
+        // A full disk is no reason to stop.
+        let _ = self.write(&format!("{}\n", std::process::id()));
     }
 
     /// Gives the directory back at the end of an ordered stop.
@@ -88,7 +105,7 @@ impl DataDir {
         // Whatever it says that is no number says nothing; nor is a full disk a reason not to start.
         let _ = Read::by_ref(&mut file).take(32).read_to_string(&mut text);
         let lock = Lock { cut_off: text.trim().parse().ok(), file };
-        let _ = lock.write(&format!("{}\n", std::process::id()));
+        lock.sign();
         Ok(lock)
     }
 

@@ -19,6 +19,8 @@ pub use data_dir::{DataDir, DataDirError, Lock};
 pub use hosts::Hosts;
 pub use rates::RateLimits;
 
+use crate::model::network::Network;
+
 const DEFAULTS: &str = include_str!("defaults.toml");
 
 /// A setting that cannot be used. Says which one and where it came from.
@@ -84,6 +86,10 @@ pub struct Config {
     /// How long hashed files of a replaced deployment are served; zero is never.
     pub keep_assets: std::time::Duration,
     pub rates: RateLimits,
+    /// Whose word on the visitor counts.
+    pub trusted_proxies: Vec<Network>,
+    /// Where figures are shown; `None` is nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     pub access_log: bool,
     pub log: String,
     /// Where a test lets the program fail; no setting, and without effect in a release build.
@@ -252,6 +258,11 @@ impl Config {
             stop_after: parse_seconds(&get("stop_after"))?,
             keep_assets: parse_seconds(&get("keep_assets"))?,
             rates: rates::read(&get("rate_free"), &get("rate_professional"), &get("rate_window"))?,
+            trusted_proxies: parse_networks(&get("trusted_proxies"))?,
+            metrics_listen: {
+                let setting = get("metrics_listen");
+                setting.non_empty().map(|_| parse_listen(&setting)).transpose()?
+            },
             access_log: get("access_log").parse("true or false")?,
             log: get("log").value,
             failpoints: environment("ORBITRA_FAILPOINTS").unwrap_or_default(),
@@ -279,6 +290,13 @@ fn parse_addresses(setting: &Setting) -> Result<Vec<IpAddr>, ConfigError> {
     let addresses: Result<Vec<IpAddr>, _> = sent.map(str::parse).collect();
     let addresses = addresses.map_err(|_| setting.error(wanted))?;
     Ok(if addresses.is_empty() { machine::public_addresses() } else { addresses })
+}
+
+/// Addresses and networks with commas between.
+fn parse_networks(setting: &Setting) -> Result<Vec<Network>, ConfigError> {
+    let wanted = "addresses or networks with commas between, such as 10.0.0.0/8, 2001:db8::1";
+    let sent = setting.value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    sent.map(|entry| Network::parse(entry).ok_or_else(|| setting.error(wanted))).collect()
 }
 
 /// Name servers with commas between, each with a port where it is not 53.
@@ -356,6 +374,8 @@ mod tests {
             ("ORBITRA_BASE_DOMAIN", "-x-"),
             ("ORBITRA_PUBLIC_ADDRESSES", "1.2.3"),
             ("ORBITRA_ACME_CHALLENGE", "dns"),
+            ("ORBITRA_TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("ORBITRA_METRICS_LISTEN", "9464x"),
             ("ORBITRA_ACME_DNS", "godaddy"),
             ("ORBITRA_DNS_SERVERS", "dns.example.com"),
             ("ORBITRA_PUBLIC_SCHEME", "ftp"),

@@ -27,7 +27,13 @@ const READERS: usize = 4;
 /// What a write hands back: called with the outcome of the commit.
 type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
 /// One write: runs in a savepoint and says whether to keep it. Without a transaction to run in it only says who waits.
-type Job = Box<dyn FnOnce(Option<&Connection>) -> (bool, Reply) + Send>;
+type Write = Box<dyn FnOnce(Option<&Connection>) -> (bool, Reply) + Send>;
+
+enum Job {
+    Write(Write),
+    /// The last one.
+    Close,
+}
 
 /// The database. Clones share the same connections.
 #[derive(Clone)]
@@ -37,6 +43,8 @@ pub struct Db {
     commits: watch::Receiver<u64>,
     deliveries: watch::Receiver<u64>,
     identities: Arc<AtomicU64>,
+    /// Ends with the writer.
+    closed: watch::Receiver<()>,
 }
 
 /// Tables that say who somebody is and what they may do.
@@ -67,10 +75,12 @@ impl Db {
     /// # Errors
     /// The file cannot be opened, is not a database, or was made by a newer version.
     pub fn open(path: &Path) -> Result<Self, DbError> {
+        super::snapshot::finish(path)?;
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         configure(&connection)?;
         super::migrate::migrate(&mut connection)?;
+        let (closing, closed) = watch::channel(());
         let (writer, jobs) = channel::<Job>();
         let (committed, commits) = watch::channel(0);
         let identities = Arc::new(AtomicU64::new(0));
@@ -100,14 +110,28 @@ impl Db {
         };
         std::thread::Builder::new()
             .name("orbitra-db".to_owned())
-            .spawn(move || run_writer(&connection, &jobs, &count_commits, &count_identities))
+            .spawn(move || {
+                run_writer(&connection, &jobs, &count_commits, &count_identities);
+                drop((connection, closing));
+            })
             .map_err(|error| DbError::Unwritable(error.to_string()))?;
         let readers = Readers {
             path: path.to_owned(),
             idle: Mutex::new(Vec::new()),
             permits: Semaphore::new(READERS),
         };
-        Ok(Self { writer, readers: Arc::new(readers), commits, deliveries, identities })
+        Ok(Self { writer, readers: Arc::new(readers), commits, deliveries, identities, closed })
+    }
+
+    /// Ends all connections, for every clone: what was written before is on the disk, and whatever is asked for
+    /// afterwards is refused. Returns when another process may have the file.
+    pub async fn close(&self) {
+        let _all = self.readers.permits.acquire_many(READERS as u32).await;
+        self.readers.permits.close();
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // The writer is the last one, because only it may tidy up behind them all. Both fail where it has ended.
+        let _ = self.writer.send(Job::Close);
+        let _ = self.closed.clone().changed().await;
     }
 
     /// Counts the commits of this process: whoever waits for rows looks again when it changes.
@@ -139,7 +163,7 @@ impl Db {
         E: From<DbError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job: Write = Box::new(move |connection| {
             let Some(connection) = connection else {
                 let reply: Reply = Box::new(move |committed| {
                     let reason = committed.err().unwrap_or_default();
@@ -157,7 +181,7 @@ impl Db {
             });
             (keep, reply)
         });
-        self.writer.send(job).map_err(|_| E::from(DbError::Closed))?;
+        self.writer.send(Job::Write(job)).map_err(|_| E::from(DbError::Closed))?;
         answered.await.map_err(|_| E::from(DbError::Closed))?
     }
 
@@ -200,14 +224,16 @@ impl Readers {
     }
 }
 
-/// Runs until every `Db` is gone.
+/// Runs until every `Db` is gone, or until it is closed.
 fn run_writer(
     connection: &Connection,
     jobs: &Receiver<Job>,
     count_commits: &dyn Fn(),
     count_identities: &dyn Fn(),
 ) {
-    while let Ok(first) = jobs.recv() {
+    let mut closing = false;
+    while !closing {
+        let Ok(Job::Write(first)) = jobs.recv() else { return };
         let mut replies = Vec::new();
         if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
             let (_, reply) = first(None);
@@ -215,8 +241,14 @@ fn run_writer(
             continue;
         }
         let committed = (|| {
-            let waiting = std::iter::once(first).chain(jobs.try_iter().take(BATCH - 1));
-            for job in waiting {
+            let more = jobs.try_iter().map_while(|job| match job {
+                Job::Write(job) => Some(job),
+                Job::Close => {
+                    closing = true;
+                    None
+                }
+            });
+            for job in std::iter::once(first).chain(more.take(BATCH - 1)) {
                 connection.execute_batch("SAVEPOINT one")?;
                 let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     job(Some(connection))

@@ -9,6 +9,7 @@ use crate::model::deployment::{
     CancelReason, Commit, Deployment, Phase, Replica, RunState, Status, Target, Trigger,
 };
 use crate::model::ids::{DeploymentId, ProjectId, TeamId, UploadId};
+use crate::model::project::Protocol;
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
 
@@ -22,7 +23,7 @@ const SELECT: &str = "SELECT d.id, d.project_id, d.seq, d.state, d.target, d.tri
     CASE WHEN d.state = 'queued' THEN d.waiting END,
     d.upload_id, d.image_reference, d.image_pin,
     (SELECT b.label FROM branch_hosts b WHERE b.project_id = d.project_id AND b.branch = d.branch), d.alone, d.untrusted,
-    CASE WHEN d.state = 'queued' THEN d.checks_until END
+    CASE WHEN d.state = 'queued' THEN d.checks_until END, d.protocol
     FROM deployments d JOIN projects p ON p.id = d.project_id";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
@@ -78,6 +79,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         alone: row.get(41)?,
         untrusted: row.get(42)?,
         checks_until: at(43)?,
+        protocol: super::read::word(row, 44, Protocol::parse)?,
     })
 }
 

@@ -1,8 +1,10 @@
-//! Migrations: compiled in, numbered by `user_version`, each in its own transaction.
+//! Migrations: compiled in, numbered by `user_version`. Those that are missing run in one transaction, so that the
+//! program before still finds its own schema when one of them fails.
 
 use rusqlite::Connection;
 
 use super::error::DbError;
+use crate::failpoint;
 
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_initial.sql"),
@@ -27,35 +29,69 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0020_webhooks.sql"),
     include_str!("../../migrations/0022_git_pushes.sql"),
     include_str!("../../migrations/0023_forges.sql"),
+    include_str!("../../migrations/0024_protocol.sql"),
 ];
 
-/// Brings the schema up to date.
+/// Whether there is something to do for a database with this schema.
 ///
 /// # Errors
-/// A migration failed (nothing of it is kept), or the file was made by a newer Orbitra.
-pub fn migrate(connection: &mut Connection) -> Result<(), DbError> {
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let done = usize::try_from(version).unwrap_or(usize::MAX);
-    if done > MIGRATIONS.len() {
+/// It was made by a newer Orbitra.
+pub fn is_pending(schema: usize) -> Result<bool, DbError> {
+    let known = list().len();
+    if schema > known {
         return Err(DbError::Broken(format!(
-            "the database has schema {version}, this Orbitra knows {}: use the newer one",
-            MIGRATIONS.len()
+            "the database has schema {schema}, this Orbitra knows {known}: use the newer one"
         )));
     }
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
-        let transaction =
-            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        // Another process may have done it while this one waited.
-        let now: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        if usize::try_from(now).unwrap_or(0) <= index {
-            transaction.execute_batch(sql)?;
-            transaction.pragma_update(
-                None,
-                "user_version",
-                i64::try_from(index + 1).unwrap_or(i64::MAX),
-            )?;
-        }
-        transaction.commit()?;
+    Ok(schema < known)
+}
+
+/// The schema that this program brings a database to.
+pub fn newest() -> usize {
+    list().len()
+}
+
+/// Brings the schema up to date, all of it or nothing.
+///
+/// # Errors
+/// A migration failed, or the file was made by a newer Orbitra; it is as it was.
+pub fn migrate(connection: &mut Connection) -> Result<(), DbError> {
+    if !is_pending(version(connection)?)? {
+        return Ok(());
     }
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Another process may have done it while this one waited.
+    let done = version(&transaction)?;
+    is_pending(done)?;
+    let all = list();
+    for sql in all.iter().skip(done) {
+        transaction.execute_batch(sql)?;
+    }
+    failpoint::now("migrate.done").map_err(|error| DbError::Broken(error.to_string()))?;
+    transaction.pragma_update(
+        None,
+        "user_version",
+        i64::try_from(all.len()).unwrap_or(i64::MAX),
+    )?;
+    transaction.commit()?;
     Ok(())
+}
+
+/// The schema of a database.
+///
+/// # Errors
+/// It cannot be read.
+pub fn version(connection: &Connection) -> Result<usize, DbError> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+/// The migrations, and one more where a test wants a program that is newer than this one.
+fn list() -> Vec<&'static str> {
+    let mut all = MIGRATIONS.to_vec();
+    if failpoint::now("migrate.newer").is_err() {
+        all.push("CREATE TABLE of_a_newer_version (id INTEGER PRIMARY KEY) STRICT;");
+    }
+    all
 }

@@ -3,7 +3,7 @@
 mod connection;
 mod error;
 mod filter;
-mod migrate;
+pub mod migrate;
 mod read;
 
 pub mod api_keys;
@@ -45,6 +45,7 @@ pub mod retention;
 pub mod routes;
 pub mod sessions;
 pub mod sleep;
+pub mod snapshot;
 pub mod source_credentials;
 pub mod transitions;
 pub mod uploads;

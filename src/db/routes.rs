@@ -7,6 +7,8 @@ use rusqlite::Connection;
 use super::DbError;
 use crate::model::deployment::{RunState, Target};
 use crate::model::ids::{DeploymentId, ProjectId};
+use crate::model::project::Protocol;
+use crate::model::proxy_settings::ProxySettings;
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
 
@@ -25,6 +27,7 @@ pub struct DeploymentRoute {
     pub rests: bool,
     /// Its files answer a path without a file with `index.html`.
     pub fallback: bool,
+    pub protocol: Protocol,
 }
 
 /// A project as the proxy sees it.
@@ -38,6 +41,7 @@ pub struct ProjectRoute {
     pub paused: bool,
     /// Crawlers and monitors wake what sleeps.
     pub crawlers: bool,
+    pub proxy: ProxySettings,
 }
 
 /// A deployment whose traffic went to another one.
@@ -57,7 +61,7 @@ pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbEr
         "SELECT d.id, d.project_id, d.hostname, d.state, d.target, d.run_state, p.live_deployment_id IS d.id,
             p.paused_at IS NOT NULL,
             d.run_state = 'files' AND coalesce(json_extract(d.plan, '$.output.fallback'), 0),
-            d.alone AND p.live_deployment_id IS NOT d.id
+            d.alone AND p.live_deployment_id IS NOT d.id, d.protocol
          FROM deployments d JOIN projects p ON p.id = d.project_id WHERE p.deleted_at IS NULL AND d.deleted_at IS NULL",
     )?;
     let rows = statement
@@ -73,6 +77,7 @@ pub fn deployments(connection: &Connection) -> Result<Vec<DeploymentRoute>, DbEr
                 paused: row.get(7)?,
                 fallback: row.get(8)?,
                 rests: row.get(9)?,
+                protocol: super::read::word(row, 10, Protocol::parse)?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -87,7 +92,8 @@ pub fn projects(connection: &Connection) -> Result<Vec<ProjectRoute>, DbError> {
     let mut statement = connection.prepare_cached(
         "SELECT p.id, p.name, p.live_deployment_id,
             (SELECT d.state FROM deployments d WHERE d.project_id = p.id AND d.deleted_at IS NULL ORDER BY d.seq DESC LIMIT 1),
-            p.paused_at IS NOT NULL, coalesce(json_extract(p.runtime, '$.sleep.crawlers'), 0)
+            p.paused_at IS NOT NULL, coalesce(json_extract(p.runtime, '$.sleep.crawlers'), 0),
+            json_extract(p.runtime, '$.proxy')
          FROM projects p WHERE p.deleted_at IS NULL",
     )?;
     let rows = statement
@@ -99,6 +105,7 @@ pub fn projects(connection: &Connection) -> Result<Vec<ProjectRoute>, DbError> {
                 latest: super::read::optional(row, 3, State::parse)?,
                 paused: row.get(4)?,
                 crawlers: row.get(5)?,
+                proxy: super::read::optional_json(row, 6)?.unwrap_or_default(),
             })
         })?
         .collect::<Result<_, _>>()?;

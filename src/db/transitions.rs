@@ -8,6 +8,7 @@ use crate::model::build_plan::BuildPlan;
 use crate::model::deployment::{CancelReason, Commit, Phase, RunState};
 use crate::model::failure::Failure;
 use crate::model::ids::DeploymentId;
+use crate::model::project::Protocol;
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::{State, Step, transition};
 
@@ -222,17 +223,20 @@ pub fn record_run(
     Ok(())
 }
 
-/// Whether it may not run beside another deployment of its project.
+/// Whether it may not run beside another deployment of its project, and what its application speaks.
 ///
 /// # Errors
 /// The database cannot be written.
-pub fn record_alone(
+pub fn record_manner(
     connection: &Connection,
     id: &DeploymentId,
     alone: bool,
+    protocol: Protocol,
 ) -> Result<(), DbError> {
-    connection
-        .execute("UPDATE deployments SET alone = ?2 WHERE id = ?1", params![id.as_str(), alone])?;
+    connection.execute(
+        "UPDATE deployments SET alone = ?2, protocol = ?3 WHERE id = ?1",
+        params![id.as_str(), alone, protocol.as_str()],
+    )?;
     Ok(())
 }
 

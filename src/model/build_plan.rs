@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::project::Strategy;
+use super::project::{Protocol, Strategy};
 
 /// [`Version::source`] of a version that an earlier deployment of the project resolved.
 pub const PINNED: &str = "pinned by an earlier deployment";
@@ -50,6 +50,8 @@ pub struct RepositorySettings {
     pub health_path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Strategy>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
     /// Patterns of paths; a push that changes none of them deploys nothing. Empty watches everything.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watch: Vec<String>,

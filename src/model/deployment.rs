@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::build_plan::BuildPlan;
 use super::failure::Failure;
 use super::ids::{DeploymentId, ProjectId, UploadId};
+use super::project::Protocol;
 use super::timestamp::Timestamp;
 use super::transition::State;
 
@@ -143,6 +144,8 @@ pub struct Deployment {
     pub untrusted: bool,
     /// Until when it waits in the queue for the checks of its forge.
     pub checks_until: Option<Timestamp>,
+    /// What its application speaks.
+    pub protocol: Protocol,
     pub failure: Option<Failure>,
     pub cancel_reason: Option<CancelReason>,
     /// Set when somebody asked to cancel it; the pipeline acts on it.

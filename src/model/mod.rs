@@ -33,6 +33,7 @@ pub mod plan_text;
 pub mod problems;
 pub mod project;
 pub mod project_env;
+pub mod proxy_settings;
 pub mod push;
 pub mod push_hook;
 pub mod receipt;

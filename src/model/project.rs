@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build_plan::RepositorySettings;
 use super::ids::{DeploymentId, ProjectId, TeamId};
+use super::proxy_settings::ProxySettings;
 use super::timestamp::Timestamp;
 
 /// Where the code comes from.
@@ -137,6 +138,35 @@ impl Strategy {
     }
 }
 
+/// What an application speaks with the proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 without TLS, as gRPC has it.
+    H2c,
+}
+
+impl Protocol {
+    /// Every protocol, in the order of the contract.
+    pub const ALL: [Self; 2] = [Self::Http1, Self::H2c];
+
+    /// The name the API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http1 => "http1",
+            Self::H2c => "h2c",
+        }
+    }
+
+    /// Reads a name of the API.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|protocol| protocol.as_str() == text)
+    }
+}
+
 /// How traffic moves from one deployment to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -177,6 +207,8 @@ pub struct SleepSettings {
 pub struct RuntimeSettings {
     /// Port the application listens on; `None` lets Orbitra find it.
     pub port: Option<u16>,
+    #[serde(default)]
+    pub protocol: Protocol,
     pub instances: u32,
     pub cpu_millis: u32,
     pub memory_mb: u32,
@@ -185,18 +217,22 @@ pub struct RuntimeSettings {
     pub release: ReleaseSettings,
     #[serde(default)]
     pub sleep: SleepSettings,
+    #[serde(default)]
+    pub proxy: ProxySettings,
 }
 
 impl Default for RuntimeSettings {
     fn default() -> Self {
         Self {
             port: None,
+            protocol: Protocol::default(),
             instances: 1,
             cpu_millis: 1000,
             memory_mb: 512,
             healthcheck: Healthcheck::default(),
             release: ReleaseSettings::default(),
             sleep: SleepSettings::default(),
+            proxy: ProxySettings::default(),
         }
     }
 }
@@ -214,6 +250,7 @@ impl RuntimeSettings {
             self.healthcheck.path.clone_from(path);
         }
         self.release.strategy = repository.strategy.unwrap_or(self.release.strategy);
+        self.protocol = repository.protocol.unwrap_or(self.protocol);
     }
 }
 

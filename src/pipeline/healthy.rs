@@ -156,7 +156,8 @@ impl Subject<'_> {
                 }
             }
         }
-        let probe = probe::ask(address, &self.deployment.hostname, &health.path, timeout).await;
+        let (host, protocol) = (&self.deployment.hostname, self.deployment.protocol);
+        let probe = probe::ask(address, protocol, host, &health.path, timeout).await;
         self.note(&probe, began);
         let healthy =
             matches!(&probe, Probe::Answered { status, .. } if accepts_status(health, *status));

@@ -3,8 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::Response;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+
+use crate::model::project::Protocol;
 
 /// Bytes of an answer's body that are read at most.
 const BODY: usize = 4 * 1024;
@@ -32,10 +36,30 @@ pub async fn accepts(address: SocketAddr, timeout: Duration) -> bool {
     matches!(tokio::time::timeout(timeout, connect).await, Ok(Ok(_)))
 }
 
-/// Asks for `path` with this `Host`.
-pub async fn ask(address: SocketAddr, host: &str, path: &str, timeout: Duration) -> Probe {
+/// Where gRPC's own health check is asked (<https://github.com/grpc/grpc/blob/master/doc/health-checking.md>).
+const GRPC: &str = "/grpc.health.v1.Health/Check";
+/// A message without fields, with its prefix.
+const EMPTY_MESSAGE: &[u8] = &[0; 5];
+/// The answer that says `SERVING`: a prefix, and field 1 with the value 1.
+const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
+
+/// Asks for `path` with this `Host`. gRPC's own check counts as 200 when the application says that it serves, else as
+/// 503.
+pub async fn ask(
+    address: SocketAddr,
+    protocol: Protocol,
+    host: &str,
+    path: &str,
+    timeout: Duration,
+) -> Probe {
     let started = std::time::Instant::now();
-    match tokio::time::timeout(timeout, exchange(address, host, path)).await {
+    let asked = async {
+        match protocol {
+            Protocol::Http1 => exchange(address, host, path).await,
+            Protocol::H2c => exchange_h2c(address, host, path).await,
+        }
+    };
+    match tokio::time::timeout(timeout, asked).await {
         Err(_) => Probe::TimedOut,
         Ok(Err(Exchange::Connect)) => Probe::Refused,
         Ok(Err(Exchange::Http(error))) => Probe::NotHttp(error.to_string()),
@@ -71,24 +95,76 @@ async fn exchange(
     let Ok(request) = request else { return Err(Exchange::Connect) };
     let answered = async {
         let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        let location = response.headers().get(hyper::header::LOCATION);
-        let location = location.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let mut body = response.into_body();
-        let (mut excerpt, mut read) = (Vec::new(), 0);
-        while read < BODY {
-            let Some(frame) = body.frame().await else { break };
-            if let Some(data) = frame?.data_ref() {
-                let room = EXCERPT - excerpt.len();
-                excerpt.extend_from_slice(&data[..data.len().min(room)]);
-                read += data.len();
-            }
-        }
+        let (status, excerpt, location) = read(response).await?;
         Ok((status, String::from_utf8_lossy(&excerpt).trim().to_owned(), location))
     }
     .await;
     driver.abort();
     answered.map_err(Exchange::Http)
+}
+
+/// The same over HTTP/2 without TLS.
+async fn exchange_h2c(
+    address: SocketAddr,
+    host: &str,
+    path: &str,
+) -> Result<(u16, String, Option<String>), Exchange> {
+    let stream = tokio::net::TcpStream::connect(address).await.map_err(|_| Exchange::Connect)?;
+    let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    let client = client.max_header_list_size(HEAD as u32);
+    let handshake = client.handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(Exchange::Http)?;
+    let driver = tokio::spawn(connection);
+    let grpc = path == GRPC;
+    let request = hyper::Request::builder()
+        .method(if grpc { hyper::Method::POST } else { hyper::Method::GET })
+        .uri(format!("http://{host}{path}"))
+        .header(hyper::header::USER_AGENT, "Orbitra-Health/1");
+    let request = match grpc {
+        true => request
+            .header(hyper::header::CONTENT_TYPE, "application/grpc")
+            .header(hyper::header::TE, "trailers")
+            .body(Full::new(bytes::Bytes::from_static(EMPTY_MESSAGE))),
+        false => request.body(Full::default()),
+    };
+    let Ok(request) = request else { return Err(Exchange::Connect) };
+    let answered = async {
+        let response = sender.send_request(request).await?;
+        let told = response.headers().get("grpc-status").cloned();
+        let (status, excerpt, location) = read(response).await?;
+        if !grpc {
+            return Ok((status, String::from_utf8_lossy(&excerpt).trim().to_owned(), location));
+        }
+        let status = match (status, &*excerpt) {
+            (200, SERVING) => 200,
+            (200, _) => 503,
+            (other, _) => other,
+        };
+        let text =
+            told.and_then(|told| told.to_str().ok().map(|told| format!("gRPC status {told}")));
+        Ok((status, text.unwrap_or_default(), None))
+    }
+    .await;
+    driver.abort();
+    answered.map_err(Exchange::Http)
+}
+
+/// Status, the start of the body, and where it leads to.
+async fn read(response: Response<Incoming>) -> hyper::Result<(u16, Vec<u8>, Option<String>)> {
+    let status = response.status().as_u16();
+    let location = response.headers().get(hyper::header::LOCATION);
+    let location = location.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut body = response.into_body();
+    let (mut excerpt, mut read) = (Vec::new(), 0);
+    while read < BODY {
+        let Some(frame) = body.frame().await else { break };
+        if let Some(data) = frame?.data_ref() {
+            let room = EXCERPT - excerpt.len();
+            excerpt.extend_from_slice(&data[..data.len().min(room)]);
+            read += data.len();
+        }
+    }
+    Ok((status, excerpt, location))
 }
 
 #[cfg(test)]
@@ -122,7 +198,7 @@ mod tests {
     }
 
     async fn ask_once(address: SocketAddr) -> Probe {
-        ask(address, "app.test", "/", Duration::from_secs(5)).await
+        ask(address, Protocol::Http1, "app.test", "/", Duration::from_secs(5)).await
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ impl Pipeline {
         loop {
             let request = tokio::select! {
                 request = requests.recv() => request,
-                () = stopping.cancelled() => return,
+                () = stopping.cancelled() => return self.routes.requests().give_back(requests),
             };
             let Some(request) = request else { return };
             let project = &request.application.project;

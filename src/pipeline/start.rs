@@ -45,7 +45,7 @@ impl Job {
         plan: Option<&BuildPlan>,
     ) -> Result<Option<Started>, Stop> {
         self.advance(State::Starting).await?;
-        self.record_alone().await?;
+        self.record_manner().await?;
         let network = self.pipeline.network_of(&self.project).await?;
         let exposed = match self.pipeline.engine.image(image).await {
             Ok(Some(info)) => {
@@ -158,14 +158,17 @@ pub(super) fn port_of(
 }
 
 impl Job {
-    /// Writes down whether it may run beside another deployment. A preview has no part in what production keeps to itself.
-    async fn record_alone(&mut self) -> Result<(), Stop> {
+    /// Writes down whether it may run beside another deployment, and what it speaks. A preview has no part in what
+    /// production keeps to itself.
+    async fn record_manner(&mut self) -> Result<(), Stop> {
         let single = self.project.runtime.release.strategy == Strategy::Single;
         let (id, alone) =
             (self.deployment.id.clone(), single && self.deployment.target == Target::Production);
-        self.deployment.alone = alone;
-        let write = self.pipeline.db.write(move |c| db::transitions::record_alone(c, &id, alone));
-        Ok(write.await?)
+        let protocol = self.project.runtime.protocol;
+        (self.deployment.alone, self.deployment.protocol) = (alone, protocol);
+        let write =
+            move |c: &db::Connection| db::transitions::record_manner(c, &id, alone, protocol);
+        Ok(self.pipeline.db.write(write).await?)
     }
 
     /// Stops what serves when the two may not run side by side; its requests wait.

@@ -196,7 +196,7 @@ impl Drop for Line {
                 status: self.status,
                 duration_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
                 bytes: self.bytes,
-                ip: self.client.peer.ip().to_canonical().to_string(),
+                ip: self.client.visitor().to_string(),
                 request_id: self.reference.as_str().to_owned(),
             };
             let ts = Timestamp(i64::try_from(time).unwrap_or(i64::MAX));
@@ -212,7 +212,7 @@ impl Drop for Line {
                 batch,
                 "{{\"time\":{time},\"request\":\"{}\",\"peer\":\"{}\",",
                 self.reference.as_str(),
-                self.client.peer.ip(),
+                self.client.visitor(),
             );
             batch.extend_from_slice(&self.request);
             let _ = writeln!(

@@ -2,19 +2,24 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::access_log::Line;
 use super::client::Client;
+use super::compress::Compressed;
 use super::core::Core;
 use super::headers::clean_trailers;
-use super::pool::Connection;
+use super::pool::Used;
 use super::static_site::FileBody;
 use super::ticker::Wait;
+use crate::routing::requests::Application;
 use crate::routing::upstream::Guard;
 
 /// Why a body ended early. The client's connection is cut, so that it cannot take a part for the
@@ -41,6 +46,40 @@ pub struct Body {
     kind: Kind,
     /// The line of the access log that is written when this ends.
     line: Option<Box<Line>>,
+    /// The request in its application's figures.
+    measured: Option<Measured>,
+}
+
+/// A request that is counted, also when it is cut off.
+#[derive(Debug)]
+pub struct Measured {
+    application: Arc<Application>,
+    thread: usize,
+    started: Instant,
+    status: u16,
+    bytes: u64,
+}
+
+impl Measured {
+    /// A request of an application has begun on this thread.
+    pub fn begin(application: &Arc<Application>, thread: usize) -> Self {
+        application.meters.begin(thread);
+        let started = Instant::now();
+        Self { application: Arc::clone(application), thread, started, status: 0, bytes: 0 }
+    }
+
+    /// Notes the answer's status.
+    pub fn answered(mut self, status: StatusCode) -> Self {
+        self.status = status.as_u16();
+        self
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        let micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.application.meters.end(self.thread, self.status, micros, self.bytes);
+    }
 }
 
 #[derive(Debug)]
@@ -48,6 +87,10 @@ enum Kind {
     Full(Bytes),
     File(FileBody),
     Upstream(UpstreamBody),
+    /// What the process that has taken over sends.
+    Relayed(Incoming),
+    /// Another one, compressed.
+    Compressed(Compressed),
 }
 
 impl Body {
@@ -66,8 +109,23 @@ impl Body {
         Self::of(Kind::Upstream(upstream))
     }
 
+    /// What the process that has taken over sends.
+    pub fn relayed(incoming: Incoming) -> Self {
+        Self::of(Kind::Relayed(incoming))
+    }
+
+    /// Another body, compressed.
+    pub fn compressed(compressed: Compressed) -> Self {
+        Self::of(Kind::Compressed(compressed))
+    }
+
     fn of(kind: Kind) -> Self {
-        Self { kind, line: None }
+        Self { kind, line: None, measured: None }
+    }
+
+    /// Counts the request until the body ends.
+    pub fn measure(&mut self, measured: Option<Measured>) {
+        self.measured = measured;
     }
 
     /// Writes this line when the body ends.
@@ -92,11 +150,18 @@ impl HttpBody for Body {
             }
             Kind::File(file) => file.poll_frame(cx),
             Kind::Upstream(upstream) => upstream.poll_frame(cx),
+            Kind::Compressed(compressed) => compressed.poll_frame(cx),
+            Kind::Relayed(incoming) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|_| BodyError::Broken))),
         });
-        if let (Some(line), Some(Ok(frame))) = (&mut this.line, &frame)
-            && let Some(data) = frame.data_ref()
-        {
-            line.count(data.len());
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            if let Some(measured) = &mut this.measured {
+                measured.bytes += data.len() as u64;
+            }
+            if let Some(line) = &mut this.line {
+                line.count(data.len());
+            }
         }
         Poll::Ready(frame)
     }
@@ -106,6 +171,8 @@ impl HttpBody for Body {
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::File(file) => file.left() == 0,
             Kind::Upstream(upstream) => upstream.incoming.is_end_stream(),
+            Kind::Relayed(incoming) => incoming.is_end_stream(),
+            Kind::Compressed(compressed) => compressed.is_end(),
         }
     }
 
@@ -114,6 +181,8 @@ impl HttpBody for Body {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::File(file) => SizeHint::with_exact(file.left()),
             Kind::Upstream(upstream) => upstream.incoming.size_hint(),
+            Kind::Relayed(incoming) => incoming.size_hint(),
+            Kind::Compressed(_) => SizeHint::default(),
         }
     }
 }
@@ -123,17 +192,17 @@ impl HttpBody for Body {
 pub struct UpstreamBody {
     incoming: Incoming,
     /// Goes back to the pool when the body was read to its end, and only then.
-    connection: Option<Connection>,
+    connection: Used,
     guard: Guard,
     client: Rc<Client>,
     core: Rc<Core>,
 }
 
 impl UpstreamBody {
-    /// The body that came on `connection`; `None` for one that is not used again.
+    /// The body that came on `connection`.
     pub fn new(
         incoming: Incoming,
-        connection: Option<Connection>,
+        connection: Used,
         guard: Guard,
         client: &Rc<Client>,
         core: &Rc<Core>,
@@ -166,19 +235,23 @@ impl UpstreamBody {
             Poll::Pending if watch.expired(Wait::Upstream) => self.fail(BodyError::TooSlow),
             Poll::Pending if self.guard.upstream().is_cut() => self.fail(BodyError::Cut),
             Poll::Pending => {
-                watch.arm_once(Wait::Upstream, self.core.limits.upstream_body);
+                // A stream of several on its connection may be quiet: the connection itself is watched.
+                if !matches!(self.connection, Used::Shared(_)) {
+                    let limits = self.core.limits_of(&self.client);
+                    watch.arm_once(Wait::Upstream, limits.upstream_body);
+                }
                 Poll::Pending
             }
         }
     }
 
     fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.connection = None;
+        self.connection = Used::Once;
         Poll::Ready(Some(Err(error)))
     }
 
     fn hand_back(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Used::Alone(connection) = std::mem::replace(&mut self.connection, Used::Once) {
             let now = self.core.ticker.now();
             self.core.pool.put(&self.guard, connection, now);
         }

@@ -2,14 +2,19 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::HeaderValue;
 
 use super::access_log::{AccessLog, LogWriter};
+use super::client::Client;
+use super::multiplex::Connections;
 use super::options::Options;
+use super::policy::Logins;
 use super::pool::Pool;
 use super::reference::References;
 use super::ticker::{Ticker, Ticks};
+use crate::routing::policy::Policy;
 use crate::routing::table::Routes;
 use crate::routing::upstream;
 
@@ -44,6 +49,8 @@ impl Shared {
 /// One thread's part of the data plane.
 #[derive(Debug)]
 pub struct Core {
+    /// The thread's number, for what is counted apart.
+    pub number: usize,
     /// The limits as configured.
     pub options: Options,
     /// The limits in ticks.
@@ -52,8 +59,12 @@ pub struct Core {
     pub routes: Routes,
     /// Unused upstream connections.
     pub pool: Pool,
+    /// Connections to upstreams that speak HTTP/2.
+    pub multiplexed: Connections,
     /// The clock and the time limits.
     pub ticker: Ticker,
+    /// Logins of visitors that were found to be right.
+    pub logins: Logins,
     /// Request references.
     pub references: References,
     /// This instance in `Via`.
@@ -63,6 +74,8 @@ pub struct Core {
     /// Requests since the last tick.
     pub requests: Cell<u64>,
 }
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// Those of the options that are checked on every request, ready for use.
 #[derive(Clone, Copy, Debug)]
@@ -81,11 +94,28 @@ pub struct Limits {
     pub upstream_body: Ticks,
 }
 
+impl Limits {
+    /// These, with what a project has set.
+    pub fn with(self, policy: &Policy) -> Self {
+        Self {
+            first_byte: policy.first_byte.map_or(self.first_byte, Ticks::from),
+            upstream_body: policy.idle.map_or(self.upstream_body, Ticks::from),
+            ..self
+        }
+    }
+}
+
 impl Core {
+    /// The time limits of a client's request.
+    pub fn limits_of(&self, client: &Client) -> Limits {
+        client.limits.get().unwrap_or(self.limits)
+    }
+
     /// The part of one thread.
     pub fn new(shared: &Shared) -> Rc<Self> {
         let options = shared.options.clone();
         Rc::new(Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             limits: Limits {
                 head: options.head.into(),
                 keep_alive: options.keep_alive.into(),
@@ -95,7 +125,9 @@ impl Core {
                 upstream_body: options.upstream_body.into(),
             },
             pool: Pool::new(options.upstream_idle_connections, options.upstream_idle.into()),
+            multiplexed: Connections::new(options.upstream_idle.into()),
             ticker: Ticker::default(),
+            logins: Logins::default(),
             references: References::default(),
             routes: shared.routes.clone(),
             via: shared.via.clone(),
@@ -121,7 +153,7 @@ impl Core {
                     cuts = newest;
                     self.ticker.wake_all();
                 }
-                self.pool.sweep(now)
+                self.pool.sweep(now) | self.multiplexed.sweep(now)
             })
             .await;
     }

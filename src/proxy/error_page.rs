@@ -44,10 +44,18 @@ pub enum Problem {
     },
     /// The upstream is being replaced, and nothing has taken its place in time.
     Unavailable,
+    /// The process that has taken over answers. Shown only when that one is gone.
+    Elsewhere,
     /// The upstream refused, ended early or made no sense.
     NoAnswer,
     /// The upstream took too long.
     TooSlow,
+    /// The visitor's address is not let in.
+    NotAdmitted,
+    /// The owner works on the site.
+    Maintenance,
+    /// The request's content is larger than the project wants it.
+    BodyTooLarge,
     /// The request has been here before.
     Loop,
     /// The control plane failed.
@@ -84,9 +92,12 @@ impl Problem {
             Self::Notice(Notice::Removed) => (S::GONE, "deployment_removed", "Gone", "This version of the site has been removed."),
             Self::Asleep => (S::SERVICE_UNAVAILABLE, "asleep", "Asleep", "This site sleeps until a visitor comes."),
             Self::Waking { .. } => (S::SERVICE_UNAVAILABLE, "waking", "Waking up", "This site was asleep. It answers in a few seconds."),
-            Self::Unavailable => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", "Try again in a moment."),
+            Self::Unavailable | Self::Elsewhere => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", "Try again in a moment."),
             Self::NoAnswer => (S::BAD_GATEWAY, "no_answer", "The site did not answer", "Try again in a moment."),
             Self::TooSlow => (S::GATEWAY_TIMEOUT, "too_slow", "The site took too long", "Try again in a moment."),
+            Self::NotAdmitted => (S::FORBIDDEN, "not_admitted", "Not for everybody", "This site does not let visitors from your address in."),
+            Self::Maintenance => (S::SERVICE_UNAVAILABLE, "maintenance", "Back soon", "This site is being worked on."),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Too large", "What was sent is larger than this site takes."),
             Self::Loop => (S::LOOP_DETECTED, "loop", "Going round in circles", "The request came back to where it started."),
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Our fault", "The request could not be answered."),
         };
@@ -96,9 +107,10 @@ impl Problem {
         };
         let retry_after = match self {
             Self::Notice(Notice::NotReady | Notice::Building) => Some(10),
+            Self::Maintenance => Some(300),
             // A crawler that is early comes for nothing.
             Self::Asleep => Some(3600),
-            Self::Unavailable | Self::Waking { .. } => Some(3),
+            Self::Unavailable | Self::Elsewhere | Self::Waking { .. } => Some(3),
             _ => None,
         };
         Text { status, code, headline, message, hint, retry_after }
@@ -106,7 +118,10 @@ impl Problem {
 
     /// Whether what follows on the connection cannot be trusted to be a request.
     fn closes(self) -> bool {
-        matches!(self, Self::BadRequest | Self::HeadTooLarge | Self::MethodRefused)
+        matches!(
+            self,
+            Self::BadRequest | Self::HeadTooLarge | Self::MethodRefused | Self::BodyTooLarge
+        )
     }
 }
 

@@ -4,17 +4,20 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use http::{Method, Request, Response, request};
+use http::header::{HOST, TRANSFER_ENCODING};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Method, Request, Response, Uri, Version, request};
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::core::Core;
-use super::pool::Connection;
+use super::pool::{Connection, Used};
 use super::request_body::RequestBody;
 use super::ticker::Wait;
+use crate::model::project::Protocol;
 use crate::routing::upstream::Guard;
 
 /// The head of an answer is never longer than this, in bytes.
@@ -49,7 +52,10 @@ pub async fn send(
     client: &Client,
     guard: &Guard,
     mut request: Request<RequestBody>,
-) -> Result<(Response<Incoming>, Connection), Failure> {
+) -> Result<(Response<Incoming>, Used), Failure> {
+    if guard.upstream().protocol() == Protocol::H2c {
+        return send_multiplexed(core, client, guard, request).await;
+    }
     let repeatable = is_repeatable(&request);
     while let Some(mut connection) = core.pool.take(guard.replica(), core.ticker.now()) {
         if !repeatable {
@@ -61,8 +67,9 @@ pub async fn send(
             }
         }
         let spare = repeatable.then(|| copy(&request));
-        match exchange(core, client, guard, &mut connection, request).await {
-            Ok(response) => return Ok((response, connection)),
+        let sending = connection.try_send_request(request);
+        match exchange(core, client, guard, sending).await {
+            Ok(response) => return Ok((response, Used::Alone(connection))),
             Err(Lost::Unsent(unsent)) => request = *unsent,
             Err(Lost::Broken { was_answer: false }) => {
                 let Some(spare) = spare else {
@@ -80,11 +87,62 @@ pub async fn send(
         Err(_) => return Err(Failure::Connect(Box::new(request))),
     };
     let spare = repeatable.then(|| copy(&request));
-    match exchange(core, client, guard, &mut connection, request).await {
-        Ok(response) => Ok((response, connection)),
+    let sending = connection.try_send_request(request);
+    match exchange(core, client, guard, sending).await {
+        Ok(response) => Ok((response, Used::Alone(connection))),
         Err(Lost::Broken { was_answer: false }) => Err(Failure::Broken(spare.map(Box::new))),
         Err(lost) => Err(lost.into()),
     }
+}
+
+/// The same to an upstream that speaks HTTP/2. A connection that is ending has taken nothing; another one is opened.
+async fn send_multiplexed(
+    core: &Core,
+    client: &Client,
+    guard: &Guard,
+    mut request: Request<RequestBody>,
+) -> Result<(Response<Incoming>, Used), Failure> {
+    as_http2(&mut request);
+    let spare = is_repeatable(&request).then(|| Box::new(copy(&request)));
+    if let Some(mut shared) = core.multiplexed.take(guard.replica(), core.ticker.now()) {
+        let sending = shared.sender.try_send_request(request);
+        match exchange(core, client, guard, sending).await {
+            Ok(response) => return Ok((response, Used::Shared(shared))),
+            Err(Lost::Unsent(unsent)) => request = *unsent,
+            Err(Lost::Broken { was_answer: false }) => return Err(Failure::Broken(spare)),
+            Err(lost) => return Err(lost.into()),
+        }
+    }
+    let opened = match open(core, guard).await {
+        Ok(socket) => {
+            let opening = core.multiplexed.open(socket, guard, core.ticker.now());
+            tokio::time::timeout(core.options.connect, opening).await
+        }
+        Err(_) => return Err(Failure::Connect(Box::new(request))),
+    };
+    let Ok(Ok(mut shared)) = opened else { return Err(Failure::Connect(Box::new(request))) };
+    let sending = shared.sender.try_send_request(request);
+    match exchange(core, client, guard, sending).await {
+        Ok(response) => Ok((response, Used::Shared(shared))),
+        Err(Lost::Broken { was_answer: false }) => Err(Failure::Broken(spare)),
+        Err(lost) => Err(lost.into()),
+    }
+}
+
+/// A request in the form of HTTP/2: a whole address in the place of `Host`, and no fields of the connection (RFC 9113
+/// sections 8.2.2 and 8.3.1).
+fn as_http2(request: &mut Request<RequestBody>) {
+    request.headers_mut().remove(TRANSFER_ENCODING);
+    *request.version_mut() = Version::HTTP_2;
+    let host = request.headers_mut().remove(HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    // It has been read as a host before, or has gone this way before.
+    let Some(authority) = authority else { return };
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(authority);
+    parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// Without content and with a method that may be repeated (RFC 9110 section 9.2.2).
@@ -100,6 +158,7 @@ fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
     let mut copy = Request::new(RequestBody::empty());
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
+    *copy.version_mut() = request.version();
     copy.headers_mut().clone_from(request.headers());
     copy
 }
@@ -176,17 +235,19 @@ impl From<Lost> for Failure {
     }
 }
 
-/// Sends on this connection and waits for the answer's head.
+/// What becomes of a request that is sent.
+type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+
+/// Sends on a connection and waits for the answer's head.
 pub async fn exchange(
     core: &Core,
     client: &Client,
     guard: &Guard,
-    connection: &mut Connection,
-    request: Request<RequestBody>,
+    sending: impl Future<Output = Sent>,
 ) -> Result<Response<Incoming>, Lost> {
-    let watch = &client.watch;
-    let mut sending = pin!(connection.try_send_request(request));
-    watch.arm(Wait::Upstream, core.limits.first_byte);
+    let (watch, first_byte) = (&client.watch, core.limits_of(client).first_byte);
+    let mut sending = pin!(sending);
+    watch.arm(Wait::Upstream, first_byte);
     let result = poll_fn(|cx| {
         if let Poll::Ready(result) = sending.as_mut().poll(cx) {
             return Poll::Ready(result.map_err(|mut error| match error.take_message() {
@@ -205,7 +266,7 @@ pub async fn exchange(
                 return Poll::Ready(Err(Lost::TooSlow));
             }
             // The answer's time runs from the end of the request.
-            watch.arm(Wait::Upstream, core.limits.first_byte);
+            watch.arm(Wait::Upstream, first_byte);
         }
         Poll::Pending
     })

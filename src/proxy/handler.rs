@@ -7,7 +7,7 @@ use http::{HeaderValue, Request, Response, request};
 use hyper::body::Incoming;
 
 use super::access_log::Line;
-use super::body::{Body, UpstreamBody};
+use super::body::{Body, Measured, UpstreamBody};
 use super::client::Client;
 use super::core::Core;
 use super::error_page::{self, Problem};
@@ -16,7 +16,10 @@ use super::headers::X_ROBOTS_TAG;
 use super::reference::Reference;
 use super::request_body::RequestBody;
 use super::resolve::{self, Answerer, Miss, Target};
-use super::{another, headers, kept, redirect, static_site, upgrade, wake};
+use super::{
+    another, compress, headers, kept, policy, redirect, relay, static_site, upgrade, wake,
+};
+use crate::model::project::Protocol;
 use crate::routing::upstream::Guard;
 
 /// Answers a request whose method and framing were found to be acceptable; `found` is what the
@@ -24,13 +27,33 @@ use crate::routing::upstream::Guard;
 pub async fn handle(
     core: Rc<Core>,
     client: Rc<Client>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     found: Result<Target, Miss>,
 ) -> Response<Body> {
     let reference = core.references.next();
     core.requests.update(|count| count + 1);
+    client.limits.set(None);
     let accept = request.headers().get(ACCEPT).cloned();
     let mut line = Line::begin(&core, &client, &request, reference);
+    let policy = match &found {
+        Ok(target) => target.policy.clone(),
+        Err(_) => resolve::policy(&core.routes, &request),
+    };
+    let mut measured = None;
+    let mut set = None;
+    if let Some(policy) = policy {
+        match policy::before(&core, &client, &mut request, &policy, reference).await {
+            Ok(None) => {
+                client.limits.set(Some(core.limits.with(&policy)));
+                client.oversized.set(false);
+                set = Some((policy, request.uri().path().to_owned(), compress::wanted(&request)));
+            }
+            Ok(Some(response)) => return logged(line, response),
+            Err(problem) => {
+                return logged(line, error_page::answer(problem, accept.as_ref(), reference));
+            }
+        }
+    }
     let own = match &found {
         Err(Miss::Asleep { noindex: true, .. }) => wake::robots(&request, reference),
         Err(Miss::Redirect(target)) => Some(redirect::answer(target, &request, reference)),
@@ -38,21 +61,46 @@ pub async fn handle(
     };
     let target = match found {
         Ok(target) => Ok(target),
+        // What is not known here may be known by now to whoever has taken over.
+        Err(Miss::Problem(_)) if core.routes.successor().is_some() => Err(Problem::Elsewhere),
         Err(Miss::Problem(problem)) => Err(problem),
         Err(_) if own.is_some() => Err(Problem::Asleep),
         Err(Miss::Retired | Miss::Asleep { .. } | Miss::Held(_) | Miss::Redirect(_)) => {
             resolve::again(&core.routes, &request).await
         }
     };
+    if matches!(target, Err(Problem::Elsewhere)) {
+        return relay::answer(&core, &client, request).await;
+    }
     if let Ok(Target { application: Some(application), .. }) = &target {
         line = Line::list(line, application, &core, &client, &request, reference);
+        measured = Some(Measured::begin(application, core.number));
     }
     let answered = match target {
         Ok(target) => answer(&core, &client, request, target, reference).await,
         Err(problem) => own.ok_or(problem),
     };
+    let answered = match answered {
+        Err(_) if client.oversized.get() => Err(Problem::BodyTooLarge),
+        answered => answered,
+    };
     let mut response =
         answered.unwrap_or_else(|problem| error_page::answer(problem, accept.as_ref(), reference));
+    if let Some((policy, path, coding)) = set {
+        policy::add_fields(&policy.rules, &path, response.headers_mut());
+        if policy.compress
+            && let Some(coding) = coding
+        {
+            response = compress::answer(response, coding);
+        }
+    }
+    let measured = measured.map(|measured| measured.answered(response.status()));
+    response.body_mut().measure(measured);
+    logged(line, response)
+}
+
+/// The answer, whose line is written when it ends.
+fn logged(line: Option<Box<Line>>, mut response: Response<Body>) -> Response<Body> {
     if let Some(line) = line {
         let line = line.answered(response.status());
         response.body_mut().log(Some(line));
@@ -67,16 +115,23 @@ async fn answer(
     target: Target,
     reference: Reference,
 ) -> Result<Response<Body>, Problem> {
+    let max_body = target.policy.as_ref().and_then(|policy| policy.max_body);
     // Only where a switch was a short time ago, and only for what it may have taken away.
     let kept = target.kept.and_then(|kept| Some((kept, kept::copy(&request)?)));
     let mut answered = match target.answerer {
         Answerer::Static(site) => static_site::answer(site, request).await,
-        Answerer::Upstream(guard) if upgrade::is_wanted(&request) => {
+        Answerer::Upstream(guard)
+            if guard.upstream().protocol() == Protocol::Http1 && upgrade::is_wanted(&request) =>
+        {
             upgrade::answer(core, client, guard, request, reference).await
         }
         Answerer::Upstream(guard) => {
             let (parts, incoming) = request.into_parts();
-            let body = RequestBody::new(incoming, client, &core.limits);
+            let body = match guard.upstream().protocol() {
+                Protocol::Http1 => RequestBody::new(incoming, client, &core.limits_of(client)),
+                Protocol::H2c => RequestBody::stream(incoming, client),
+            };
+            let body = body.at_most(max_body);
             from_upstream(core, client, guard, parts, body, reference).await
         }
     };
@@ -139,7 +194,7 @@ pub async fn from_upstream(
         guard.upstream().tally().failure();
     }
     headers::to_client(parts.status, &mut parts.headers, reference)?;
-    let body = UpstreamBody::new(incoming, Some(connection), guard, client, core);
+    let body = UpstreamBody::new(incoming, connection, guard, client, core);
     let mut response = Response::new(Body::upstream(body));
     *response.status_mut() = parts.status;
     *response.headers_mut() = parts.headers;

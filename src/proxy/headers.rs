@@ -13,9 +13,11 @@ use super::reference::Reference;
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Tells search engines what they may do with an answer.
 pub const X_ROBOTS_TAG: HeaderName = HeaderName::from_static("x-robots-tag");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Whom a request came from, hop by hop.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// `http` or `https`.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 
@@ -64,9 +66,10 @@ pub fn to_upstream(
     if let Some(host) = headers.get(HOST).cloned() {
         headers.insert(X_FORWARDED_HOST, host);
     }
-    headers.insert(X_FORWARDED_FOR, client.address.clone());
-    headers.insert(X_REAL_IP, client.address.clone());
-    headers.insert(X_FORWARDED_PROTO, client.scheme.clone());
+    let [chain, address, scheme] = client.told();
+    headers.insert(X_FORWARDED_FOR, chain);
+    headers.insert(X_REAL_IP, address);
+    headers.insert(X_FORWARDED_PROTO, scheme);
     headers.insert(X_REQUEST_ID, reference.header());
     headers.append(VIA, via.clone());
     Ok(())

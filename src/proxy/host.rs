@@ -21,6 +21,10 @@ pub fn of<B>(request: &Request<B>) -> Result<Cow<'_, str>, InvalidHost> {
     let field = match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().map_err(|_| InvalidHost)?,
         (None, None) if request.version() == Version::HTTP_10 => "",
+        // One that is on its way to an application that speaks HTTP/2.
+        (None, None) if request.version() == Version::HTTP_2 => {
+            request.uri().authority().ok_or(InvalidHost)?.as_str()
+        }
         _ => return Err(InvalidHost),
     };
     let absent = field.is_empty() && request.version() == Version::HTTP_10;

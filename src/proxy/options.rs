@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::network::Network;
+
 /// Time limits and log of the data plane. Limits are exact to a quarter of a second, always on
 /// the long side.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Options {
     pub upstream_idle: Duration,
     /// Unused connections kept per thread and upstream.
     pub upstream_idle_connections: usize,
+    /// Proxies in front of this one whose word on the visitor counts.
+    pub trusted_proxies: Vec<Network>,
     /// Where the access log goes; `None` writes none.
     pub access_log: Option<PathBuf>,
 }
@@ -43,6 +47,7 @@ impl Default for Options {
             upstream_body: Duration::from_secs(300),
             upstream_idle: Duration::from_secs(30),
             upstream_idle_connections: 256,
+            trusted_proxies: Vec::new(),
             access_log: None,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hyper::client::conn::http1::SendRequest;
 
+use super::multiplex::Shared;
 use super::request_body::RequestBody;
 use super::ticker::Ticks;
 use crate::routing::replica::Replica;
@@ -13,6 +14,17 @@ use crate::routing::upstream::{Guard, Upstream};
 
 /// The sending half of an upstream connection.
 pub type Connection = SendRequest<RequestBody>;
+
+/// What an answer comes on.
+#[derive(Debug)]
+pub enum Used {
+    /// A connection of its own, which goes back to the pool.
+    Alone(Connection),
+    /// One of several on a connection.
+    Shared(Shared),
+    /// A connection that is not used again.
+    Once,
+}
 
 /// The unused connections of one thread.
 #[derive(Debug)]

@@ -24,10 +24,22 @@ pub struct RequestBody {
 struct Upload {
     incoming: Incoming,
     client: Rc<Client>,
-    /// How long the upstream may take nothing.
-    limit: Ticks,
-    /// How long the client may send nothing.
-    patience: Ticks,
+    /// How long the upstream may take nothing, and how long the client may send nothing; `None` for a stream, which may
+    /// pause.
+    limits: Option<(Ticks, Ticks)>,
+    /// Bytes that may still come.
+    left: u64,
+}
+
+/// Why a body ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// The client's connection ended or made no sense.
+    #[error("the client ended in the middle of its request")]
+    Broken(hyper::Error),
+    /// It is larger than the project wants it.
+    #[error("the request is too large")]
+    TooLarge,
 }
 
 impl RequestBody {
@@ -36,9 +48,30 @@ impl RequestBody {
         if incoming.is_end_stream() {
             return Self::empty();
         }
+        Self::sent_by(incoming, client, Some((limits.first_byte, limits.client_body)))
+    }
+
+    /// The same of one that both ends may keep open for as long as they like.
+    pub fn stream(incoming: Incoming, client: &Rc<Client>) -> Self {
+        if incoming.is_end_stream() {
+            return Self::empty();
+        }
+        Self::sent_by(incoming, client, None)
+    }
+
+    fn sent_by(incoming: Incoming, client: &Rc<Client>, limits: Option<(Ticks, Ticks)>) -> Self {
         client.uploading.set(true);
-        let (limit, patience) = (limits.first_byte, limits.client_body);
-        Self { upload: Some(Upload { incoming, client: Rc::clone(client), limit, patience }) }
+        Self {
+            upload: Some(Upload { incoming, client: Rc::clone(client), limits, left: u64::MAX }),
+        }
+    }
+
+    /// The same, of which only so many bytes are passed on.
+    pub fn at_most(mut self, bytes: Option<u64>) -> Self {
+        if let (Some(upload), Some(bytes)) = (&mut self.upload, bytes) {
+            upload.left = bytes;
+        }
+        self
     }
 
     /// No body.
@@ -49,12 +82,12 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = UploadError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let Some(upload) = &mut self.upload else {
             return Poll::Ready(None);
         };
@@ -64,7 +97,16 @@ impl Body for RequestBody {
             // The upstream is asked to take this; the limit runs until it asks for more.
             Poll::Ready(Some(Ok(frame))) => {
                 upload.came();
-                watch.arm(Wait::Upload, upload.limit);
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                let Some(left) = upload.left.checked_sub(length) else {
+                    upload.client.oversized.set(true);
+                    self.upload = None;
+                    return Poll::Ready(Some(Err(UploadError::TooLarge)));
+                };
+                upload.left = left;
+                if let Some((limit, _)) = upload.limits {
+                    watch.arm(Wait::Upload, limit);
+                }
                 Poll::Ready(Some(Ok(match frame.into_trailers() {
                     Ok(mut trailers) => {
                         clean_trailers(&mut trailers);
@@ -75,13 +117,13 @@ impl Body for RequestBody {
             }
             Poll::Ready(end) => {
                 self.upload = None;
-                Poll::Ready(end)
+                Poll::Ready(end.map(|end| end.map_err(UploadError::Broken)))
             }
             // Now it is the client that keeps us waiting.
             Poll::Pending => {
                 watch.disarm(Wait::Upload);
-                if upload.client.multiplexed {
-                    watch.arm_once(Wait::ClientRead, upload.patience);
+                if let Some((_, patience)) = upload.limits.filter(|_| upload.client.multiplexed) {
+                    watch.arm_once(Wait::ClientRead, patience);
                 }
                 Poll::Pending
             }

@@ -9,6 +9,7 @@ use super::error_page::Problem;
 use super::host;
 use super::wake::{HOLD, Held};
 use crate::routing::hold::Hold;
+use crate::routing::policy::Policy;
 use crate::routing::requests::Application;
 use crate::routing::table::{Asleep, Kept, Redirect, Route, Routes, StaticSite};
 use crate::routing::upstream::Guard;
@@ -27,6 +28,8 @@ pub struct Target {
     pub noindex: bool,
     /// Whose request it is.
     pub application: Option<Arc<Application>>,
+    /// What its project has set for its visitors.
+    pub policy: Option<Arc<Policy>>,
     /// Who answers for hashed files that the answerer does not have.
     pub kept: Option<Arc<[Kept]>>,
 }
@@ -79,7 +82,14 @@ pub fn resolve(routes: &Routes, host: &str) -> Result<Target, Miss> {
         Route::Notice(notice) => return Err(Miss::Problem(Problem::Notice(*notice))),
     };
     let (application, kept) = (entry.application.clone(), entry.kept.clone());
-    Ok(Target { answerer, noindex: entry.noindex, application, kept })
+    let policy = entry.policy.clone();
+    Ok(Target { answerer, noindex: entry.noindex, application, policy, kept })
+}
+
+/// What was set for the visitors of a request's host, where nothing answers at once.
+pub fn policy<B>(routes: &Routes, request: &Request<B>) -> Option<Arc<Policy>> {
+    let host = host::of(request).ok()?;
+    routes.load().get(&host)?.policy.clone()
 }
 
 /// Resolves a request's host until something answers: a retired upstream has a successor in the
@@ -98,6 +108,8 @@ pub async fn again<B>(routes: &Routes, request: &Request<B>) -> Result<Target, P
         let pause = match resolve(routes, &host) {
             Ok(target) => return Ok(target),
             Err(Miss::Problem(problem)) => return Err(problem),
+            // Whoever has taken over publishes what this one waits for.
+            Err(_) if routes.successor().is_some() => return Err(Problem::Elsewhere),
             // It was changed just now; the next request is told.
             Err(Miss::Redirect(_)) => return Err(Problem::Unavailable),
             // The successor is published already, or in a moment.

@@ -14,6 +14,7 @@ use super::client::Client;
 use super::core::Core;
 use super::error_page::Problem;
 use super::forward::{self, Lost};
+use super::pool::Used;
 use super::reference::Reference;
 use super::request_body::RequestBody;
 use super::tunnel::Tunnel;
@@ -61,7 +62,8 @@ pub async fn answer(
         }
         guard = another::for_untouched(core, guard, &request, &mut tried).await?;
     };
-    let exchanged = forward::exchange(core, client, &guard, &mut connection, request).await;
+    let exchanged = connection.try_send_request(request);
+    let exchanged = forward::exchange(core, client, &guard, exchanged).await;
     let mut response = exchanged.map_err(|lost| match lost {
         Lost::TooSlow => Problem::TooSlow,
         Lost::Cut => Problem::Unavailable,
@@ -70,7 +72,7 @@ pub async fn answer(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let (mut parts, incoming) = response.into_parts();
         headers::to_client(parts.status, &mut parts.headers, reference)?;
-        let body = UpstreamBody::new(incoming, None, guard, client, core);
+        let body = UpstreamBody::new(incoming, Used::Once, guard, client, core);
         let mut response = Response::new(Body::upstream(body));
         *response.status_mut() = parts.status;
         *response.headers_mut() = parts.headers;

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::hold::Hold;
+use super::meter::Meters;
+use super::policy::Policy;
 use super::replica::Place;
 use super::requests::Application;
 use super::sleeper::Sleeper;
@@ -22,6 +24,7 @@ use crate::model::deployment::RunState;
 use crate::model::domain_name::is_related;
 use crate::model::hostname;
 use crate::model::ids::{DeploymentId, ProjectId};
+use crate::model::proxy_settings::ProxySettings;
 use crate::model::site_rules::{FILE_LIMIT, SiteRules};
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
@@ -41,6 +44,7 @@ pub struct Publisher {
     keep_assets: Duration,
     upstreams: Arc<Mutex<HashMap<DeploymentId, Arc<Upstream>>>>,
     sleepers: Arc<Mutex<HashMap<DeploymentId, Arc<Sleeper>>>>,
+    meters: Arc<Mutex<HashMap<DeploymentId, Arc<Meters>>>>,
     known_sites: Arc<Mutex<HashMap<DeploymentId, Arc<StaticSite>>>>,
     /// Deployments whose requests wait.
     holds: Arc<Mutex<HashMap<DeploymentId, Arc<Hold>>>>,
@@ -65,10 +69,16 @@ impl Publisher {
             keep_assets,
             upstreams: Arc::default(),
             sleepers: Arc::default(),
+            meters: Arc::default(),
             known_sites: Arc::default(),
             holds: Arc::default(),
             turn: Arc::default(),
         }
+    }
+
+    /// The same publisher on another connection to the database: it knows the same upstreams.
+    pub fn on(&self, db: Db) -> Self {
+        Self { db, ..self.clone() }
     }
 
     /// Reads the database and publishes what it says. Returns once requests see it.
@@ -118,6 +128,12 @@ impl Publisher {
         *holds = held.map(|id| (id.clone(), known.remove(&id).unwrap_or_default())).collect();
     }
 
+    /// What a deployment has answered, also before this publication.
+    fn meters(&self, deployment: &DeploymentId) -> Arc<Meters> {
+        let mut all = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(deployment.clone()).or_default())
+    }
+
     fn held(&self, deployment: &DeploymentId) -> Option<Route> {
         let holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
         holds.get(deployment).cloned().map(Route::Held)
@@ -125,7 +141,16 @@ impl Publisher {
 
     fn table(&self, rows: Rows) -> RouteTable {
         let mut table = RouteTable::default();
-        let own = |route, application| Entry { route, noindex: true, application, kept: None };
+        let policies: HashMap<_, _> = rows
+            .projects
+            .iter()
+            .filter_map(|project| Some((&project.id, policies(project)?)))
+            .collect();
+        let own = |route, application: Option<Arc<Application>>| {
+            let project = application.as_ref().map(|one| &one.project);
+            let policy = project.and_then(|id| policies.get(id)).map(|(_, own)| own.clone());
+            Entry { route, noindex: true, application, policy, kept: None }
+        };
         let branches = rows
             .gone_branches
             .iter()
@@ -135,12 +160,20 @@ impl Publisher {
         }
         let crawled = rows.projects.iter().filter(|project| project.crawlers);
         let crawled: HashSet<_> = crawled.map(|project| &project.id).collect();
+        let names: HashMap<_, _> =
+            rows.projects.iter().map(|project| (&project.id, project.name.as_str())).collect();
         let mut found = Found { places: places(&rows.serving), ..Found::default() };
         for deployment in &rows.deployments {
             let for_all = deployment.is_live || crawled.contains(&deployment.project);
             let route = self.route_of(deployment, for_all, &mut found);
             let route = self.held(&deployment.id).unwrap_or(route);
-            let application = Application::new(deployment.project.clone(), deployment.id.clone());
+            let name = names.get(&deployment.project).copied().unwrap_or_default();
+            let application = Application::new(
+                deployment.project.clone(),
+                deployment.id.clone(),
+                name.to_owned(),
+                self.meters(&deployment.id),
+            );
             found.by_id.insert(&deployment.id, (route.clone(), application.clone()));
             let host = deployment.hostname.as_str().into();
             table.hosts.insert(host, own(route, Some(application)));
@@ -171,7 +204,8 @@ impl Publisher {
             let host = hostname::of_project(&project.name, self.hosts.base_domain());
             let application = live.map(|(_, application)| application.clone());
             let kept = kept.remove(&project.id).map(Arc::from);
-            let entry = Entry { route, noindex: false, application, kept };
+            let policy = policies.get(&project.id).map(|(policy, _)| policy.clone());
+            let entry = Entry { route, noindex: false, application, policy, kept };
             for domain in domains.get(&project.id).into_iter().flatten() {
                 let entry = match &domain.redirect_to {
                     Some(target) => self.redirect(target, domain.redirect_code, &ours),
@@ -183,6 +217,8 @@ impl Publisher {
         }
         let mut sites = self.known_sites.lock().unwrap_or_else(PoisonError::into_inner);
         sites.retain(|id, _| found.by_id.contains_key(id));
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        meters.retain(|id, _| found.by_id.contains_key(id));
         *self.upstreams.lock().unwrap_or_else(PoisonError::into_inner) = found.upstreams;
         *self.sleepers.lock().unwrap_or_else(PoisonError::into_inner) = found.sleepers;
         table
@@ -196,7 +232,7 @@ impl Publisher {
             || is_related(target, self.hosts.base_domain());
         let origin = if is_ours { self.hosts.url_of(target) } else { format!("https://{target}") };
         let route = Route::Redirect(Arc::new(Redirect { origin, code }));
-        Entry { route, noindex: false, application: None, kept: None }
+        Entry { route, noindex: false, application: None, policy: None, kept: None }
     }
 
     /// What answers for a deployment. Upstreams and sleepers that were there before go on.
@@ -212,7 +248,9 @@ impl Publisher {
                 let known = self.upstream(&deployment.id).filter(|known| !known.is_retired());
                 let upstream = match known {
                     Some(known) => known.moved(places),
-                    None => Upstream::of(deployment.id.to_string(), places),
+                    None => {
+                        Upstream::speaking(deployment.protocol, deployment.id.to_string(), places)
+                    }
                 };
                 found.upstreams.insert(deployment.id.clone(), upstream.clone());
                 Route::Upstream(upstream)
@@ -330,6 +368,18 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?.take(FILE_LIMIT).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// What a project has set for the visitors of its addresses, and for those of its deployments' own. `None` for nothing.
+fn policies(project: &ProjectRoute) -> Option<(Arc<Policy>, Arc<Policy>)> {
+    let policy = Arc::new(Policy::of(&project.proxy)?);
+    if !policy.maintenance {
+        return Some((policy.clone(), policy));
+    }
+    // Whoever works on the site looks at it there.
+    let settings = ProxySettings { maintenance: false, ..project.proxy.clone() };
+    let own = Policy::of(&settings).unwrap_or_else(Policy::nothing);
+    Some((policy, Arc::new(own)))
 }
 
 /// Where the containers of each deployment listen.

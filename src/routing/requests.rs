@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use super::meter::Meters;
 use crate::model::ids::{DeploymentId, ProjectId};
 use crate::model::log_line::HttpLine;
 use crate::model::timestamp::Timestamp;
@@ -20,14 +21,23 @@ const WAITING: usize = 4096;
 pub struct Application {
     pub project: ProjectId,
     pub deployment: DeploymentId,
+    /// The project's name.
+    pub name: String,
+    /// What was answered, kept for as long as the deployment is routed.
+    pub meters: Arc<Meters>,
     /// The second in the upper half, the requests listed in it in the lower.
     listed: AtomicU64,
 }
 
 impl Application {
     /// A deployment of a project.
-    pub fn new(project: ProjectId, deployment: DeploymentId) -> Arc<Self> {
-        Arc::new(Self { project, deployment, listed: AtomicU64::new(0) })
+    pub fn new(
+        project: ProjectId,
+        deployment: DeploymentId,
+        name: String,
+        meters: Arc<Meters>,
+    ) -> Arc<Self> {
+        Arc::new(Self { project, deployment, name, meters, listed: AtomicU64::new(0) })
     }
 
     /// Whether a request of this second (since the Unix epoch) is to be listed. One read when it is not.
@@ -74,6 +84,11 @@ impl Requests {
     pub fn take(&self) -> Option<mpsc::Receiver<Request>> {
         self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// Gives the other end back, for the next one who writes.
+    pub fn give_back(&self, receiver: mpsc::Receiver<Request>) {
+        *self.receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(receiver);
+    }
 }
 
 #[cfg(test)]
@@ -82,8 +97,12 @@ mod tests {
 
     #[test]
     fn each_second_lists_so_many_requests_and_no_more() {
-        let application =
-            Application::new(ProjectId::from_random([0; 10]), DeploymentId::from_random([0; 10]));
+        let application = Application::new(
+            ProjectId::from_random([0; 10]),
+            DeploymentId::from_random([0; 10]),
+            "app".to_owned(),
+            Arc::default(),
+        );
         for second in [7, 8] {
             let listed = (0..1000).filter(|_| application.lists(second)).count();
             assert_eq!(listed as u64, LISTED_PER_SECOND);

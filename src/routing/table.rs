@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use tokio::sync::watch;
 
 use super::hold::Hold;
+use super::policy::Policy;
 use super::requests::{Application, Requests};
 use super::sleeper::Sleeper;
+use super::successor::Successor;
 use super::traffic::Traffic;
 use super::upstream::Upstream;
 use crate::model::ids::DeploymentId;
@@ -97,6 +99,8 @@ pub struct Entry {
     pub noindex: bool,
     /// Whose requests these are; `None` when nobody would be told of them.
     pub application: Option<Arc<Application>>,
+    /// What its project has set for its visitors.
+    pub policy: Option<Arc<Policy>>,
     /// Deployments that had this host a short time ago, the last one first; `None` when there was none.
     pub kept: Option<Arc<[Kept]>>,
 }
@@ -136,6 +140,7 @@ pub struct Routes {
     wake: Signal,
     requests: Requests,
     traffic: Traffic,
+    successor: Arc<ArcSwapOption<Successor>>,
 }
 
 impl Default for Routes {
@@ -154,6 +159,7 @@ impl Routes {
             wake: Signal::default(),
             requests: Requests::default(),
             traffic: Traffic::default(),
+            successor: Arc::default(),
         }
     }
 
@@ -174,9 +180,30 @@ impl Routes {
         self.version.subscribe()
     }
 
+    /// From now on another process answers what waits here for a change, and whatever would.
+    pub fn pass_on(&self, successor: Option<Successor>) {
+        self.successor.store(successor.map(Arc::new));
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Who has taken over.
+    pub fn successor(&self) -> Option<Arc<Successor>> {
+        self.successor.load_full()
+    }
+
     /// What the data plane counts.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// Every deployment that is routed, once.
+    pub fn applications(&self) -> Vec<Arc<Application>> {
+        let table = self.load();
+        let entries = table.hosts.values().chain(table.wildcards.values());
+        let mut seen = HashSet::new();
+        let mut all: Vec<_> = entries.filter_map(|entry| entry.application.clone()).collect();
+        all.retain(|one| seen.insert(Arc::as_ptr(&one.meters)));
+        all
     }
 
     /// The way requests take into the runtime logs.

@@ -5,14 +5,15 @@
 //! drain limit, `cut` what is left and await `drained` again.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::replica::{Place, Replica};
 use super::tally::Tally;
+use crate::model::project::Protocol;
 
 /// Set in `state` once the upstream is retired; the bits below the flags count guards.
 const RETIRED: usize = 1 << (usize::BITS - 1);
@@ -24,6 +25,19 @@ const CUT: usize = 1 << (usize::BITS - 2);
 static CUTS: AtomicUsize = AtomicUsize::new(0);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// Ends with the process that served before this one and still finishes requests, which are counted there.
+static BEFORE: OnceLock<CancellationToken> = OnceLock::new();
+
+/// Lets no upstream be drained before `gone` is cancelled, unless it was cut. The second call does nothing.
+pub fn follow(gone: CancellationToken) {
+    let _ = BEFORE.set(gone);
+}
+
+/// The process before, while it is there.
+fn before() -> Option<&'static CancellationToken> {
+    BEFORE.get().filter(|gone| !gone.is_cancelled())
+}
 
 /// The addresses of a running application. The publisher keeps one value for as long as the same containers run there.
 /// When one of several goes or comes there is a new value, which counts the same requests; when all are others it
@@ -42,6 +56,7 @@ pub struct Upstream {
 struct Gate {
     id: u64,
     key: String,
+    protocol: Protocol,
     state: AtomicUsize,
     empty: Notify,
     cut: CancellationToken,
@@ -59,9 +74,15 @@ impl Upstream {
 
     /// The same at several addresses.
     pub fn of(key: String, places: &[Place]) -> Arc<Self> {
+        Self::speaking(Protocol::Http1, key, places)
+    }
+
+    /// The same for an application that speaks this.
+    pub fn speaking(protocol: Protocol, key: String, places: &[Place]) -> Arc<Self> {
         let gate = Gate {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             key,
+            protocol,
             state: AtomicUsize::new(0),
             empty: Notify::new(),
             cut: CancellationToken::new(),
@@ -94,7 +115,7 @@ impl Upstream {
             }
         }
         if !shares {
-            return Self::of(self.gate.key.clone(), places);
+            return Self::speaking(self.gate.protocol, self.gate.key.clone(), places);
         }
         let replica = |place: &Place| match known(place) {
             Some(known) => Arc::clone(known),
@@ -116,6 +137,11 @@ impl Upstream {
     /// The name given at creation.
     pub fn key(&self) -> &str {
         &self.gate.key
+    }
+
+    /// What its application speaks.
+    pub fn protocol(&self) -> Protocol {
+        self.gate.protocol
     }
 
     /// Its containers.
@@ -213,7 +239,8 @@ impl Upstream {
     /// Retires it unless somebody uses it or has used it since the last look. Answers whether it is retired.
     pub fn retire_unused(&self) -> bool {
         let (state, order) = (&self.gate.state, Ordering::SeqCst);
-        let unused = !self.gate.used.load(Ordering::Relaxed)
+        let unused = before().is_none()
+            && !self.gate.used.load(Ordering::Relaxed)
             && state.compare_exchange(0, RETIRED, order, order).is_ok();
         unused || self.is_retired()
     }
@@ -226,10 +253,21 @@ impl Upstream {
             tokio::pin!(emptied);
             // Listen first and look afterwards, or the last release between the two is missed.
             emptied.as_mut().enable();
-            if self.gate.state.load(Ordering::SeqCst) & !CUT == RETIRED {
+            let state = self.gate.state.load(Ordering::SeqCst);
+            let before = before().filter(|_| state & CUT == 0);
+            if state & !CUT == RETIRED && before.is_none() {
                 return;
             }
-            emptied.await;
+            let alone = async {
+                match before {
+                    Some(gone) => gone.cancelled().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = emptied => {}
+                () = alone => {}
+            }
         }
     }
 
@@ -238,6 +276,7 @@ impl Upstream {
         self.retire();
         self.gate.state.fetch_or(CUT, Ordering::SeqCst);
         self.gate.cut.cancel();
+        self.gate.empty.notify_waiters();
         CUTS.fetch_add(1, Ordering::SeqCst);
     }
 

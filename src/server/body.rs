@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::gate::Passing;
 use crate::proxy;
 
 /// An answer's body.
@@ -14,7 +15,7 @@ pub enum Body {
     /// From the proxy.
     Proxy(proxy::Body),
     /// From the control plane.
-    Control(axum::body::Body),
+    Control(Passing),
 }
 
 /// Why a body ended early.

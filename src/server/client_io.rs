@@ -5,7 +5,6 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -96,8 +95,7 @@ impl ClientIo {
 
     /// Ends the connection so that the client cannot take it for a proper end.
     pub fn reset(self) {
-        // When this fails the connection is already gone.
-        let _ = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
+        self.stream.reset();
     }
 
     /// Bytes came. The limit for a head runs from its first byte, however slowly the rest comes.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::client_io::{ClientIo, Link};
@@ -17,6 +17,7 @@ use super::dispatch::{ControlPlane, Dispatch, InTurn};
 use super::edge::{Edge, Transport};
 use super::multiplex::{Multiplexed, Streams};
 use super::socket::Socket;
+use super::thread::Relayed;
 use crate::proxy::{Client, Core, Wait};
 use crate::tls::acceptor;
 
@@ -43,8 +44,10 @@ pub struct Connections {
     pub control: Rc<ControlPlane>,
     /// The TLS side.
     pub edge: Option<Rc<Edge>>,
-    /// Set when the server goes down: no connection takes another request.
-    pub draining: Cell<bool>,
+    /// Set when the server goes down: each answer is its connection's last one.
+    pub leaving: Rc<Cell<bool>>,
+    /// Set a while later: connections without a request are closed.
+    pub closing: Cell<bool>,
     /// Ends the tunnels.
     pub stop: CancellationToken,
 }
@@ -63,7 +66,8 @@ impl Connections {
 
 /// Serves one connection to its end.
 pub async fn serve(shared: Rc<Connections>, stream: TcpStream, peer: SocketAddr) {
-    let client = Rc::new(Client::new(peer, shared.core.ticker.watch()));
+    let client = Client::new(peer, shared.core.ticker.watch());
+    let client = Rc::new(client.trusting(&shared.core.options.trusted_proxies));
     let transport = Transport::Plain(shared.edge.clone());
     serve_in_turn(&shared, Socket::Plain(stream), client, transport).await;
 }
@@ -76,7 +80,8 @@ pub async fn serve_tls(
     peer: SocketAddr,
 ) {
     let Some(stream) = edge.acceptor.accept(stream).await else { return };
-    let client = Rc::new(Client::new(peer, shared.core.ticker.watch()).secured());
+    let client = Client::new(peer, shared.core.ticker.watch()).secured();
+    let client = Rc::new(client.trusting(&shared.core.options.trusted_proxies));
     let shown = acceptor::server_name(&stream).and_then(|name| edge.certificates.of(name));
     let is_http2 = acceptor::is_http2(&stream);
     let (socket, transport) = (Socket::Tls(Box::new(stream)), Transport::Tls { edge, shown });
@@ -85,6 +90,15 @@ pub async fn serve_tls(
     } else {
         serve_in_turn(&shared, socket, client, transport).await;
     }
+}
+
+/// Serves the one request that the process before passes on.
+pub async fn serve_relayed(shared: Rc<Connections>, relayed: Relayed) {
+    let Relayed { stream, peer, secure } = relayed;
+    let Ok(stream) = UnixStream::from_std(stream) else { return };
+    let client = Client::new(peer, shared.core.ticker.watch());
+    let client = Rc::new(if secure { client.secured() } else { client });
+    serve_in_turn(&shared, Socket::Relayed(stream), client, Transport::Relayed).await;
 }
 
 /// HTTP/2.
@@ -110,7 +124,7 @@ async fn serve_at_once(
     let ended = poll_fn(|cx| {
         client.watch.wake_with(cx.waker());
         let idle = link.is_idle() && client.watch.expired(Wait::ClientRead);
-        if (shared.draining.get() || idle) && !told {
+        if (shared.leaving.get() || idle) && !told {
             told = true;
             std::pin::Pin::new(&mut connection).graceful_shutdown();
         }
@@ -130,7 +144,8 @@ async fn serve_in_turn(
 ) {
     let link = Rc::new(Link::default());
     let io = ClientIo::new(socket, &link, &shared.core, &client);
-    let service = InTurn(Rc::new(shared.dispatch(&client, &link, transport)));
+    let dispatch = Rc::new(shared.dispatch(&client, &link, transport));
+    let service = InTurn { dispatch, leaving: Rc::clone(&shared.leaving) };
     let mut connection = http1::Builder::new()
         .half_close(true)
         .max_headers(MAX_HEADERS)
@@ -141,7 +156,7 @@ async fn serve_in_turn(
     let mut told = false;
     let ended = poll_fn(|cx| {
         client.watch.wake_with(cx.waker());
-        if shared.draining.get() && !told {
+        if shared.closing.get() && !told {
             told = true;
             std::pin::Pin::new(&mut connection).graceful_shutdown();
         }

@@ -38,6 +38,8 @@ pub enum Transport {
         /// The certificate that was shown; `None` when there was none for the name.
         shown: Option<Arc<Served>>,
     },
+    /// From the process before, which has looked at all of this.
+    Relayed,
 }
 
 impl Transport {
@@ -61,7 +63,7 @@ impl Transport {
     pub fn secure_side(&self, host: &str) -> Option<&Edge> {
         match self {
             Self::Plain(edge) => edge.as_deref().filter(|edge| edge.certificates.serves(host)),
-            Self::Tls { .. } => None,
+            Self::Tls { .. } | Self::Relayed => None,
         }
     }
 

@@ -4,12 +4,48 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// Connections that wait to be accepted, per thread.
 const BACKLOG: i32 = 1024;
 /// When a silent connection is asked whether its other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Takes those of `pool` that listen on this address. All of them are to be used: a socket that nobody accepts from would
+/// keep its share of the connections waiting.
+///
+/// # Errors
+///
+/// A socket cannot be used.
+pub fn inherit(pool: &mut Vec<TcpListener>, address: SocketAddr) -> io::Result<Vec<TcpListener>> {
+    let is_ours = |listener: &TcpListener| {
+        listener.local_addr().is_ok_and(|local| {
+            local.ip() == address.ip() && (address.port() == 0 || local.port() == address.port())
+        })
+    };
+    let ours: Vec<_> = pool.extract_if(.., |listener| is_ours(listener)).collect();
+    for listener in &ours {
+        let socket = SockRef::from(listener);
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    }
+    Ok(ours)
+}
+
+/// At least `count` listeners out of fewer: several threads may accept from one.
+///
+/// # Errors
+///
+/// There are no descriptors left.
+pub fn share(mut listeners: Vec<TcpListener>, count: usize) -> io::Result<Vec<TcpListener>> {
+    let opened = listeners.len();
+    for number in opened..count {
+        let shared = listeners[number % opened].try_clone()?;
+        listeners.push(shared);
+    }
+    Ok(listeners)
+}
 
 /// Opens `count` listeners on one address. With port 0 the first chooses the port.
 ///

@@ -6,7 +6,9 @@ mod connection;
 mod dispatch;
 mod edge;
 mod framing;
+mod gate;
 mod listen;
+pub mod metrics;
 mod multiplex;
 mod socket;
 mod thread;
@@ -17,15 +19,21 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
 use self::dispatch::ControlPlane;
 use self::edge::Edge;
+pub use self::gate::Gate;
 use self::thread::Setup;
+pub use self::thread::{Farewell, Phase, Relayed};
 use crate::proxy;
 use crate::routing::table::Routes;
 use crate::tls::acceptor::Acceptor;
 use crate::tls::store::Certificates;
+
+/// How long a connection without a request is kept when the server stops.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// What a server needs to start.
 pub struct Options {
@@ -44,6 +52,13 @@ pub struct Options {
     /// Whether a host name (lower case, no port, no trailing dot) belongs to the control plane.
     /// Called for every request, so it must be cheap.
     pub is_control_host: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+    /// Sockets that listen already, from the process before or from a service manager. Those whose address is not
+    /// wanted are closed.
+    pub inherited: Vec<TcpListener>,
+    /// Requests that the process before passes on.
+    pub relayed: Option<UnboundedReceiver<Relayed>>,
+    /// What it does at first.
+    pub phase: Phase,
     /// Open connections per thread; at the cap new ones get 503 and are closed.
     pub connections_per_thread: usize,
     /// Time limits and log of the proxy.
@@ -80,6 +95,9 @@ impl Options {
             router,
             control: tokio::runtime::Handle::current(),
             is_control_host: Arc::new(is_control_host),
+            inherited: Vec::new(),
+            relayed: None,
+            phase: Phase::Accepting,
             connections_per_thread: 20_000,
             proxy: proxy::Options::default(),
         }
@@ -90,7 +108,10 @@ impl Options {
 pub struct Server {
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
-    stop: watch::Sender<Option<Duration>>,
+    gate: Gate,
+    phase: watch::Sender<Phase>,
+    /// What the process after this one gets a copy of.
+    listeners: Vec<TcpListener>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -101,29 +122,50 @@ impl Server {
     ///
     /// An address cannot be bound (the message names the setting), there is no randomness, the access log cannot
     /// be opened, or a thread cannot be started.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let count = match options.threads {
+    pub fn start(mut options: Options) -> io::Result<Self> {
+        let mut count = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let listeners = listen::listen(options.listen, count, "ORBITRA_LISTEN")?;
+        let mut inherited = std::mem::take(&mut options.inherited);
+        let plain = listen::inherit(&mut inherited, options.listen)?;
+        count = count.max(plain.len());
+        let secure = match &options.tls {
+            Some(tls) => listen::inherit(&mut inherited, tls.listen)?,
+            None => Vec::new(),
+        };
+        count = count.max(secure.len());
+        drop(inherited);
+        let listeners = match plain.len() {
+            0 => listen::listen(options.listen, count, "ORBITRA_LISTEN")?,
+            _ => listen::share(plain, count)?,
+        };
         let address = match listeners.first() {
             Some(listener) => listener.local_addr()?,
             None => options.listen,
         };
         let (tls_address, tls_listeners) = match options.tls {
-            Some(tls) => listen_tls(tls, count)?,
+            Some(tls) => listen_tls(tls, secure, count)?,
             None => (None, Vec::new()),
         };
+        let copies = listeners.iter().chain(tls_listeners.iter().map(|(listener, _)| listener));
+        let copies = copies.map(TcpListener::try_clone).collect::<io::Result<_>>()?;
         let mut tls_listeners = tls_listeners.into_iter();
         let shared = proxy::Shared::new(options.proxy, options.routes)?;
         let control = ControlPlane {
-            router: options.router,
+            gate: Gate::new(options.router),
             runtime: options.control,
             is_host: options.is_control_host,
         };
-        let (stop, stopped) = watch::channel(None);
-        let mut server = Self { address, tls_address, stop, threads: Vec::with_capacity(count) };
+        let (phase, wanted) = watch::channel(options.phase);
+        let mut server = Self {
+            address,
+            tls_address,
+            gate: control.gate.clone(),
+            phase,
+            listeners: copies,
+            threads: Vec::with_capacity(count),
+        };
         for (number, listener) in listeners.into_iter().enumerate() {
             let setup = Setup {
                 listener,
@@ -131,7 +173,9 @@ impl Server {
                 shared: shared.clone(),
                 control: control.clone(),
                 cap: options.connections_per_thread,
-                stop: stopped.clone(),
+                phase: wanted.clone(),
+                // One thread is enough for the few there are.
+                relayed: options.relayed.take(),
             };
             let (started, starting) = mpsc::sync_channel(1);
             let thread =
@@ -157,11 +201,40 @@ impl Server {
         self.tls_address
     }
 
-    /// Accepts nothing new, closes idle connections and tunnels, lets running requests finish
+    /// The way to the control plane.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The sockets it listens on.
+    pub fn listeners(&self) -> &[TcpListener] {
+        &self.listeners
+    }
+
+    /// Accepts connections, where it did not from the start.
+    pub fn accept(&self) {
+        self.phase.send_replace(Phase::Accepting);
+    }
+
+    /// Accepts nothing new, closes idle connections a moment later and tunnels at once, lets running requests finish
     /// for up to `grace`, then ends the threads.
-    pub async fn shutdown(self, grace: Duration) {
-        // Fails when no thread is left, and then there is nothing to stop.
-        let _ = self.stop.send(Some(grace));
+    pub async fn shutdown(mut self, grace: Duration) {
+        // First of all: what comes in while only the copies are open is reset with them.
+        self.listeners.clear();
+        let farewell = Farewell { idle: IDLE.min(grace), tunnels: Duration::ZERO, requests: grace };
+        self.leave(farewell);
+        self.ended().await;
+    }
+
+    /// Accepts nothing new, and ends as it is told.
+    pub fn leave(&self, farewell: Farewell) {
+        self.phase.send_replace(Phase::Leaving(farewell));
+    }
+
+    /// Waits for the end of its threads, which are to have been told.
+    pub async fn ended(self) {
+        // As long as one of them is open, connections come in that nobody takes.
+        drop(self.listeners);
         let threads = self.threads;
         let joined = tokio::task::spawn_blocking(move || {
             for thread in threads {
@@ -177,8 +250,11 @@ impl Server {
 type Listening = (Option<SocketAddr>, Vec<(TcpListener, Edge)>);
 
 /// Listeners for TLS, one a thread; all of them share tickets and sessions.
-fn listen_tls(tls: Tls, count: usize) -> io::Result<Listening> {
-    let listeners = listen::listen(tls.listen, count, "ORBITRA_LISTEN_TLS")?;
+fn listen_tls(tls: Tls, inherited: Vec<TcpListener>, count: usize) -> io::Result<Listening> {
+    let listeners = match inherited.len() {
+        0 => listen::listen(tls.listen, count, "ORBITRA_LISTEN_TLS")?,
+        _ => listen::share(inherited, count)?,
+    };
     let address = listeners.first().map(TcpListener::local_addr).transpose()?;
     let acceptor = Acceptor::new(&tls.certificates).map_err(io::Error::other)?;
     // A port that the system chose is known only now.

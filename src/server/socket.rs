@@ -3,9 +3,10 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::tls::acceptor::TlsStream;
 
@@ -14,15 +15,21 @@ use crate::tls::acceptor::TlsStream;
 pub enum Socket {
     Plain(TcpStream),
     Tls(Box<TlsStream>),
+    /// From the process before, for one request.
+    Relayed(UnixStream),
 }
 
 impl Socket {
-    /// What is below everything.
-    pub fn tcp(&self) -> &TcpStream {
-        match self {
+    /// Ends the connection so that the other end cannot take it for a proper end.
+    pub fn reset(self) {
+        let tcp = match &self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
-        }
+            // Its body ends early there as well.
+            Self::Relayed(_) => return,
+        };
+        // When this fails the connection is already gone.
+        let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
     }
 }
 
@@ -35,6 +42,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Relayed(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -48,6 +56,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Relayed(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -59,6 +68,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Relayed(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
@@ -66,6 +76,7 @@ impl AsyncWrite for Socket {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Relayed(stream) => stream.is_write_vectored(),
         }
     }
 
@@ -73,6 +84,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Relayed(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -80,6 +92,7 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Relayed(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

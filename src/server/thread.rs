@@ -3,13 +3,14 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::net::{TcpListener as Listener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{self, Connections};
@@ -37,8 +38,40 @@ pub struct Setup {
     pub control: ControlPlane,
     /// The most connections at a time.
     pub cap: usize,
-    /// Says how long running requests may take from then on; a closed channel means no time.
-    pub stop: watch::Receiver<Option<Duration>>,
+    /// Whether it is to accept connections, and when it is to end; a closed channel means at once.
+    pub phase: watch::Receiver<Phase>,
+    /// Connections on which the process before passes requests on.
+    pub relayed: Option<mpsc::UnboundedReceiver<Relayed>>,
+}
+
+/// What a thread is to do.
+#[derive(Clone, Copy, Debug)]
+pub enum Phase {
+    /// Connections wait in the kernel.
+    Waiting,
+    Accepting,
+    Leaving(Farewell),
+}
+
+/// How a server ends, each counted from the beginning of the end.
+#[derive(Clone, Copy, Debug)]
+pub struct Farewell {
+    /// How long a connection without a request is kept: its client may be sending one just now.
+    pub idle: Duration,
+    /// How long tunnels go on.
+    pub tunnels: Duration,
+    /// How long requests go on.
+    pub requests: Duration,
+}
+
+/// A connection on which the process before passes one request on.
+#[derive(Debug)]
+pub struct Relayed {
+    pub stream: UnixStream,
+    /// The visitor.
+    pub peer: SocketAddr,
+    /// Whether the visitor came over TLS.
+    pub secure: bool,
 }
 
 impl Setup {
@@ -57,7 +90,8 @@ impl Setup {
                 Ok(listeners) => {
                     started(Ok(()));
                     let control = Rc::new(self.control);
-                    serve(listeners, &self.shared, control, self.cap, self.stop).await;
+                    let wanted = (self.phase, self.relayed);
+                    serve(listeners, &self.shared, control, self.cap, wanted).await;
                 }
                 Err(error) => started(Err(error)),
             }
@@ -108,14 +142,15 @@ async fn serve(
     shared: &Shared,
     control: Rc<ControlPlane>,
     cap: usize,
-    mut stop: watch::Receiver<Option<Duration>>,
+    (mut phase, mut relayed): (watch::Receiver<Phase>, Option<mpsc::UnboundedReceiver<Relayed>>),
 ) {
     let core = Core::new(shared);
     let connections = Rc::new(Connections {
         core: Rc::clone(&core),
         control,
         edge: listeners.tls.as_ref().map(|(_, edge)| Rc::clone(edge)),
-        draining: Cell::new(false),
+        leaving: Rc::default(),
+        closing: Cell::new(false),
         stop: CancellationToken::new(),
     });
     let open = Rc::new(Open::default());
@@ -144,11 +179,26 @@ async fn serve(
             drop(place);
         });
     };
-    loop {
+    let farewell = loop {
+        let now = *phase.borrow_and_update();
+        if let Phase::Leaving(farewell) = now {
+            break Some(farewell);
+        }
         tokio::select! {
             biased;
-            _ = stop.changed() => break,
-            accepted = listeners.accept() => match accepted {
+            changed = phase.changed() => {
+                if changed.is_err() {
+                    break None;
+                }
+            }
+            Some(passed) = next(&mut relayed) => {
+                let (place, connections) = (open.enter(), Rc::clone(&connections));
+                tokio::task::spawn_local(async move {
+                    connection::serve_relayed(connections, passed).await;
+                    drop(place);
+                });
+            }
+            accepted = listeners.accept(), if matches!(now, Phase::Accepting) => match accepted {
                 Ok(accepted) => start(accepted),
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
@@ -157,17 +207,41 @@ async fn serve(
                 }
             },
         }
-    }
+    };
     // Connections that the kernel has already accepted would be reset with the listener.
     while let Some(Ok(accepted)) = listeners.accept().now_or_never() {
         start(accepted);
     }
     drop(listeners);
-    let grace = stop.borrow().unwrap_or_default();
-    connections.draining.set(true);
-    connections.stop.cancel();
+    let Some(Farewell { idle, tunnels, requests }) = farewell else { return };
+    connections.leaving.set(true);
     core.ticker.wake_all();
-    let _ = tokio::time::timeout(grace, open.none()).await;
+    let end = async {
+        let close = async {
+            tokio::time::sleep(idle).await;
+            connections.closing.set(true);
+            core.ticker.wake_all();
+        };
+        let cut = async {
+            tokio::time::sleep(tunnels).await;
+            connections.stop.cancel();
+        };
+        tokio::join!(close, cut);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = open.none() => {}
+        () = end => {}
+        () = tokio::time::sleep(requests) => {}
+    }
+}
+
+/// The next request that is passed on, where there is a process before.
+async fn next(relayed: &mut Option<mpsc::UnboundedReceiver<Relayed>>) -> Option<Relayed> {
+    match relayed {
+        Some(relayed) => relayed.recv().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Whether an accept failed because of the connection and not of the listener.

@@ -52,11 +52,12 @@ const APP: &[&str] = &[
     "notify",
 ];
 
-const RULES: [Rule; 24] = [
+const RULES: [Rule; 25] = [
     Rule { module: "model", may: &[], reason: "rules without I/O can be read and tested alone" },
     leaf("clock"),
     leaf("events"),
     leaf("failpoint"),
+    leaf("handover"),
     leaf("config"),
     leaf("crypto"),
     Rule {
@@ -89,7 +90,7 @@ const RULES: [Rule; 24] = [
     },
     Rule {
         module: "proxy",
-        may: &["model", "clock", "config", "routing", "tls"],
+        may: &["model", "clock", "config", "crypto", "routing", "tls"],
         reason: "visitors are served when the database, Docker or a build is in trouble",
     },
     Rule {
@@ -152,12 +153,13 @@ const RULES: [Rule; 24] = [
             "notify",
             "forges",
             "failpoint",
+            "handover",
         ],
         reason: "the composition root builds every part; commands call it, not the other way round",
     },
     Rule {
         module: "cli",
-        may: &["boot", "config", "app", "model", "clock", "git", "builder"],
+        may: &["boot", "config", "app", "model", "clock", "git", "builder", "handover"],
         reason: "a command parses, calls and prints; a plan of a local folder needs no server",
     },
 ];

@@ -276,7 +276,13 @@ async fn urls_that_are_not_production_are_not_indexed() {
     let toy = Toy::saying("app").await;
     let front = Front::start(to(toy.address));
     let mut table = RouteTable::default();
-    let entry = Entry { route: to(toy.address), noindex: true, application: None, kept: None };
+    let entry = Entry {
+        route: to(toy.address),
+        noindex: true,
+        application: None,
+        policy: None,
+        kept: None,
+    };
     table.hosts.insert(HOST.into(), entry);
     front.routes.publish(table);
     let answer = ask(front.address, get("/", "")).await;

@@ -33,6 +33,7 @@ mod runtime_logs;
 mod serving;
 mod sleep;
 mod sources;
+mod visitors;
 mod wake;
 mod watch;
 mod webhook_answers;

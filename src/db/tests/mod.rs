@@ -8,6 +8,7 @@ mod deployments;
 mod pins;
 mod projects;
 mod replicas;
+mod snapshot;
 
 use super::{Db, projects as project_table, users};
 use crate::model::deployment::{CreatedBy, Deployment, RunState, Target, Trigger};
@@ -102,6 +103,7 @@ fn deployment(number: u8, project: u8) -> Deployment {
         alone: false,
         untrusted: false,
         checks_until: None,
+        protocol: Default::default(),
         failure: None,
         cancel_reason: None,
         cancel_requested: false,

@@ -262,6 +262,21 @@ impl Fields {
         }
     }
 
+    /// The same of an object that may be taken away: `Some(None)` for `null`.
+    pub fn nullable_nested<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> Option<Option<T>> {
+        if self.object.get(name) == Some(&Value::Null) {
+            self.take(name);
+            return Some(None);
+        }
+        let mut found = None;
+        self.nested(name, |inner| found = Some(read(inner)));
+        found.map(Some)
+    }
+
     /// Read-only fields that were sent, with what was sent.
     pub fn read_only(&mut self, names: &[&'static str]) -> BTreeMap<String, Value> {
         let sent = names.iter().filter_map(|name| Some(((*name).to_owned(), self.take(name)?)));

@@ -7,7 +7,7 @@
 use utoipa::{IntoParams, ToSchema};
 
 use super::include::Includable;
-use super::project_view::{Builder, ProjectView, SourceAuth, Strategy};
+use super::project_view::{Builder, ProjectView, Protocol, SourceAuth, Strategy};
 use super::schema::{self, Framework, Region, described};
 use super::text_rules::{
     BranchName, Command, GitUrl, HealthPath, Note, ProjectName, RepositoryPath, StatusRange,
@@ -91,6 +91,8 @@ pub struct CreateProject {
     build: BuildSettings,
     #[schema(required = false)]
     runtime: RuntimeSettings,
+    #[schema(required = false)]
+    proxy: ProxyRequest,
 }
 
 /// What to change. Fields that are left out stay as they are, also within objects; `null` clears what can be
@@ -115,6 +117,8 @@ pub struct UpdateProject {
     build: BuildSettings,
     #[schema(required = false)]
     runtime: RuntimeSettings,
+    #[schema(required = false)]
+    proxy: ProxyRequest,
 }
 
 /// Where the code comes from.
@@ -199,6 +203,8 @@ struct RuntimeSettings {
     /// `null` lets Orbitra find it.
     #[schema(minimum = 1, maximum = 65_535)]
     port: Option<u16>,
+    #[schema(required = false)]
+    protocol: Protocol,
     /// Containers that a deployment runs in, side by side; requests go to the one that has the fewest. A change counts
     /// from the next deployment on. 1 with the release strategy `single`.
     #[schema(minimum = 1, maximum = 20, required = false)]
@@ -214,6 +220,52 @@ struct RuntimeSettings {
     release: ReleaseSettings,
     #[schema(required = false)]
     sleep: SleepSettings,
+}
+
+/// What the proxy does for visitors. It counts at once.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ProxyRequest {
+    /// Largest content of a request; `null` is without a limit.
+    #[schema(minimum = 1, maximum = 102_400)]
+    max_body_mb: Option<u32>,
+    /// Seconds until the head of an answer; `null` is 60.
+    #[schema(minimum = 1, maximum = 3600)]
+    first_byte_seconds: Option<u32>,
+    /// Seconds that the application may send nothing in the middle of an answer; `null` is 300.
+    #[schema(minimum = 1, maximum = 86_400)]
+    idle_seconds: Option<u32>,
+    /// Whether visitors see that the site is being worked on. Deployments' own addresses go on.
+    #[schema(required = false)]
+    maintenance: bool,
+    /// Whether answers are compressed that are not already.
+    #[schema(required = false)]
+    compress: bool,
+    /// Lines as in a file `_redirects`.
+    #[schema(required = false, max_length = 16384)]
+    redirects: String,
+    /// Lines as in a file `_headers`.
+    #[schema(required = false, max_length = 16384)]
+    headers: String,
+    /// Addresses and networks whose visitors are let in; all when it is empty.
+    #[schema(required = false, max_items = 256)]
+    allow: Vec<String>,
+    /// Addresses and networks whose visitors are not let in. It counts more.
+    #[schema(required = false, max_items = 256)]
+    deny: Vec<String>,
+    /// What visitors are asked for; `null` asks for nothing.
+    login: Option<LoginRequest>,
+}
+
+/// A name that visitors are asked for, with its password, which is not shown again.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LoginRequest {
+    #[schema(min_length = 1, max_length = 128, pattern = "^[^:]+$")]
+    user: String,
+    /// May be left out where the name stays as it is.
+    #[schema(min_length = 8, max_length = 128, format = "password", required = false)]
+    password: String,
 }
 
 /// How traffic moves from one deployment to the next.

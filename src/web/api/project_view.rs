@@ -10,6 +10,7 @@ use crate::config::Hosts;
 use crate::model::hostname;
 use crate::model::ids::{DeploymentId, ProjectId, TeamId};
 use crate::model::project::{self, Project, ProjectStatus};
+use crate::model::proxy_settings::ProxySettings;
 use crate::model::timestamp::Timestamp;
 
 /// A page of projects.
@@ -36,6 +37,7 @@ pub struct ProjectView {
     source: SourceView,
     build: BuildView,
     runtime: RuntimeView,
+    proxy: ProxyView,
     /// Whether a push to its branch deploys.
     auto_deploy: bool,
     /// Whether a push to another branch deploys a preview.
@@ -118,6 +120,8 @@ pub struct RuntimeView {
     /// `null` lets Orbitra find it.
     #[schema(example = 3000)]
     port: Option<u16>,
+    #[schema(value_type = Protocol)]
+    protocol: &'static str,
     /// Containers that a deployment runs in, side by side; requests go to the one that has the fewest. A change counts
     /// from the next deployment on. 1 with the release strategy `single`.
     #[schema(example = 1)]
@@ -130,6 +134,16 @@ pub struct RuntimeView {
     healthcheck: HealthcheckView,
     release: ReleaseView,
     sleep: SleepView,
+}
+
+/// What the application speaks: `http1`, or `h2c`, which is HTTP/2 without TLS, as gRPC needs it. A change counts from the
+/// next deployment on.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)] // Described here, stored as text.
+pub enum Protocol {
+    Http1,
+    H2c,
 }
 
 /// How traffic moves from one deployment to the next.
@@ -242,6 +256,7 @@ impl ProjectView {
             }
             .into(),
             build: project.build.into(),
+            proxy: project.runtime.proxy.clone().into(),
             runtime: project.runtime.into(),
             auto_deploy: project.auto_deploy,
             preview_deployments: project.preview_deployments,
@@ -296,11 +311,67 @@ impl From<project::BuildSettings> for BuildView {
     }
 }
 
+/// What the proxy does for visitors. It counts at once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Proxy)]
+pub struct ProxyView {
+    /// Largest content of a request; `null` is without a limit.
+    #[schema(example = 100)]
+    max_body_mb: Option<u32>,
+    /// Seconds until the head of an answer; `null` is 60.
+    first_byte_seconds: Option<u32>,
+    /// Seconds that the application may send nothing in the middle of an answer; `null` is 300.
+    idle_seconds: Option<u32>,
+    /// Whether visitors see that the site is being worked on. Deployments' own addresses go on.
+    maintenance: bool,
+    /// Whether answers are compressed that are not already.
+    compress: bool,
+    /// Lines as in a file `_redirects`.
+    #[schema(example = "/old/* /new/:splat 301")]
+    redirects: String,
+    /// Lines as in a file `_headers`.
+    #[schema(example = "/*\n  X-Frame-Options: DENY")]
+    headers: String,
+    /// Addresses and networks whose visitors are let in; all when it is empty.
+    #[schema(example = json!(["203.0.113.0/24"]))]
+    allow: Vec<String>,
+    /// Addresses and networks whose visitors are not let in. It counts more.
+    deny: Vec<String>,
+    /// What visitors are asked for.
+    login: Option<LoginView>,
+}
+
+/// A name that visitors are asked for, with its password.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Login)]
+pub struct LoginView {
+    #[schema(example = "guest")]
+    user: String,
+}
+
+impl From<ProxySettings> for ProxyView {
+    fn from(proxy: ProxySettings) -> Self {
+        Self {
+            max_body_mb: proxy.max_body_mb,
+            first_byte_seconds: proxy.first_byte_seconds,
+            idle_seconds: proxy.idle_seconds,
+            maintenance: proxy.maintenance,
+            compress: proxy.compress,
+            redirects: proxy.redirects,
+            headers: proxy.headers,
+            allow: proxy.allow,
+            deny: proxy.deny,
+            login: proxy.login.map(|login| LoginView { user: login.user }),
+        }
+    }
+}
+
 impl From<project::RuntimeSettings> for RuntimeView {
     fn from(runtime: project::RuntimeSettings) -> Self {
         let (health, release, sleep) = (runtime.healthcheck, runtime.release, runtime.sleep);
         Self {
             port: runtime.port,
+            protocol: runtime.protocol.as_str(),
             instances: runtime.instances,
             cpu_millis: runtime.cpu_millis,
             memory_mb: runtime.memory_mb,

@@ -15,7 +15,7 @@ use super::project_view::{NewProjectView, ProjectPage, ProjectView};
 use super::respond::{self, Answer};
 use crate::app::AppError;
 use crate::app::may::Action;
-use crate::app::project_rules::ProjectPatch;
+use crate::app::project_rules::{NewLogin, ProjectPatch};
 use crate::db::projects::{ProjectFilter, SORTS};
 use crate::model::catalogue::{FRAMEWORKS, REGIONS};
 use crate::model::ids::TeamId;
@@ -238,6 +238,7 @@ fn settings(fields: &mut Fields) -> ProjectPatch {
     });
     fields.nested("runtime", |runtime| {
         patch.port = runtime.nullable_integer("port");
+        patch.protocol = runtime.text("protocol");
         patch.instances = runtime.integer("instances");
         patch.cpu_millis = runtime.integer("cpu_millis");
         patch.memory_mb = runtime.integer("memory_mb");
@@ -257,6 +258,21 @@ fn settings(fields: &mut Fields) -> ProjectPatch {
         runtime.nested("sleep", |sleep| {
             patch.sleep_live = sleep.flag("live");
             patch.sleep_crawlers = sleep.flag("crawlers");
+        });
+    });
+    fields.nested("proxy", |proxy| {
+        patch.max_body_mb = proxy.nullable_integer("max_body_mb");
+        patch.first_byte_seconds = proxy.nullable_integer("first_byte_seconds");
+        patch.idle_seconds = proxy.nullable_integer("idle_seconds");
+        patch.maintenance = proxy.flag("maintenance");
+        patch.compress = proxy.flag("compress");
+        patch.redirects = proxy.text("redirects");
+        patch.headers = proxy.text("headers");
+        patch.allow = proxy.kept_texts("allow");
+        patch.deny = proxy.kept_texts("deny");
+        patch.login = proxy.nullable_nested("login", |login| NewLogin {
+            user: login.required_text("user").unwrap_or_default(),
+            password: login.text("password"),
         });
     });
     patch

@@ -31,6 +31,7 @@ pub mod release;
 mod respond;
 pub mod settings;
 mod settings_form;
+mod settings_proxy;
 mod settings_release;
 pub mod setup;
 mod show;

@@ -6,9 +6,9 @@ use http::StatusCode;
 use super::params::Params;
 use super::respond::{self, Answer, see_other};
 use super::settings_form::{self, FIELDS, digest, patch, typed};
-use super::settings_release;
 use super::show::form_errors;
 use super::{PageError, Pages, Visitor, forge, push_hooks, source};
+use super::{settings_proxy, settings_release};
 use crate::app::AppError;
 use crate::app::project_rules::ProjectPatch;
 use crate::app::source_rules::NewSource;
@@ -70,6 +70,7 @@ async fn sections(pages: &Pages, project: &Project) -> Result<Vec<Section>, Page
     sections.insert(1, source::section(pages, project).await?);
     sections.insert(2, push_hooks::section(project));
     sections.extend(settings_release::sections(project));
+    sections.extend(settings_proxy::sections(project));
     Ok(sections)
 }
 

@@ -1,6 +1,6 @@
 //! The forms of a project's settings: which fields there are, what is in them, and what they change.
 
-use crate::app::project_rules::ProjectPatch;
+use crate::app::project_rules::{NewLogin, ProjectPatch};
 use crate::crypto::token;
 use crate::model::project::Project;
 use crate::web::csrf::Fields;
@@ -8,7 +8,7 @@ use crate::web::view::form::Errors;
 use crate::web::view::settings::{Kind, Section, Setting};
 
 /// The API's names of what the forms ask for.
-pub const FIELDS: [(&str, &str); 31] = [
+pub const FIELDS: [(&str, &str); 43] = [
     ("name", "name"),
     ("description", "description"),
     ("git_url", "git_url"),
@@ -28,6 +28,7 @@ pub const FIELDS: [(&str, &str); 31] = [
     ("build.output_dir", "output_dir"),
     ("build.timeout_seconds", "timeout_seconds"),
     ("runtime.port", "port"),
+    ("runtime.protocol", "protocol"),
     ("runtime.memory_mb", "memory_mb"),
     ("runtime.cpu_millis", "cpu_millis"),
     ("runtime.healthcheck.path", "health_path"),
@@ -38,11 +39,24 @@ pub const FIELDS: [(&str, &str); 31] = [
     ("runtime.release.drain_seconds", "drain_seconds"),
     ("runtime.release.stop_seconds", "stop_seconds"),
     ("runtime.release.watch_seconds", "watch_seconds"),
+    ("proxy.maintenance", "maintenance"),
+    ("proxy.allow", "allow"),
+    ("proxy.deny", "deny"),
+    ("proxy.login.user", "login_user"),
+    ("proxy.login.password", "login_password"),
+    ("proxy.max_body_mb", "max_body_mb"),
+    ("proxy.first_byte_seconds", "first_byte_seconds"),
+    ("proxy.idle_seconds", "idle_seconds"),
+    ("proxy.compress", "compress"),
+    ("proxy.redirects", "redirects"),
+    ("proxy.headers", "headers"),
     ("runtime.sleep.live", "sleep_live"),
     ("runtime.sleep.crawlers", "sleep_crawlers"),
 ];
 
 pub(super) const NEXT: &str = "Applies at the next deployment.";
+const PROTOCOLS: &[(&str, &str)] =
+    &[("http1", "HTTP/1.1"), ("h2c", "HTTP/2 without TLS (h2c), for gRPC")];
 const BUILDERS: &[(&str, &str)] =
     &[("auto", "Found out from the files"), ("dockerfile", "The Dockerfile named below")];
 /// What stands in an empty field whose value is found out.
@@ -140,6 +154,13 @@ pub fn sections(project: &Project) -> Vec<Section> {
                     runtime.port.map(|port| port.to_string()).unwrap_or_default(),
                     5,
                     FOUND,
+                ),
+                setting(
+                    "protocol",
+                    "What it speaks",
+                    "gRPC needs HTTP/2.",
+                    runtime.protocol.as_str().to_owned(),
+                    Kind::Choice(PROTOCOLS),
                 ),
                 number(
                     "memory_mb",
@@ -271,6 +292,7 @@ pub fn patch(section: &Section, fields: &Fields, errors: &mut Errors) -> Project
             "output_dir" => patch.output_dir = optional(),
             "timeout_seconds" => patch.timeout_seconds = number(),
             "port" => patch.port = if value.is_empty() { Some(None) } else { number().map(Some) },
+            "protocol" => patch.protocol = Some(text()),
             "memory_mb" => patch.memory_mb = number(),
             "cpu_millis" => patch.cpu_millis = number(),
             "health_path" => patch.health_path = Some(text()),
@@ -281,6 +303,27 @@ pub fn patch(section: &Section, fields: &Fields, errors: &mut Errors) -> Project
             "drain_seconds" => {
                 patch.drain_seconds =
                     if value.is_empty() { Some(None) } else { number().map(Some) };
+            }
+            "maintenance" => patch.maintenance = flag(field.name, value, errors),
+            "compress" => patch.compress = flag(field.name, value, errors),
+            "allow" => patch.allow = Some(list(value)),
+            "deny" => patch.deny = Some(list(value)),
+            "redirects" => patch.redirects = Some(sent(field.name, fields)),
+            "headers" => patch.headers = Some(sent(field.name, fields)),
+            "max_body_mb" => {
+                patch.max_body_mb = if value.is_empty() { Some(None) } else { number().map(Some) };
+            }
+            "first_byte_seconds" => {
+                patch.first_byte_seconds =
+                    if value.is_empty() { Some(None) } else { number().map(Some) };
+            }
+            "idle_seconds" => {
+                patch.idle_seconds = if value.is_empty() { Some(None) } else { number().map(Some) };
+            }
+            "login_user" | "login_password" => {
+                let (user, password) = (sent("login_user", fields), sent("login_password", fields));
+                let login = NewLogin { user, password: (!password.is_empty()).then_some(password) };
+                patch.login = Some((!login.user.is_empty()).then_some(login));
             }
             "stop_seconds" => patch.stop_seconds = number(),
             "watch_seconds" => patch.watch_seconds = number(),
@@ -293,6 +336,11 @@ pub fn patch(section: &Section, fields: &Fields, errors: &mut Errors) -> Project
         }
     }
     patch
+}
+
+/// Lines with something on them.
+fn list(text: &str) -> Vec<String> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// A choice between yes and no.

@@ -15,6 +15,7 @@ mod replicas;
 mod requests;
 mod schedules;
 mod storage;
+mod upgrade;
 
 use serde_json::{Value, json};
 

@@ -1,9 +1,10 @@
-//! Long runs that end in a figure: `bench/redeploy.sh`, `bench/rollback.sh`, `bench/stale.sh` and `bench/webhooks.sh` run
-//! them; a usual run of the tests does not, or makes a short one.
+//! Long runs that end in a figure: `bench/redeploy.sh`, `bench/rollback.sh`, `bench/stale.sh`, `bench/upgrade.sh` and
+//! `bench/webhooks.sh` run them; a usual run of the tests does not, or makes a short one.
 
 mod redeploy;
 mod rollback;
 mod stale;
+mod upgrade;
 mod webhooks;
 
 use std::time::Duration;

@@ -51,7 +51,7 @@ async fn panic() -> String {
 }
 
 pub fn table(route: Route) -> RouteTable {
-    let entry = Entry { route, noindex: false, application: None, kept: None };
+    let entry = Entry { route, noindex: false, application: None, policy: None, kept: None };
     let mut table = RouteTable::default();
     table.hosts.insert(HOST.into(), entry);
     table

@@ -24,6 +24,8 @@ pub struct Orbitra {
     /// Whether its engine is the machine's, and what it leaves there is looked for.
     shared_engine: bool,
     process: Option<Child>,
+    /// The process that has taken over from that one.
+    successor: Option<u32>,
 }
 
 impl Orbitra {
@@ -69,7 +71,8 @@ impl Orbitra {
         ];
         settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let api = Api { port, key: String::new() };
-        let mut orbitra = Self { api, port, directory, settings, shared_engine, process: None };
+        let mut orbitra =
+            Self { api, port, directory, settings, shared_engine, process: None, successor: None };
         let account =
             ["create-user", "--email", "a@example.com", "--name", "A", "--plan", "enterprise"];
         let user = orbitra.admin(&account);
@@ -149,11 +152,74 @@ impl Orbitra {
         self.process = Some(command.arg("serve").stderr(log).spawn().unwrap());
     }
 
+    /// A program that is this one, with some variables of its own.
+    pub fn program(&self, name: &str, settings: &[(&str, &str)]) -> PathBuf {
+        let settings: String =
+            settings.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+        let program = self.command().get_program().to_str().unwrap().to_owned();
+        self.script(name, &format!("{settings}exec '{program}' \"$@\"\n"))
+    }
+
+    /// A program of these lines of shell.
+    pub fn script(&self, name: &str, lines: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{lines}")).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Runs `orbitra upgrade`; answers what it said, and whether another process has taken over.
+    pub async fn upgrade(
+        &mut self,
+        binary: &std::path::Path,
+        seconds: u32,
+    ) -> Result<String, String> {
+        let mut command = self.command();
+        command.args(["upgrade", "--timeout", &seconds.to_string(), "--binary"]).arg(binary);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() {
+            return Err(said);
+        }
+        let process = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+        self.successor = Some(process);
+        Ok(said)
+    }
+
+    /// The process that the data directory names is the one to look after now.
+    pub fn adopt(&mut self) -> u32 {
+        let text = std::fs::read_to_string(self.data().join("orbitra.lock")).unwrap();
+        let process = text.trim().parse().unwrap();
+        self.successor = Some(process);
+        process
+    }
+
+    /// Waits until the process that was taken over from has ended.
+    pub async fn relieved(&mut self) -> ExitStatus {
+        self.ended().await
+    }
+
+    fn kill_successor(&mut self) {
+        let Some(process) = self.successor.take() else { return };
+        let pid = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+        let _ = kill_process(pid, Signal::KILL);
+        // It is nobody's child here, and may be left as a zombie by whoever has it.
+        while std::fs::read_to_string(format!("/proc/{process}/stat"))
+            .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Ends the process as a power cut would.
     pub fn kill9(&mut self) {
-        let mut process = self.process.take().unwrap();
-        process.kill().unwrap();
-        process.wait().unwrap();
+        // First the one before, which would bring the other one back.
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+        self.kill_successor();
     }
 
     /// Sends SIGTERM.
@@ -169,6 +235,9 @@ impl Orbitra {
 
     /// The number of the process.
     pub fn pid(&self) -> u32 {
+        if let Some(process) = self.successor {
+            return process;
+        }
         self.process.as_ref().unwrap().id()
     }
 
@@ -243,7 +312,7 @@ impl Orbitra {
         !docker(&["container", "ls", "-aq", "--filter", &name]).is_empty()
     }
 
-    /// Every file of the data directory with its size, but for the database.
+    /// Every file of the data directory with its size, but for the database and its socket.
     pub fn files(&self) -> Vec<(PathBuf, u64)> {
         let (mut found, mut directories) = (Vec::new(), vec![self.data()]);
         while let Some(directory) = directories.pop() {
@@ -254,7 +323,7 @@ impl Orbitra {
                 let name = entry.file_name().into_string().unwrap();
                 if meta.is_dir() {
                     directories.push(entry.path());
-                } else if !name.starts_with("orbitra.db") {
+                } else if meta.is_file() && !name.starts_with("orbitra.db") {
                     found.push((entry.path(), meta.len()));
                 }
             }
@@ -268,10 +337,13 @@ impl Orbitra {
         let (mut found, mut directories) = (Vec::new(), vec![self.directory.path().to_owned()]);
         while let Some(directory) = directories.pop() {
             for entry in std::fs::read_dir(&directory).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
+                let entry = entry.unwrap();
+                let (path, kind) = (entry.path(), entry.file_type().unwrap());
+                if kind.is_dir() {
                     directories.push(path);
-                } else if memchr::memmem::find(&std::fs::read(&path).unwrap(), wanted).is_some() {
+                } else if kind.is_file()
+                    && memchr::memmem::find(&std::fs::read(&path).unwrap(), wanted).is_some()
+                {
                     found.push(path);
                 }
             }
@@ -330,6 +402,7 @@ impl Drop for Orbitra {
             let _ = process.kill();
             let _ = process.wait();
         }
+        self.kill_successor();
         if !self.shared_engine {
             if std::thread::panicking() {
                 eprintln!("--- Orbitra's own log\n{}", self.log());

@@ -90,6 +90,7 @@ async fn a_request_over_tls_reaches_the_application_and_says_so() {
         let mut request = get("/path?q");
         request.headers_mut().insert("host", HOST.parse().unwrap());
         request.headers_mut().insert("x-forwarded-proto", "http".parse().unwrap());
+        client.ready().await.unwrap();
         let answer = read(client.send_request(request).await.unwrap()).await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.body().as_str()), (200, "hello"));
         // Not everybody trusts the authority of the tests.

@@ -6,3 +6,5 @@ mod http2;
 mod issuance;
 mod listener;
 mod operator;
+
+pub use listener::Edge;

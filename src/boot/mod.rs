@@ -1,15 +1,25 @@
 //! The composition root: builds every part, knows the start order and the stop order.
 
 mod certificates;
+mod control;
 mod forges;
+mod leaving;
+mod other;
+mod successor;
+mod upgrade;
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub use certificates::revoke_certificate;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+pub use self::certificates::revoke_certificate;
+use self::control::Control;
+pub use self::leaving::Leaving;
+pub use self::successor::take_over;
+pub use self::upgrade::{NotUpgraded, Upgraded};
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, DataDir, DataDirError, Lock, kernel_log};
@@ -19,22 +29,22 @@ use crate::db::{self, Db, DbError};
 use crate::docker::bollard::Bollard;
 use crate::docker::{ContainerEngine, EngineError};
 use crate::egress::lookup::LookupFailed;
-use crate::egress::{Client, EgressError, Policy, PolicyError};
+use crate::egress::{EgressError, Policy, PolicyError};
 use crate::events::Bus;
-use crate::git::libgit::{LibGit, Limits};
+use crate::git::libgit::Limits;
 use crate::git::pushed::Repositories;
 use crate::logs::{LogStore, Retention};
-use crate::notify;
-use crate::pipeline::{self, Pipeline, RunningState};
 use crate::routing::publisher::Publisher;
 use crate::routing::table::Routes;
-use crate::server::{self, Server};
+use crate::server::{self, Phase, Relayed, Server};
 use crate::task::{Signal, Tasks};
 use crate::tls::dns::DnsError;
 use crate::tls::issuance::NotRevoked;
-use crate::tls::keeper::Keeper;
 use crate::tls::store::{Certificates, NoFallback};
 use crate::web;
+
+/// What the database's check of the key is sealed for.
+const CHECK: &str = "meta/key_check";
 
 /// How long running requests may take when the process stops.
 const STOP_GRACE: Duration = Duration::from_secs(30);
@@ -68,6 +78,8 @@ pub enum BootError {
     Tls(#[from] NoFallback),
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    #[error("The process before has gone before it had handed anything over.")]
+    Alone,
 }
 
 /// An opened instance: what the operator's commands need, also while a server runs.
@@ -85,6 +97,11 @@ pub struct Instance {
 /// One of them cannot be used.
 pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> {
     crate::failpoint::arm(&config.failpoints);
+    open_again(config, clock).await
+}
+
+/// The same in a process that has done so before.
+async fn open_again(config: &Config, clock: Clock) -> Result<Instance, BootError> {
     let data = DataDir::open(&config.data)?;
     let secrets = SecretBox::new(&data.key(random::bytes())?);
     let db = Db::open(&data.path("orbitra.db"))?;
@@ -118,7 +135,6 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
 
 /// Checks that the key belongs to the database and answers the instance's name; makes both at the first start.
 async fn identify(db: &Db, secrets: &SecretBox, data: &DataDir) -> Result<String, BootError> {
-    const CHECK: &str = "meta/key_check";
     let (stored, name) = db
         .read(|c| -> Result<_, DbError> {
             Ok((db::meta::get(c, db::meta::KEY_CHECK)?, db::meta::get(c, db::meta::INSTANCE_ID)?))
@@ -152,28 +168,41 @@ async fn identify(db: &Db, secrets: &SecretBox, data: &DataDir) -> Result<String
     Ok(name)
 }
 
-/// A running Orbitra.
+/// A running Orbitra: a data plane, and a control plane that can end before it when another process takes over.
 pub struct Orbitra {
     pub app: App,
-    server: Server,
-    tasks: Tasks,
+    control: Control,
+    plane: DataPlane,
+    config: Config,
+    engine: Arc<dyn ContainerEngine>,
     /// Held for as long as this instance runs.
     lock: Lock,
 }
 
+/// What the visitors meet, and what outlives a control plane.
+struct DataPlane {
+    server: Server,
+    routes: Routes,
+    certificates: Certificates,
+}
+
 impl Orbitra {
-    /// Starts everything on the engine the settings name.
+    /// Starts everything on the engine the settings name, on sockets that are open already where there are such.
     ///
     /// # Errors
     /// See [`BootError`].
-    pub async fn start(config: Config) -> Result<Self, BootError> {
+    pub async fn start(config: Config, inherited: Vec<TcpListener>) -> Result<Self, BootError> {
         let lock = DataDir::open(&config.data)?.lock()?;
         if let Some(process) = lock.cut_off() {
             say_why(process);
         }
         let instance = open(&config, Clock::System).await?;
         let engine = Bollard::connect(config.docker_host.as_deref(), instance.name.clone())?;
-        Self::start_with(config, instance, Arc::new(engine), lock).await
+        let sockets = Sockets { inherited, ..Sockets::default() };
+        let ready = Self::prepare(config, instance, Arc::new(engine), lock, sockets).await?;
+        ready.work()?;
+        ready.accept();
+        Ok(ready)
     }
 
     /// Starts everything on an engine that is given; the whole-application tests use their own.
@@ -186,109 +215,88 @@ impl Orbitra {
         engine: Arc<dyn ContainerEngine>,
         lock: Lock,
     ) -> Result<Self, BootError> {
-        let Instance { app, name, tasks, data } = instance;
-        // It is fresh: nobody has set another one.
-        let _ = app.engine.set(engine.clone());
+        let ready = Self::prepare(config, instance, engine, lock, Sockets::default()).await?;
+        ready.work()?;
+        ready.accept();
+        Ok(ready)
+    }
+
+    /// Builds everything. No task runs until [`Orbitra::work`], and connections wait until [`Orbitra::accept`].
+    async fn prepare(
+        config: Config,
+        instance: Instance,
+        engine: Arc<dyn ContainerEngine>,
+        lock: Lock,
+        sockets: Sockets,
+    ) -> Result<Self, BootError> {
         let routes = Routes::default();
-        let _ = app.traffic.set(routes.traffic().clone());
-        let sites = data.path("sites");
+        let certificates = Certificates::new()?;
+        let Instance { app, name, tasks, data } = instance;
+        let publisher = Publisher::new(
+            app.db.clone(),
+            routes.clone(),
+            data.path("sites"),
+            config.hosts.clone(),
+            config.keep_assets,
+        );
+        let control =
+            Control::build(app, name, tasks, &data, &engine, publisher, &routes, &certificates)
+                .await?;
         let hosts = config.hosts.clone();
-        let (table, keep) = (routes.clone(), config.keep_assets);
-        let publisher = Publisher::new(app.db.clone(), table, sites.clone(), hosts, keep);
-        // Before the first connection is accepted: what served before the restart serves at once.
-        publisher.publish().await?;
-        app.load_rate_windows().await?;
-        app.clean_uploads().await;
-        if let Err(error) = app.load_settings().await {
-            tracing::error!(%error, "the settings that were chosen could not be read");
-        }
-        let hosts = config.hosts.clone();
+        let router = web::router(&control.app);
         let mut options =
-            server::Options::new(config.listen, routes.clone(), web::router(&app), move |host| {
+            server::Options::new(config.listen, routes.clone(), router, move |host| {
                 hosts.is_control(host)
             });
-        let certificates = Certificates::new()?;
-        let keeper = Keeper::new(
-            app.db.clone(),
-            app.clock.clone(),
-            app.secrets.clone(),
-            certificates.clone(),
-        );
-        // As the routes: with its first connection it has what it had before.
-        keeper.publish().await?;
         options.tls = config.listen_tls.map(|listen| server::Tls {
             listen,
             port: config.hosts.https_port().unwrap_or(listen.port()),
             certificates: certificates.clone(),
         });
         options.proxy = proxy_options(&config, data.path("logs/access").as_path());
+        options.inherited = sockets.inherited;
+        options.relayed = sockets.relayed;
+        options.phase = Phase::Waiting;
         let server = Server::start(options)?;
-        let limits = Limits { received_bytes: config.git_size_limit, ..Limits::default() };
-        let client = Client::new(app.egress.clone())?;
-        let fetcher = LibGit::new(data.path("mirrors"), client, limits)
-            .with_known_hosts(data.path("known_hosts"))
-            .with_pushed(app.repositories.clone());
-        let pipeline = Pipeline::new(pipeline::Parts {
-            db: app.db.clone(),
-            clock: app.clock.clone(),
-            secrets: app.secrets.clone(),
-            bus: app.bus.clone(),
-            logs: app.logs.clone(),
-            hosts: config.hosts.clone(),
-            egress: app.egress.clone(),
-            engine,
-            fetcher: Arc::new(fetcher),
-            publisher: publisher.clone(),
-            routes,
-            instance: name,
-            sites,
-            uploads: app.uploads_directory(),
-            network_pool: config.network_pool,
-            build_memory: config.build_memory,
-            build_cpu_millis: config.build_cpu_millis,
-            room: pipeline::Room {
-                memory: config.build_memory_free,
-                disk: config.disk_floor,
-                budget: config.disk_budget,
-                preview_age: config.preview_age.map(|age| age.as_millis() as u64),
-                data: config.data.clone(),
-            },
-            drain: config.drain,
-            idle: pipeline::Idle { pause_after: config.sleep_after, stop_after: config.stop_after },
-            signal: app.pipeline.clone(),
-            sweep: app.sweep.clone(),
-            measured: app.measured.clone(),
-            tasks: tasks.clone(),
-            state: RunningState::new(config.build_concurrency),
-        });
-        send_webhooks(&app, &tasks)?;
-        start_tasks(&app, &publisher, &keeper, &tasks);
-        forges::tell(&app, &tasks)?;
-        certificates::look_at_domains(&app, &certificates, &tasks)?;
-        pipeline.start();
-        Ok(Self { app, server, tasks, lock })
+        let plane = DataPlane { server, routes, certificates };
+        Ok(Self { app: control.app.clone(), control, plane, config, engine, lock })
+    }
+
+    /// Starts the tasks.
+    fn work(&self) -> Result<(), BootError> {
+        self.control.start(&self.plane.certificates)
+    }
+
+    /// Accepts connections.
+    fn accept(&self) {
+        self.plane.server.accept();
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> std::net::SocketAddr {
-        self.server.local_addr()
+        self.plane.server.local_addr()
     }
 
     /// Where it listens for TLS.
     pub fn tls_addr(&self) -> Option<std::net::SocketAddr> {
-        self.server.tls_addr()
+        self.plane.server.tls_addr()
     }
 
     /// Stops: no new connections, running requests finish, tasks end, logs are written out. Applications run on.
     pub async fn stop(self) {
         // Tasks are told first, so that streams which wait for them end within the grace.
-        let tasks = self.tasks.clone();
-        tokio::join!(self.server.shutdown(STOP_GRACE), tasks.stop(STOP_GRACE));
-        self.app.store_key_uses().await;
-        self.app.store_rate_windows().await;
-        self.app.logs.flush().await;
+        let tasks = self.control.tasks.clone();
+        tokio::join!(self.plane.server.shutdown(STOP_GRACE), tasks.stop(STOP_GRACE));
+        self.control.store().await;
         self.lock.release();
     }
+}
+
+/// Sockets that are open already.
+#[derive(Default)]
+struct Sockets {
+    inherited: Vec<TcpListener>,
+    relayed: Option<mpsc::UnboundedReceiver<Relayed>>,
 }
 
 /// Says that the process before this one did not end in order, and why if that can be known.
@@ -303,68 +311,8 @@ fn say_why(process: u32) {
 
 fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
     crate::proxy::Options {
+        trusted_proxies: config.trusted_proxies.clone(),
         access_log: config.access_log.then(|| access_log.to_owned()),
         ..crate::proxy::Options::default()
     }
-}
-
-/// Sends events to webhooks, first those that the last run left.
-fn send_webhooks(app: &App, tasks: &Tasks) -> Result<(), EgressError> {
-    let engine = notify::Engine::new(notify::Parts {
-        db: app.db.clone(),
-        clock: app.clock.clone(),
-        secrets: app.secrets.clone(),
-        bus: app.bus.clone(),
-        client: Client::connecting_within(app.egress.clone(), notify::CONNECT)?,
-        schedule: app.config.webhook_schedule.as_slice().into(),
-        timeout: app.config.webhook_timeout,
-        tasks: tasks.clone(),
-    });
-    engine.start();
-    Ok(())
-}
-
-fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {
-    let publisher = publisher.clone();
-    tasks.periodic(app.routes.clone(), Duration::from_secs(60), move || {
-        let publisher = publisher.clone();
-        async move {
-            if let Err(error) = publisher.publish().await {
-                tracing::error!(%error, "the routes could not be published");
-            }
-        }
-    });
-    let keeper = keeper.clone();
-    tasks.periodic(app.certificates.clone(), Duration::from_secs(60), move || {
-        let keeper = keeper.clone();
-        async move {
-            if let Err(error) = keeper.publish().await {
-                tracing::error!(%error, "the certificates could not be read");
-            }
-        }
-    });
-    let keys = app.clone();
-    tasks.periodic(Signal::default(), Duration::from_secs(5), move || {
-        let app = keys.clone();
-        async move {
-            app.store_key_uses().await;
-            app.store_rate_windows().await;
-        }
-    });
-    let sessions = app.clone();
-    tasks.periodic(Signal::default(), Duration::from_secs(3600), move || {
-        let app = sessions.clone();
-        async move {
-            let now = app.clock.now();
-            app.forget_old_answers().await;
-            app.forget_old_events().await;
-            app.forget_old_keys().await;
-            app.forget_old_lines().await;
-            app.forget_old_uploads().await;
-            app.forget_old_removals().await;
-            if let Err(error) = app.db.write(move |c| db::sessions::delete_expired(c, now)).await {
-                tracing::warn!(%error, "expired sessions could not be removed");
-            }
-        }
-    });
 }
