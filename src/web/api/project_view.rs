@@ -224,6 +224,7 @@ impl Selectable for ProjectView {
         "source",
         "build",
         "runtime",
+        "proxy",
         "auto_deploy",
         "preview_deployments",
         "keep_images",
@@ -313,7 +314,7 @@ impl From<project::BuildSettings> for BuildView {
 
 /// What the proxy does for visitors. It counts at once.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Proxy)]
+#[schema(as = ProjectProxy)]
 pub struct ProxyView {
     /// Largest content of a request; `null` is without a limit.
     #[schema(example = 100)]
@@ -343,7 +344,7 @@ pub struct ProxyView {
 
 /// A name that visitors are asked for, with its password.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Login)]
+#[schema(as = VisitorLogin)]
 pub struct LoginView {
     #[schema(example = "guest")]
     user: String,

@@ -31,7 +31,10 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
                 ("timeout_seconds", "600"),
             ],
         ),
-        ("run", &[("port", "8080"), ("memory_mb", "256"), ("cpu_millis", "500")]),
+        (
+            "run",
+            &[("port", "8080"), ("protocol", "h2c"), ("memory_mb", "256"), ("cpu_millis", "500")],
+        ),
         (
             "health",
             &[
