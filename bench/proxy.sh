@@ -38,6 +38,7 @@ trap stop_proxies EXIT
 serve() {
   kill "$server"; wait "$server" 2>/dev/null || true
   env "$@" taskset -c 0 "$binary" serve &
+  # shellcheck disable=SC2034  # Read by their names.
   server=$! orbitra_pid=$! orbitra_http=$port orbitra_https=${https##*:}
   until curl -fs -o /dev/null "http://127.0.0.1:$port/health"; do sleep 0.05; done
 }

@@ -11,6 +11,10 @@ use super::gate::Passing;
 use crate::proxy;
 
 /// An answer's body.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box for each answer of the proxy is an allocation more"
+)]
 pub enum Body {
     /// From the proxy.
     Proxy(proxy::Body),

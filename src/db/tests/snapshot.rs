@@ -59,9 +59,10 @@ async fn the_newest_copies_are_kept() {
     let path = directory.path().join("orbitra.db");
     Db::open(&path).unwrap().close().await;
     let copies: Vec<_> = (1..=5).map(|at| snapshot::take(&path, Timestamp(at)).unwrap()).collect();
-    let mut expected = vec![path];
-    expected.extend_from_slice(&copies[2..]);
-    assert_eq!(names(directory.path()), expected);
+    // Whoever reads a database makes the files beside it that its log needs.
+    let mut kept = names(directory.path());
+    kept.retain(|path| path.to_str().unwrap().contains(".before-"));
+    assert_eq!(kept, copies[2..]);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(super) struct Wanted {
 pub(super) enum Whose {
     /// The dashboard, or everything below the base domain.
     Server,
-    Project(Domain),
+    Project(Box<Domain>),
     /// A deployment or a branch, and somebody has asked for it.
     Preview,
 }
@@ -66,7 +66,7 @@ impl Issuance {
             names.push((dashboard, Whose::Server));
         }
         let of_projects = domains.into_iter().filter(|domain| !domain.managed || is_public(&base));
-        names.extend(of_projects.map(|one| (one.hostname.clone(), Whose::Project(one))));
+        names.extend(of_projects.map(|one| (one.hostname.clone(), Whose::Project(Box::new(one)))));
         if is_public(&base) {
             let mut asked = self.0.served.missing();
             // What was signed for them is renewed as well.

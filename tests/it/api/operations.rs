@@ -150,6 +150,18 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/deployments/{id}/logs", "logs:read", Project, ""),
     op("GET", "/deployments/{id}/runtime-logs", "logs:read", Project, ""),
     op("GET", "/projects/{project}/logs", "logs:read", Project, ""),
+    op("GET", "/event-types", "", Nobodys, ""),
+    op("GET", "/webhooks", "webhooks:read", Seen, ""),
+    op("POST", "/webhooks", "webhooks:write", Own, r#"{"url":"https://hooks.acme.test/new","events":["deployment.failed"]}"#),
+    op("GET", "/webhooks/{id}", "webhooks:read", Project, ""),
+    op("PATCH", "/webhooks/{id}", "webhooks:write", Project, r#"{"description":"of the shop"}"#),
+    op("DELETE", "/webhooks/{id}", "webhooks:write", Project, ""),
+    op("POST", "/webhooks/{id}/ping", "webhooks:write", Project, ""),
+    op("POST", "/webhooks/{id}/replay", "webhooks:write", Project, r#"{"since":"2026-01-20T16:00:00Z"}"#),
+    op("POST", "/webhooks/{id}/rotate-secret", "webhooks:write", Project, ""),
+    op("GET", "/webhooks/{id}/deliveries", "webhooks:read", Project, ""),
+    op("GET", "/webhooks/{id}/deliveries/{delivery}", "webhooks:read", Project, ""),
+    op("POST", "/webhooks/{id}/deliveries/{delivery}/redeliver", "webhooks:write", Project, ""),
     op("GET", "/events", "events:read", Seen, ""),
     op("GET", "/events/stream", "events:read", Seen, ""),
     op("GET", "/events/{id}", "events:read", Project, ""),
@@ -228,6 +240,11 @@ impl World {
         let owner = account(&app, "owner@example.com", false).await;
         let full = app.client_of(&owner, &["full"]).await;
         let (project, other) = (full.project("web").await, full.project("other").await);
+        // Before there is something to tell of.
+        let webhook = json!({
+            "url": "https://hooks.acme.test/orbitra", "events": ["deployment.created"], "project_id": project,
+        });
+        let webhook = full.post("/webhooks", webhook).await.expect(201).text("/id");
         // The first has served and can be gone back to, the second is live.
         let deployment = full.deployment(&project).await;
         app.make_live(&deployment).await;
@@ -254,6 +271,8 @@ impl World {
         let domain = domain.expect(201).text("/id");
         let certificate: Value = serde_json::from_str(CERTIFICATE).unwrap();
         full.with("PUT", &format!("/domains/{domain}/certificate"), certificate).await.expect(200);
+        let sent = full.get(&format!("/webhooks/{webhook}/deliveries")).await.expect(200);
+        let delivery = sent.text("/data/0/id");
         let third = account(&app, "third@example.com", false).await;
         let named = vec![
             ("{key}", "LOG_LEVEL".to_owned()),
@@ -261,6 +280,8 @@ impl World {
             ("tokens/{id}", token),
             ("hooks/{id}", hook),
             ("{token}", called),
+            ("webhooks/{id}", webhook),
+            ("{delivery}", delivery),
             ("users/{id}", third.id.to_string()),
             ("{project}", project),
             ("deployments/{id}", deployment),

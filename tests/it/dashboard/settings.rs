@@ -74,6 +74,7 @@ async fn every_part_of_the_settings_is_saved_by_itself() {
                 "builder",
                 "fork_previews",
                 "preview_deployments",
+                "protocol",
                 "sleep_crawlers",
                 "sleep_live",
                 "strategy",
