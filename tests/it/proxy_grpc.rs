@@ -40,7 +40,7 @@ fn message(text: &str) -> Bytes {
 
 fn fields(pairs: &[(&'static str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&'static str, &str)| {
-        (http::HeaderName::from_static(*name), HeaderValue::from_str(value).unwrap())
+        (http::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
     };
     pairs.iter().map(pair).collect()
 }

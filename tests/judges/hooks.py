@@ -70,6 +70,10 @@ def make_true(body, operation):
         # Only one source can be named, and an upload must be there.
         body.pop("image", None)
         body.pop("upload_id", None)
+    login = (body.get("proxy") or {}).get("login")
+    if isinstance(login, dict):
+        # It may be left out where one is stored already.
+        login.setdefault("password", "pass-of-the-judge")
     if operation == "projects_set_forge":
         # What may be left out follows from what is stored.
         body["kind"] = "gitea"
