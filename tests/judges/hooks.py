@@ -70,10 +70,8 @@ def make_true(body, operation):
         # Only one source can be named, and an upload must be there.
         body.pop("image", None)
         body.pop("upload_id", None)
-    login = (body.get("proxy") or {}).get("login")
-    if isinstance(login, dict):
-        # It may be left out where one is stored already.
-        login.setdefault("password", "pass-of-the-judge")
+    if isinstance(body.get("proxy"), dict):
+        make_readable(body["proxy"])
     if operation == "projects_set_forge":
         # What may be left out follows from what is stored.
         body["kind"] = "gitea"
@@ -115,6 +113,18 @@ def make_reachable(body):
     for name in ("since", "until"):
         if body.get(name) is not None:
             body[name] = "2026-01-20T16:30:00Z"
+
+
+def make_readable(proxy):
+    """Lines have forms of their own, and a password may be left out where one is stored already."""
+    for name in ("redirects", "headers"):
+        if proxy.get(name):
+            proxy[name] = ""
+    for name in ("allow", "deny"):
+        if proxy.get(name):
+            proxy[name] = ["203.0.113.0/24"]
+    if isinstance(proxy.get("login"), dict):
+        proxy["login"] = {"user": "visitor", "password": "pass-of-the-judge"}
 
 
 def make_countable(runtime):

@@ -10,8 +10,8 @@ use super::include::Includable;
 use super::project_view::{Builder, ProjectView, Protocol, SourceAuth, Strategy};
 use super::schema::{self, Framework, Region, described};
 use super::text_rules::{
-    BranchName, Command, GitUrl, HealthPath, Note, ProjectName, RepositoryPath, StatusRange,
-    WatchPath,
+    BranchName, Command, GitUrl, HealthPath, IpNetwork, Note, ProjectName, RepositoryPath,
+    StatusRange, WatchPath,
 };
 use crate::db::projects::SORTS;
 use crate::model::ids::TeamId;
@@ -249,10 +249,10 @@ struct ProxyRequest {
     headers: String,
     /// Addresses and networks whose visitors are let in; all when it is empty.
     #[schema(required = false, max_items = 256)]
-    allow: Vec<String>,
+    allow: Vec<IpNetwork>,
     /// Addresses and networks whose visitors are not let in. It counts more.
     #[schema(required = false, max_items = 256)]
-    deny: Vec<String>,
+    deny: Vec<IpNetwork>,
     /// What visitors are asked for; `null` asks for nothing.
     login: Option<LoginRequest>,
 }
