@@ -107,7 +107,7 @@ def make_reachable(body):
     if body.get("url") is not None:
         body["url"] = "https://hooks.invalid/"
     if body.get("project_id") is not None:
-        body["project_id"] = "kept"
+        body["project_id"] = None
     if isinstance(body.get("secret"), str):
         body["secret"] = "whsec_" + "AAAA" * 11
     for name in ("since", "until"):
