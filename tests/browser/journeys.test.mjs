@@ -251,7 +251,8 @@ test("a project is paused and resumed", { timeout: BUILD }, async () => {
   assert.equal(await page.inputValue("#timeout_seconds"), "3600");
 });
 
-test("the reference of the API opens where its address leads", async () => {
+// It is the longest page by far, and is looked through in four forms.
+test("the reference of the API opens where its address leads", { timeout: 180_000 }, async () => {
   await page.goto(`${url}/docs#deployments_create`);
   assert.ok(await page.locator("#deployments_create").isVisible());
   await look(page, "docs-operation");
