@@ -16,7 +16,7 @@ use crate::support::until::{until, within};
 use crate::whole::Whole;
 
 const BASE: &str = "apps.example.org";
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// An Orbitra below a name of the name server's zone, and an authority that asks that name server.
 struct Scene {

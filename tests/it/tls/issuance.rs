@@ -16,7 +16,7 @@ use crate::whole::Whole;
 
 const HOST: &str = "www.example.org";
 /// An authority that is slow to start or rejects much has this long.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// An Orbitra, an authority that looks at it, and the name servers of both.
 struct Scene {
