@@ -11,7 +11,7 @@ use super::{App, AppError};
 use crate::db::{self, Connection, DbError};
 use crate::events::Change;
 use crate::failpoint;
-use crate::git::pushed::{PackRefused, PushedTo};
+use crate::git::pushed::{PackRefused, PushedTo, READ_ON};
 use crate::git::receive::{Command, PushRequest, Reader, Report};
 use crate::logs::LogName;
 use crate::model::actor::Actor;
@@ -324,7 +324,7 @@ async fn refused(
     reader: &mut Reader,
     why: &str,
 ) -> Result<Received, PackRefused> {
-    reader.discard(u64::MAX).await?;
+    reader.discard(READ_ON).await?;
     let refs = request.commands.iter().map(|one| (one.name.clone(), Err(why.to_owned())));
     let report = Report { pack: Ok(()), refs: refs.collect() };
     Ok(Received { report, said: Vec::new(), deployments: Vec::new() })

@@ -31,7 +31,7 @@ const TURN: Duration = Duration::from_secs(30);
 /// A repository may be this many times as large as one push.
 const PUSHES: u64 = 4;
 /// Bytes that are read of a push which is refused, so that its client hears why.
-const READ_ON: u64 = 4 * 1024 * 1024 * 1024;
+pub const READ_ON: u64 = 4 * 1024 * 1024 * 1024;
 /// Bytes of a commit's message that are read.
 const LONGEST_MESSAGE: usize = 64 * 1024;
 

@@ -42,6 +42,21 @@ impl Api {
         path: &str,
         body: Option<Value>,
     ) -> Result<Value, DnsError> {
+        let answer = self.ask(method, path, body).await?;
+        if answer.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&answer)
+            .map_err(|_| DnsError::new("the provider did not answer with JSON"))
+    }
+
+    /// Sends JSON and reads whatever is answered.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Bytes, DnsError> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
@@ -50,12 +65,7 @@ impl Api {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let answer = self.send(request.body(body.into()).map_err(DnsError::new)?).await?;
-        if answer.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&answer)
-            .map_err(|_| DnsError::new("the provider did not answer with JSON"))
+        self.send(request.body(body.into()).map_err(DnsError::new)?).await
     }
 
     /// Sends a request that is complete. What is not a success is an error with the provider's own words.

@@ -51,10 +51,10 @@ impl Route53 {
             self.send(Method::GET, &format!("{VERSION}/hostedzonesbyname"), &query, "").await?;
         let text = String::from_utf8_lossy(&answer).into_owned();
         let document = roxmltree::Document::parse(&text).map_err(DnsError::new)?;
-        let zones = document.descendants().filter(|node| node.has_tag_name_anywhere("HostedZone"));
+        let zones = document.descendants().filter(|node| is_named(node, "HostedZone"));
         for zone in zones {
             let of = |tag: &str| {
-                let found = zone.descendants().find(|node| node.has_tag_name_anywhere(tag));
+                let found = zone.descendants().find(|node| is_named(node, tag));
                 found.and_then(|node| node.text()).unwrap_or_default()
             };
             let id = of("Id").rsplit('/').next().unwrap_or_default();
@@ -102,15 +102,9 @@ impl Route53 {
     }
 }
 
-trait AnywhereTag {
-    /// Whether a node has this name, whatever its namespace.
-    fn has_tag_name_anywhere(&self, name: &str) -> bool;
-}
-
-impl AnywhereTag for roxmltree::Node<'_, '_> {
-    fn has_tag_name_anywhere(&self, name: &str) -> bool {
-        self.is_element() && self.tag_name().name() == name
-    }
+/// Whether a node has this name, whatever its namespace.
+fn is_named(node: &roxmltree::Node<'_, '_>, name: &str) -> bool {
+    node.is_element() && node.tag_name().name() == name
 }
 
 /// What is signed (AWS, "Create a signed AWS API request").
