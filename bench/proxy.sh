@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Measures the proxy beside nginx, HAProxy and Caddy: processor time of a request, requests a second and the 99th
 # percentile, over plain HTTP and HTTPS, with small and large bodies. Each proxy has one core, the load generator and the
-# application (nginx in a container) have another; every proxy writes its access log. Orbitra has 1,000 projects. Needs
-# Docker with the base images, nginx, haproxy, caddy, wrk, h2load and openssl. Sends requests to this machine only.
+# application (nginx in a container) have another; every proxy writes its access log. Orbitra has 1,000 projects. The
+# proxies take short turns, and ratios are of one round: the machine may be busy with other things. Needs Docker with the base images, nginx, haproxy, caddy, wrk, h2load and openssl. Sends requests to this machine only.
 #
-#   SECONDS_EACH=8 ROUNDS=3 ./bench/proxy.sh [path of the orbitra binary]
+#   SECONDS_EACH=3 ROUNDS=9 ./bench/proxy.sh [path of the orbitra binary]
 set -euo pipefail
 
 # shellcheck source=bench/instance.sh
@@ -12,8 +12,8 @@ set -euo pipefail
 # shellcheck source=bench/proxies.sh
 . "$(dirname "$0")/proxies.sh"
 
-seconds=${SECONDS_EACH:-8}
-rounds=${ROUNDS:-3}
+seconds=${SECONDS_EACH:-3}
+rounds=${ROUNDS:-9}
 connections=64
 
 need_images debian:bookworm-slim
@@ -46,7 +46,8 @@ start_nginx "$application" "$connections"
 start_haproxy "$application"
 start_caddy "$application"
 
-# measure NAME PID PORT SCHEME PATH: microseconds of processor time a request, requests a second, 99th percentile.
+# measure NAME PID PORT SCHEME PATH: name, microseconds of processor time a request, requests a second, 99th percentile
+# in milliseconds, and failed requests.
 measure() {
   local before after out
   before=$(ticks "$2")
@@ -54,13 +55,29 @@ measure() {
   after=$(ticks "$2")
   awk -v name="$1" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s="$seconds" '
     { of[$1] = $2 }
-    END { printf "  %-8s %7.1f µs  %8.0f a second  p99 %6.1f ms  failed %d\n", name, ticks / hz * 1e6 / of["requests"],
-      of["requests"] / s, of["p99"], of["failed"] }' <<<"$out"
+    END { print name, ticks / hz * 1e6 / of["requests"], of["requests"] / s, of["p99"], of["failed"] }' <<<"$out"
+}
+
+# summary: of the rounds' lines, the medians of each proxy, and of its processor time beside that of nginx in the same round.
+summary() {
+  python3 -c '
+import collections, statistics, sys
+rounds = collections.defaultdict(list)
+for line in sys.stdin:
+    name, *values = line.split()
+    rounds[name].append([float(value) for value in values])
+for name, values in rounds.items():
+    ratios = [own[0] / nginx[0] for own, nginx in zip(values, rounds["nginx"])]
+    tails = [own[2] / nginx[2] for own, nginx in zip(values, rounds["nginx"])]
+    time, rate, tail = (statistics.median(column) for column in list(zip(*values))[:3])
+    print(f"  {name:8} {time:7.1f} µs  {rate:8.0f} a second  p99 {tail:6.1f} ms  failed {sum(one[3] for one in values):.0f}"
+          f"  beside nginx: time {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}), p99 {statistics.median(tails):.2f}")
+'
 }
 
 # load PORT SCHEME PATH: prints requests, p99 in milliseconds, and failed.
 load() {
-  local protocol=
+  local protocol='' clients=$connections
   case $2 in
     http)
       taskset -c 1 wrk -t 1 -c "$connections" -d "${seconds}s" --latency -H "Host: web.apps.test" "http://127.0.0.1:$1$3" |
@@ -71,26 +88,28 @@ load() {
           /Socket errors/ { gsub(",", ""); failed += $4 + $6 + $8 + $10 }
           END { print "failed", failed + 0 }' ;;
     https) protocol=--h1 ;;&
-    h2) protocol=-m10 ;;&
+    # As many requests at a time as over HTTP/1.1: more would measure how each proxy opens connections.
+    h2) protocol=-m8 clients=$((connections / 8)) ;;&
     https | h2)
       rm -f "$work/times"
-      taskset -c 1 h2load -t 1 -c "$connections" $protocol -D "$seconds" --log-file "$work/times" \
+      taskset -c 1 h2load -t 1 -c "$clients" $protocol -D "$seconds" --log-file "$work/times" \
         --connect-to "127.0.0.1:$1" "https://web.apps.test:$1$3" >"$work/h2load" 2>&1
       awk '$2 != 200 { failed++ } END { print "requests", NR; print "failed", failed + 0 }' "$work/times"
       awk '{ print $3 }' "$work/times" | sort -n | awk '{ v[NR] = $1 } END { print "p99", v[int(NR * 0.99)] / 1000 }' ;;
   esac
 }
 
-for case in "http /small" "http /large" "https /small" "https /large" "h2 /small" "h2 /large"; do
-  read -r scheme path <<<"$case"
+read -ra cases <<<"${CASES:-http/small http/large https/small https/large h2/small h2/large}"
+for case in "${cases[@]}"; do
+  scheme=${case%%/*} path=/${case#*/}
   if [ "$scheme" = http ]; then serve; else serve "ORBITRA_LISTEN_TLS=$https"; fi
+  echo "$case: medians of $rounds rounds"
   for _ in $(seq "$rounds"); do
-    echo "$scheme $path"
     for proxy in orbitra nginx haproxy caddy; do
       pid=${proxy}_pid; plain=${proxy}_http; tls=${proxy}_https
       at=${!tls}
       [ "$scheme" != http ] || at=${!plain}
       measure "$proxy" "${!pid}" "$at" "$scheme" "$path"
     done
-  done
+  done | summary
 done

@@ -112,7 +112,7 @@ pub fn projects(connection: &Connection) -> Result<Vec<ProjectRoute>, DbError> {
     Ok(rows)
 }
 
-/// Deployments that lost their traffic within this time and can answer without being woken, the last one first.
+/// Deployments that lost their traffic within this time and can answer, asleep or not, the last one first.
 ///
 /// # Errors
 /// The database cannot be read.
@@ -123,7 +123,7 @@ pub fn replaced(connection: &Connection, within: Duration) -> Result<Vec<Replace
     let seconds = i64::try_from(within.as_secs()).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(
         "SELECT d.id, d.project_id, d.superseded_at FROM deployments d
-         WHERE d.superseded_at > (unixepoch() - ?1) * 1000 AND d.run_state IN ('files', 'running')
+         WHERE d.superseded_at > (unixepoch() - ?1) * 1000 AND d.run_state IN ('files', 'running', 'paused', 'stopped')
             AND d.state = 'ready' AND d.deleted_at IS NULL
          ORDER BY d.superseded_at DESC",
     )?;

@@ -336,7 +336,7 @@ struct Found<'a> {
     sleepers: HashMap<DeploymentId, Arc<Sleeper>>,
 }
 
-/// Who still has files for pages that are open, by project, the last one first. What sleeps is not asked.
+/// Who still has files for pages that are open, by project, the last one first.
 fn kept<'a>(
     replaced: &[Replaced],
     projects: &'a [ProjectRoute],
@@ -352,7 +352,7 @@ fn kept<'a>(
     for one in replaced {
         let Some(project) = projects.get(&one.project) else { continue };
         let Some((route, _)) = found.by_id.get(&one.id) else { continue };
-        let answers = matches!(route, Route::Static(_) | Route::Upstream(_));
+        let answers = matches!(route, Route::Static(_) | Route::Upstream(_) | Route::Asleep(_));
         let of_project = all.entry(&project.id).or_default();
         if answers && project.live.as_ref() != Some(&one.id) && of_project.len() < KEPT {
             let until = Timestamp(one.at.0.saturating_add(keep));

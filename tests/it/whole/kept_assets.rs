@@ -5,14 +5,27 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::json;
 
-use super::{Whole, change};
+use super::{NO_PAUSE, Whole, change};
 use crate::support::api_client::{Answer, host_of, send, text};
 use crate::support::until::until;
 
 const SCRIPT: &str = "/assets/app-BdH3_x8q.js";
 
 async fn ask(whole: &Whole, method: &str, host: &str, path: &str) -> Answer {
-    let request = Request::builder().method(method).uri(path).header("host", host);
+    ask_with(whole, method, host, path, &[]).await
+}
+
+async fn ask_with(
+    whole: &Whole,
+    method: &str,
+    host: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path).header("host", host);
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
     let request = request.body(Full::<Bytes>::default()).unwrap();
     send(whole.api.port, request).await.unwrap()
 }
@@ -74,7 +87,7 @@ async fn after_a_set_age_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_replaced_application_is_asked_when_it_is_awake_and_not_woken() {
+async fn a_replaced_application_is_woken_for_a_page_that_is_open() {
     let whole = Whole::start().await;
     let repository = whole.repository(&json!({"body": "one"}));
     let project = whole.project("shop").await;
@@ -82,14 +95,50 @@ async fn a_replaced_application_is_asked_when_it_is_awake_and_not_woken() {
     change(&repository, &json!({"body": "two", "only": "/"}));
     whole.api.deploy_live(&project, &repository).await;
     until("it is paused", async || whole.engine.pauses(&one).0.then_some(())).await;
-    let answer = ask(&whole, "GET", "shop.localhost", SCRIPT).await;
-    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, "two"));
-    assert_eq!(whole.engine.pauses(&one), (true, 1), "it is not woken for a file");
-    assert_eq!(whole.own_url(&one).await.body, "one");
+
+    let crawler = ("user-agent", "Mozilla/5.0 (compatible; Googlebot/2.1)");
+    let own_page = ("referer", "http://shop.localhost/");
+    for (method, path, fields) in [
+        ("GET", SCRIPT, vec![]),
+        ("GET", SCRIPT, vec![("referer", "http://other.localhost/")]),
+        ("GET", SCRIPT, vec![("referer", "not a page")]),
+        ("GET", SCRIPT, vec![own_page, ("sec-fetch-site", "cross-site")]),
+        ("GET", SCRIPT, vec![own_page, crawler]),
+        ("HEAD", SCRIPT, vec![own_page]),
+        ("POST", SCRIPT, vec![own_page]),
+        ("GET", "/other", vec![own_page]),
+    ] {
+        let answer = ask_with(&whole, method, "shop.localhost", path, &fields).await;
+        assert_eq!(answer.status.as_u16(), 404, "{method} {path} {fields:?}");
+        assert_eq!(whole.engine.pauses(&one), (true, 1), "{method} {path} {fields:?}");
+    }
+
+    let fields = [own_page];
+    let asked = (0..8).map(|_| ask_with(&whole, "GET", "shop.localhost", SCRIPT, &fields));
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "one"));
+    }
+    assert_eq!(whole.engine.pauses(&one).1, 1, "it went on once");
+    // Awake, it is asked by whoever comes.
     let answer = ask(&whole, "GET", "shop.localhost", SCRIPT).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "one"));
     for (method, path) in [("POST", SCRIPT), ("GET", "/other")] {
         let answer = ask(&whole, method, "shop.localhost", path).await;
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, "two"), "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn a_file_of_one_that_does_not_wake_is_missing() {
+    let whole = Whole::start_with(NO_PAUSE).await;
+    let repository = whole.repository(&json!({"body": "one"}));
+    let project = whole.project("shop").await;
+    let one = text(&whole.api.deploy_live(&project, &repository).await, "id");
+    change(&repository, &json!({"body": "two", "only": "/"}));
+    whole.api.deploy_live(&project, &repository).await;
+    until("it is stopped", async || (!whole.engine.has_process(&one)).then_some(())).await;
+    whole.engine.set_exit(&one, Some(1));
+    let fields = [("sec-fetch-site", "same-origin")];
+    let answer = ask_with(&whole, "GET", "shop.localhost", SCRIPT, &fields).await;
+    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (404, "two"));
 }
