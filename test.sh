@@ -74,6 +74,24 @@ install_tools() {
   install_chromium
 }
 
+# Images are fetched and unpacked while the compiler works; nothing needs them before the first test.
+begin_base_images() {
+  images_log=$(mktemp)
+  tests/base-images.sh </dev/null >"$images_log" 2>&1 &
+  images_pid=$!
+  trap 'kill "$images_pid" 2>/dev/null || true; rm -f "$images_log"' EXIT
+  printf 'begun, and goes on while the compiler works\n'
+}
+
+finish_base_images() {
+  local begun=ok
+  wait "$images_pid" || begun=failed
+  cat "$images_log"
+  rm -f "$images_log"
+  trap - EXIT
+  [ "$begun" = ok ]
+}
+
 # Joined by && because "set -e" does not work in what "if" calls, as run does.
 check_scripts() {
   shellcheck --external-sources install.sh test.sh .ci/run tools/*.sh tests/*.sh tests/base-images/*.sh tests/judges/*.sh &&
@@ -117,7 +135,7 @@ if [ "$fast" = 1 ]; then
   skip 'Docker' 'ORBITRA_TEST_FAST=1'
 else
   run 'Docker' tools/start-dockerd.sh
-  run 'base images' tests/base-images.sh
+  run 'base images, in the background' begin_base_images
 fi
 run 'scripts (shellcheck)' check_scripts
 run 'format (cargo fmt)' cargo fmt --check
@@ -133,6 +151,10 @@ else
   skip 'dependencies (cargo deny)' 'cargo-deny is not installed'
 fi
 
+if [ "$fast" != 1 ]; then
+  run 'the binary (cargo build)' cargo build --locked
+  run 'base images' finish_base_images
+fi
 if [ ! -x tests/browser/run.sh ]; then
   skip 'browser tests' 'there is no tests/browser/run.sh'
 elif [ "$fast" = 1 ]; then
@@ -141,7 +163,6 @@ else
   if [ -f tests/browser/package-lock.json ]; then
     run 'browser test dependencies (npm ci)' install_browser_dependencies
   fi
-  run 'the binary (cargo build)' cargo build --locked
   run 'browser tests' tests/browser/run.sh
 fi
 if [ "$fast" = 1 ]; then
