@@ -44,14 +44,13 @@ certificate() {
 }
 
 orbitra_pid=
-# ticks PID: processor time so far of a process and its children.
-ticks() {
-  local pid total=0 one
+# spent PID: processor time so far of a process and its children, in nanoseconds, as the scheduler counts it: the ticks of
+# /proc/PID/stat are samples, and miss what runs for less than one.
+spent() {
+  local pid
   for pid in "$1" $(pgrep -P "$1" || true); do
-    one=$(awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$pid/stat")
-    total=$((total + one))
-  done
-  echo "$total"
+    cat /proc/"$pid"/task/*/schedstat 2>/dev/null || true
+  done | awk '{ total += $1 } END { printf "%d\n", total }'
 }
 
 stop_proxies() {

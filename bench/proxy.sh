@@ -50,12 +50,12 @@ start_caddy "$application"
 # in milliseconds, and failed requests.
 measure() {
   local before after out
-  before=$(ticks "$2")
+  before=$(spent "$2")
   out=$(load "$3" "$4" "$5")
-  after=$(ticks "$2")
-  awk -v name="$1" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s="$seconds" '
+  after=$(spent "$2")
+  awk -v name="$1" -v spent=$((after - before)) -v s="$seconds" '
     { of[$1] = $2 }
-    END { print name, ticks / hz * 1e6 / of["requests"], of["requests"] / s, of["p99"], of["failed"] }' <<<"$out"
+    END { n = of["requests"]; if (n > 0) print name, spent / 1e3 / n, n / s, of["p99"], of["failed"]; else print name, "none" }' <<<"$out"
 }
 
 # summary: of the rounds' lines, the medians of each proxy, and of its processor time beside that of nginx in the same round.
@@ -63,8 +63,10 @@ summary() {
   python3 -c '
 import collections, statistics, sys
 rounds = collections.defaultdict(list)
-for line in sys.stdin:
-    name, *values = line.split()
+lines = [line.split() for line in sys.stdin]
+turns = [lines[start:start + 4] for start in range(0, len(lines), 4)]
+# A round in which one of them answered nothing compares nothing.
+for name, *values in [line for turn in turns if all(len(line) == 5 for line in turn) for line in turn]:
     rounds[name].append([float(value) for value in values])
 for name, values in rounds.items():
     ratios = [own[0] / nginx[0] for own, nginx in zip(values, rounds["nginx"])]
