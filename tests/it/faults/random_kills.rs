@@ -105,11 +105,11 @@ async fn write(api: Api, project: String, url: String, seen: Shared, stop: Cance
     }
 }
 
-/// Deployments of a project that have not come to their end; none when nobody answers.
+/// Deployments of a project that have not come to their end; as when there were many while nobody answers.
 async fn under_way(api: &Api, project: &str) -> u64 {
     let path = format!("/projects/{project}/deployments?status=building&limit=1");
     let answer = api.try_call("GET", &path, None, None).await;
-    answer.ok().and_then(|(_, page)| page["pagination"]["total"].as_u64()).unwrap_or(0)
+    answer.ok().and_then(|(_, page)| page["pagination"]["total"].as_u64()).unwrap_or(MOST)
 }
 
 /// Visits a project that has something live: whatever is answered must be its page.
