@@ -21,6 +21,8 @@ pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-p
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 
+/// Fields that a request gets on its way.
+const ADDED: usize = 8;
 /// More proxies than this in `Via` are a loop through others.
 const MAX_HOPS: usize = 10;
 
@@ -56,6 +58,8 @@ pub fn to_upstream(
     let chunked = found.transfer_encoding;
     let trailers = found.te && accepts_trailers(headers);
     found.strip(headers);
+    // Grows once, and not with every second field. A head that is full is refused long before.
+    let _ = headers.try_reserve(ADDED);
     if chunked {
         // Said again, because the client library sends no body of unknown length with a GET.
         headers.insert(TRANSFER_ENCODING, CHUNKED);
