@@ -6,6 +6,7 @@ mod key_rules;
 mod known_keys;
 pub mod may;
 mod memory;
+pub mod metrics;
 pub mod terms;
 
 mod accept;
@@ -123,6 +124,8 @@ pub struct Parts {
     pub orders: Signal,
     /// Wakes the keeper of certificates.
     pub certificates: Signal,
+    /// Wakes who writes figures down.
+    pub figures: Signal,
     /// Wakes the sweep, which makes room on the disk.
     pub sweep: Signal,
     /// What the last sweep found on the disk; `None` until there was one.

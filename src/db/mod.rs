@@ -43,6 +43,7 @@ pub mod removals;
 pub mod replicas;
 pub mod retention;
 pub mod routes;
+pub mod series;
 pub mod sessions;
 pub mod sleep;
 pub mod snapshot;

@@ -17,6 +17,7 @@ mod held;
 mod held_back;
 mod interrupted;
 mod kept_assets;
+mod metrics;
 mod paused;
 mod pushes;
 mod queue;

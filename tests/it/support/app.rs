@@ -89,6 +89,7 @@ impl TestApp {
             domains: Signal::default(),
             orders: Signal::default(),
             certificates: Signal::default(),
+            figures: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),
             traffic: std::sync::OnceLock::new(),
