@@ -22,6 +22,7 @@ mod deployment_source;
 pub mod deployments;
 pub mod domain_certificates;
 pub mod domain_checks;
+mod domain_claims;
 mod domain_rules;
 pub mod domains;
 pub mod env;

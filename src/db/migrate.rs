@@ -31,6 +31,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0023_forges.sql"),
     include_str!("../../migrations/0024_protocol.sql"),
     include_str!("../../migrations/0028_series.sql"),
+    include_str!("../../migrations/0029_claims.sql"),
 ];
 
 /// Whether there is something to do for a database with this schema.

@@ -11,6 +11,7 @@ pub mod audit_log;
 pub mod branch_hosts;
 pub mod build_cache;
 pub mod certificates;
+pub mod challenge_records;
 pub mod checks;
 pub mod commit_statuses;
 pub mod counts;
