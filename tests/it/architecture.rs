@@ -95,7 +95,7 @@ const RULES: [Rule; 26] = [
     },
     Rule {
         module: "tls",
-        may: &["model", "clock", "config", "crypto", "db", "egress", "events", "task"],
+        may: &["model", "clock", "config", "crypto", "db", "egress", "events", "failpoint", "task"],
         reason: "certificates follow from the database; who asks for them is decided elsewhere",
     },
     Rule {
