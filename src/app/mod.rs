@@ -43,6 +43,7 @@ pub mod project_rules;
 pub mod project_tokens;
 pub mod projects;
 pub mod promote;
+mod proxy_rules;
 mod pull_requests;
 pub mod push_hooks;
 mod push_rates;
