@@ -16,6 +16,7 @@ pub mod forges;
 pub mod git;
 pub mod handover;
 pub mod logs;
+pub mod meter;
 pub mod model;
 pub mod notify;
 pub mod pipeline;

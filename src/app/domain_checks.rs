@@ -11,6 +11,7 @@ use crate::egress::lookup::Lookup;
 use crate::model::domain::{Domain, DomainStatus, judge, next_look, status_after};
 use crate::model::event::{self, Event};
 use crate::model::ids::EventId;
+use crate::model::timestamp::Timestamp;
 
 /// Domains that are looked at in one round, and at the same time.
 const ROUND: u32 = 100;
@@ -36,10 +37,17 @@ impl App {
     }
 
     async fn check_domain(&self, lookup: &Lookup, domain: &Domain) -> Result<(), AppError> {
-        let found = lookup.records(&domain.asked_name()).await;
+        let (found, shown) = match self.whose(lookup, domain).await {
+            Ok(challenge) => {
+                let found = lookup.records(&domain.asked_name()).await;
+                let shown = challenge.is_some() || !domain.contested;
+                (found.map(|found| found.into_iter().chain(challenge).collect()), shown)
+            }
+            Err(error) => (Err(error), false),
+        };
         let now = self.clock.now();
         let waited = std::time::Duration::from_millis(now.millis_since(domain.created_at));
-        let Ok(found) = found else {
+        let Ok(found): Result<Vec<_>, _> = found else {
             // It says nothing about the domain.
             let (id, next) =
                 (domain.id.clone(), now.plus(next_look(DomainStatus::Pending, waited)));
@@ -47,7 +55,7 @@ impl App {
             return Ok(write.await?);
         };
         let verdict = judge(&found, &self.config.public_addresses);
-        let status = status_after(verdict, domain.verified_at.is_some());
+        let status = status_after(verdict, domain.verified_at.is_some(), shown);
         let look = Look { status, found, at: now, next: next_look(status, waited) };
         let base = self.hosts.base_domain().to_owned();
         let id = domain.id.clone();
@@ -62,7 +70,7 @@ impl App {
                     return Ok(None);
                 };
                 if look.status == DomainStatus::Active && before.status != after.status {
-                    db::events::append(c, &verified(&after, now))?;
+                    db::events::append(c, &happened("domain.verified", &after, now))?;
                 }
                 Ok(Some((before, after)))
             })
@@ -81,10 +89,11 @@ impl App {
     }
 }
 
-fn verified(domain: &Domain, now: crate::model::timestamp::Timestamp) -> Event {
+/// Something that happened to a domain without anybody of its team doing it.
+pub(super) fn happened(name: &'static str, domain: &Domain, now: Timestamp) -> Event {
     Event {
         id: EventId::from_random(random::bytes()),
-        event: "domain.verified".into(),
+        event: name.into(),
         team_id: domain.team_id.clone(),
         project_id: Some(domain.project_id.clone()),
         data: event::domain(domain),

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::domain_claims::{Added, taken};
 use super::journal::{self, Deed};
 use super::may::{Action, Decision, Resource, may, require_scope};
 use super::terms::Terms;
 use super::{App, AppError, domain_rules};
 use crate::crypto::random;
-use crate::db::domains::DomainFilter;
+use crate::db::domains::{DomainFilter, Holder};
 use crate::db::page::{Page, PageRequest};
 use crate::db::{self, DbError};
 use crate::events::Change;
@@ -82,20 +83,43 @@ impl App {
             revision: 1,
             certificate: None,
             refused: None,
+            contested: false,
         };
+        let mut giving_way = Vec::new();
+        for _ in 0..4 {
+            match self.add_domain(actor, &domain, giving_way, terms).await? {
+                Added::Stored(stored) => {
+                    self.domain_changed(&stored);
+                    return Ok(*stored);
+                }
+                Added::Held(holders) => giving_way = self.contest(&domain, holders).await?,
+            }
+        }
+        Err(taken(&domain.hostname))
+    }
+
+    /// Writes a domain down, in the place of those that give way to it and have not changed since that was found out.
+    async fn add_domain(
+        &self,
+        actor: &Actor,
+        domain: &Domain,
+        giving_way: Vec<Holder>,
+        terms: &Terms<Domain>,
+    ) -> Result<Added, AppError> {
         let (app, actor, terms, new) = (self.clone(), actor.clone(), terms.clone(), domain.clone());
-        let stored = self
-            .db
-            .write(move |c| -> Result<Domain, AppError> {
+        self.db
+            .write(move |c| -> Result<Added, AppError> {
                 if db::domains::count(c, &new.project_id)? >= MOST {
                     let mut problems = Problems::default();
                     let message = format!("A project may have {MOST} domains. Delete one first.");
                     problems.invalid("hostname", "out_of_range", message);
                     return Err(AppError::Invalid(problems));
                 }
-                if db::domains::is_taken(c, &new.hostname, &new.team_id)? {
-                    return Err(taken(&new.hostname));
+                let holders = db::domains::holders(c, &new.hostname, &new.team_id)?;
+                if !holders.iter().all(|holder| giving_way.contains(holder)) {
+                    return Ok(Added::Held(holders));
                 }
+                app.give_way(c, &holders, new.created_at)?;
                 match db::domains::insert(c, &new) {
                     Err(DbError::Unique(_)) => return Err(taken(&new.hostname)),
                     other => other?,
@@ -107,11 +131,9 @@ impl App {
                 let deed = deed("domain.created", &stored).changing(changes);
                 journal::write(c, &actor, deed, stored.created_at)?;
                 terms.settle(&app, c, &stored)?;
-                Ok(stored)
+                Ok(Added::Stored(Box::new(stored)))
             })
-            .await?;
-        self.domain_changed(&stored);
-        Ok(stored)
+            .await
     }
 
     /// A page of the domains the actor sees; with `project` (id or name) of that one.
@@ -347,13 +369,4 @@ pub(super) fn refuse_managed(domain: &Domain) -> Result<(), AppError> {
         "domain_managed",
         format!("{} follows the name of its project.", domain.hostname),
     ))
-}
-
-/// Whose it is stays unsaid.
-fn taken(hostname: &str) -> AppError {
-    AppError::Conflict {
-        reason: "hostname_taken",
-        message: format!("{hostname} is in use on this server."),
-        details: json!({ "hostname": hostname }),
-    }
 }

@@ -6,6 +6,7 @@ mod key_rules;
 mod known_keys;
 pub mod may;
 mod memory;
+pub mod metrics;
 pub mod terms;
 
 mod accept;
@@ -21,6 +22,7 @@ mod deployment_source;
 pub mod deployments;
 pub mod domain_certificates;
 pub mod domain_checks;
+mod domain_claims;
 mod domain_rules;
 pub mod domains;
 pub mod env;
@@ -41,6 +43,7 @@ pub mod project_rules;
 pub mod project_tokens;
 pub mod projects;
 pub mod promote;
+mod proxy_rules;
 mod pull_requests;
 pub mod push_hooks;
 mod push_rates;
@@ -123,6 +126,8 @@ pub struct Parts {
     pub orders: Signal,
     /// Wakes the keeper of certificates.
     pub certificates: Signal,
+    /// Wakes who writes figures down.
+    pub figures: Signal,
     /// Wakes the sweep, which makes room on the disk.
     pub sweep: Signal,
     /// What the last sweep found on the disk; `None` until there was one.

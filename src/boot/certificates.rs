@@ -32,7 +32,8 @@ fn authority(
             let allowed: Vec<_> = host.into_iter().collect();
             let client = Client::new(Policy::parse(&allowed, scheme == "http")?)?;
             let ask_ours = !app.config.dns_servers.is_empty();
-            Some(Records::new(settings, client, lookup.clone(), ask_ours, app.clock.clone())?)
+            let (db, clock) = (app.db.clone(), app.clock.clone());
+            Some(Records::new(db, settings, client, lookup.clone(), ask_ours, clock)?)
         }
         None => None,
     };
@@ -42,6 +43,7 @@ fn authority(
         root: acme.ca.clone(),
         challenges: certificates.challenges().clone(),
         records,
+        caa: acme.caa.clone(),
     }))
 }
 

@@ -11,6 +11,7 @@ use crate::db;
 use crate::docker::ContainerEngine;
 use crate::egress::{Client, EgressError};
 use crate::git::libgit::{LibGit, Limits};
+use crate::meter::{self, Meter};
 use crate::notify;
 use crate::pipeline::{self, Pipeline, RunningState};
 use crate::routing::publisher::Publisher;
@@ -27,6 +28,7 @@ pub struct Control {
     pub publisher: Publisher,
     keeper: Keeper,
     pipeline: Pipeline,
+    meter: Meter,
     routes: Routes,
 }
 
@@ -103,7 +105,14 @@ impl Control {
             tasks: tasks.clone(),
             state: RunningState::new(config.build_concurrency),
         });
-        Ok(Self { app, tasks, publisher, keeper, pipeline, routes: routes.clone() })
+        let meter = Meter::new(meter::Parts {
+            db: app.db.clone(),
+            clock: app.clock.clone(),
+            engine: engine.clone(),
+            routes: routes.clone(),
+            signal: app.figures.clone(),
+        });
+        Ok(Self { app, tasks, publisher, keeper, pipeline, meter, routes: routes.clone() })
     }
 
     /// Starts the tasks and the pipeline.
@@ -118,6 +127,7 @@ impl Control {
         if let Some(address) = self.app.config.metrics_listen {
             show_metrics(address, &self.routes, &self.tasks);
         }
+        self.meter.start(&self.tasks);
         self.pipeline.start();
         Ok(())
     }
@@ -131,6 +141,7 @@ impl Control {
     pub async fn store(&self) {
         self.app.store_key_uses().await;
         self.app.store_rate_windows().await;
+        self.meter.look().await;
         self.app.logs.flush().await;
     }
 }
@@ -208,6 +219,7 @@ fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks)
             app.forget_old_lines().await;
             app.forget_old_uploads().await;
             app.forget_old_removals().await;
+            app.forget_old_figures().await;
             if let Err(error) = app.db.write(move |c| db::sessions::delete_expired(c, now)).await {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }

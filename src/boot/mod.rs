@@ -125,6 +125,7 @@ async fn open_again(config: &Config, clock: Clock) -> Result<Instance, BootError
         domains: Signal::default(),
         orders: Signal::default(),
         certificates: Signal::default(),
+        figures: Signal::default(),
         sweep: Signal::default(),
         measured: watch::Sender::default(),
         traffic: OnceLock::new(),

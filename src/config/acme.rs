@@ -14,6 +14,8 @@ pub struct Acme {
     pub email: Option<String>,
     /// A file with the root of its server's certificate.
     pub ca: Option<PathBuf>,
+    /// As whom it stands in CAA records; `None` is what is known of the usual ones.
+    pub caa: Option<String>,
     /// Over which of the two ways it looks; `None` is one after the other.
     pub challenge: Option<AcmeChallenge>,
     /// Who changes the DNS, so that wildcards can be had; `None` is nobody.
@@ -74,6 +76,7 @@ pub(super) fn read(get: &impl Fn(&str) -> Setting) -> Result<Acme, ConfigError> 
         directory: get("acme_directory").value.trim().to_owned(),
         email: get("acme_email").non_empty(),
         ca: get("acme_ca").non_empty().map(PathBuf::from),
+        caa: get("acme_caa").non_empty(),
         challenge: parse_challenge(&get("acme_challenge"))?,
         dns: parse_dns(get)?,
     })

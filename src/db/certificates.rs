@@ -1,10 +1,11 @@
 //! Table `certificates`: chains and sealed keys for TLS, one a host name.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::DbError;
 use crate::model::certificate::{Certificate, CertificateFacts, Origin};
 use crate::model::ids::CertificateId;
+use crate::model::issuance::Renewal;
 use crate::model::timestamp::Timestamp;
 
 const COLUMNS: &str = "id, hostname, origin, chain, issuer, not_before, not_after, created_at";
@@ -68,7 +69,11 @@ pub fn all(connection: &Connection) -> Result<Vec<(Certificate, Vec<u8>)>, DbErr
 /// # Errors
 /// The database cannot be read.
 pub fn facts(connection: &Connection) -> Result<Vec<CertificateFacts>, DbError> {
-    let sql = "SELECT id, hostname, origin, not_before, not_after, warned FROM certificates";
+    let sql = "SELECT id, hostname, origin, not_before, not_after, warned, renewal_from, renewal_to, renewal_at,
+        renewal_ask_at FROM certificates";
+    let moment = |row: &Row<'_>, index| -> rusqlite::Result<Option<Timestamp>> {
+        Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp))
+    };
     let rows = connection
         .prepare_cached(sql)?
         .query_map([], |row| {
@@ -79,6 +84,11 @@ pub fn facts(connection: &Connection) -> Result<Vec<CertificateFacts>, DbError> 
                 not_before: Timestamp(row.get(3)?),
                 not_after: Timestamp(row.get(4)?),
                 warned: row.get(5)?,
+                renewal: match (moment(row, 6)?, moment(row, 7)?, moment(row, 8)?) {
+                    (Some(from), Some(to), Some(at)) => Some(Renewal { from, to, at }),
+                    _ => None,
+                },
+                ask_at: moment(row, 9)?,
             })
         })?
         .collect::<Result<_, _>>()?;
@@ -92,6 +102,41 @@ pub fn facts(connection: &Connection) -> Result<Vec<CertificateFacts>, DbError> 
 pub fn warned(connection: &Connection, id: &CertificateId, days: u32) -> Result<(), DbError> {
     let sql = "UPDATE certificates SET warned = ?2 WHERE id = ?1";
     connection.execute(sql, params![id.as_str(), days])?;
+    Ok(())
+}
+
+/// The chain that a host name is served with, as PEM.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn chain(connection: &Connection, hostname: &str) -> Result<Option<String>, DbError> {
+    let sql = "SELECT chain FROM certificates WHERE hostname = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([hostname], |row| row.get(0)).optional()?)
+}
+
+/// What the authority said of the renewal of a certificate, and when it is asked again.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn set_renewal(
+    connection: &Connection,
+    id: &CertificateId,
+    renewal: Option<Renewal>,
+    ask_at: Timestamp,
+) -> Result<(), DbError> {
+    let sql = "UPDATE certificates SET renewal_from = ?2, renewal_to = ?3, renewal_at = ?4, renewal_ask_at = ?5
+        WHERE id = ?1";
+    let part = |part: fn(Renewal) -> Timestamp| renewal.map(|renewal| part(renewal).0);
+    connection.execute(
+        sql,
+        params![
+            id.as_str(),
+            part(|one| one.from),
+            part(|one| one.to),
+            part(|one| one.at),
+            ask_at.0
+        ],
+    )?;
     Ok(())
 }
 

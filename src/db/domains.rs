@@ -17,10 +17,11 @@ use crate::model::timestamp::Timestamp;
 /// All domains with their project; the first parameter is the base domain.
 const FROM: &str = "(
         SELECT d.id, d.hostname, d.project_id, d.status AS stored, d.redirect_to, d.redirect_code, d.found, d.checked_at,
-            0 AS managed, d.created_at, d.verified_at, d.revision, d.seq FROM domains d
+            0 AS managed, d.created_at, d.verified_at, d.revision, d.seq,
+            d.contested_at IS NOT NULL AND d.verified_at IS NULL AS contested FROM domains d
         UNION ALL
         SELECT 'dom_' || substr(id, 5), name || '.' || ?, id, 'active', NULL, 308, '[]', NULL,
-            1, created_at, created_at, revision, 0 FROM projects
+            1, created_at, created_at, revision, 0, 0 FROM projects
     ) a JOIN projects p ON p.id = a.project_id AND p.deleted_at IS NULL";
 const STATUS: &str = "CASE WHEN p.paused_at IS NOT NULL THEN 'disabled' ELSE a.stored END";
 /// The certificate of the name itself, or else of the wildcard above it.
@@ -32,7 +33,8 @@ const CERTIFICATE: &str = "LEFT JOIN certificates c ON c.hostname = coalesce(
 fn columns() -> String {
     format!(
         "a.id, a.project_id, p.team_id, a.hostname, {STATUS}, a.redirect_to, a.redirect_code, a.found, a.checked_at,
-            a.managed, a.created_at, a.verified_at, a.revision, c.issuer, c.not_after, o.error"
+            a.managed, a.created_at, a.verified_at, a.revision, c.issuer, c.not_after, o.error,
+            a.contested"
     )
 }
 
@@ -59,6 +61,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Domain> {
         revision: row.get(12)?,
         certificate: certificate.map(|(issuer, not_after)| DomainCertificate { issuer, not_after }),
         refused: row.get(15)?,
+        contested: row.get(16)?,
     })
 }
 
@@ -130,21 +133,66 @@ pub fn find(connection: &Connection, base: &str, named: &str) -> Result<Option<D
     Ok(connection.prepare_cached(&sql)?.query_row([base, named], read).optional()?)
 }
 
-/// Whether a host name is somebody's: it is there, or another team has one that it overlaps with.
+/// Somebody's host name that stands in the way of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    pub id: DomainId,
+    pub project: ProjectId,
+    pub team: TeamId,
+    pub hostname: String,
+    /// It has led here once.
+    pub verified: bool,
+    pub revision: i64,
+}
+
+/// Whose a host name is: who has it, and other teams' that it overlaps with. Nobody's when there are none.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn is_taken(connection: &Connection, hostname: &str, team: &TeamId) -> Result<bool, DbError> {
+pub fn holders(
+    connection: &Connection,
+    hostname: &str,
+    team: &TeamId,
+) -> Result<Vec<Holder>, DbError> {
     let parent = hostname.split_once('.').map_or("", |(_, parent)| parent);
     let is_wildcard = hostname.starts_with("*.");
-    Ok(connection
+    let read = |row: &Row<'_>| {
+        Ok(Holder {
+            id: super::read::id(row, 0, DomainId::parse)?,
+            project: super::read::id(row, 1, ProjectId::parse)?,
+            team: super::read::id(row, 2, TeamId::parse)?,
+            hostname: row.get(3)?,
+            verified: row.get(4)?,
+            revision: row.get(5)?,
+        })
+    };
+    let found = connection
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM domains d JOIN projects p ON p.id = d.project_id
+            "SELECT d.id, d.project_id, p.team_id, d.hostname, d.verified_at IS NOT NULL, d.revision
+             FROM domains d JOIN projects p ON p.id = d.project_id
              WHERE d.hostname = ?1 OR (p.team_id <> ?2 AND (
                 d.hostname = '*.' || ?3
-                OR (?4 AND substr(d.hostname, instr(d.hostname, '.') + 1) = ?3))))",
+                OR (?4 AND substr(d.hostname, instr(d.hostname, '.') + 1) = ?3)))
+             ORDER BY d.seq",
         )?
-        .query_row(params![hostname, team.as_str(), parent, is_wildcard], |row| row.get(0))?)
+        .query_map(params![hostname, team.as_str(), parent, is_wildcard], read)?
+        .collect::<Result<_, _>>()?;
+    Ok(found)
+}
+
+/// Somebody else says that these are theirs: those that have not led here yet have to show from now on whose they are.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn contest(connection: &Connection, holders: &[Holder], now: Timestamp) -> Result<(), DbError> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE domains SET contested_at = ?2, revision = revision + 1
+         WHERE id = ?1 AND verified_at IS NULL AND contested_at IS NULL",
+    )?;
+    for holder in holders {
+        statement.execute(params![holder.id.as_str(), now.0])?;
+    }
+    Ok(())
 }
 
 /// How many a project has of its own.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use super::DbError;
 use super::error::exactly_one;
 use crate::model::deployment::Replica;
-use crate::model::ids::DeploymentId;
+use crate::model::ids::{DeploymentId, ProjectId};
 
 /// Writes down how many containers a deployment is to have, before any is made.
 ///
@@ -179,6 +179,38 @@ pub fn serving(connection: &Connection) -> Result<Vec<Serving>, DbError> {
                 deployment: super::read::id(row, 0, DeploymentId::parse)?,
                 container: row.get(1)?,
                 address: row.get(2)?,
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(all)
+}
+
+/// A container of a deployment that runs.
+#[derive(Clone, Debug)]
+pub struct Running {
+    pub project: ProjectId,
+    pub deployment: DeploymentId,
+    pub number: u32,
+    pub container: String,
+}
+
+/// All of them, without those of deployments that sleep.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn running(connection: &Connection) -> Result<Vec<Running>, DbError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT d.project_id, r.deployment_id, r.number, r.container_id
+         FROM replicas r JOIN deployments d ON d.id = r.deployment_id
+         WHERE r.serves = 1 AND r.container_id IS NOT NULL AND d.run_state = 'running'",
+    )?;
+    let all = statement
+        .query_map([], |row| {
+            Ok(Running {
+                project: super::read::id(row, 0, ProjectId::parse)?,
+                deployment: super::read::id(row, 1, DeploymentId::parse)?,
+                number: row.get(2)?,
+                container: row.get(3)?,
             })
         })?
         .collect::<Result<_, _>>()?;

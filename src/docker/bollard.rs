@@ -5,6 +5,7 @@
 
 mod build;
 mod container;
+mod container_usage;
 mod endpoint;
 mod errors;
 mod events;
@@ -29,8 +30,8 @@ use tokio_util::sync::CancellationToken;
 use self::endpoint::Endpoint;
 use super::{
     BuildError, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, ContainerId, ContainerSpec,
-    ContainerState, EngineError, EngineInfo, ImageInfo, ImageSource, ImageUse, NetworkError,
-    NetworkSpec, OutputChunk, Owned, PullError, PullSpec,
+    ContainerState, ContainerUsage, EngineError, EngineInfo, ImageInfo, ImageSource, ImageUse,
+    NetworkError, NetworkSpec, OutputChunk, Owned, PullError, PullSpec,
 };
 use crate::model::build_cache::Record;
 
@@ -233,6 +234,13 @@ impl ContainerEngine for Bollard {
 
     async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerState>, EngineError> {
         container::inspect(&self.client()?, &id.0).await
+    }
+
+    async fn container_usage(
+        &self,
+        ids: &[ContainerId],
+    ) -> Result<Vec<(ContainerId, ContainerUsage)>, EngineError> {
+        container_usage::all(self, ids).await
     }
 
     async fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {

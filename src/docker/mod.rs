@@ -12,6 +12,7 @@ mod build_guard;
 mod build_network;
 mod build_steps;
 mod cgroup;
+mod cgroup_usage;
 pub mod error;
 pub mod labels;
 pub mod pull;
@@ -118,6 +119,15 @@ pub struct ContainerState {
     pub error: Option<String>,
 }
 
+/// What a container uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContainerUsage {
+    /// Processor time since it was started, in microseconds, of all its processes.
+    pub cpu_micros: u64,
+    /// Bytes of memory, without files that the kernel could forget.
+    pub memory: u64,
+}
+
 /// One chunk of a container's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputChunk {
@@ -203,6 +213,12 @@ pub trait ContainerEngine: Send + Sync {
 
     /// What is true of it now; `None` when there is no such container.
     async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerState>, EngineError>;
+
+    /// What these containers use now. Those that do not run are left out; none is woken.
+    async fn container_usage(
+        &self,
+        ids: &[ContainerId],
+    ) -> Result<Vec<(ContainerId, ContainerUsage)>, EngineError>;
 
     /// Takes all time from its processes; they keep their memory, and connections to them are accepted and wait. Already
     /// paused is success, not running is not.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -11,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Wire};
+pub use super::limits::Limits;
 use super::line::Peer;
 use super::mirror::Tip;
 use super::object_store::{PackPart, StoreError};
@@ -29,30 +29,6 @@ use crate::model::branch::check_branch;
 use crate::model::git_url::GitUrl;
 use crate::model::ids::ProjectId;
 
-/// What a fetch may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Most bytes received from all servers for one commit: objects, submodules, Git LFS files.
-    pub received_bytes: u64,
-    /// Longest silence of the server.
-    pub idle: Duration,
-    /// Largest single file of a commit, in bytes; a file is unpacked in memory.
-    pub file_bytes: u64,
-    /// Most entries (files, directories, links) of one commit.
-    pub entries: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            received_bytes: 512 * 1024 * 1024,
-            idle: Duration::from_secs(30),
-            file_bytes: 128 * 1024 * 1024,
-            entries: 100_000,
-        }
-    }
-}
-
 /// One repository and what is wanted of it.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
@@ -66,12 +42,12 @@ pub(super) struct Asked<'a> {
 
 /// Fetches over smart HTTP and SSH into bare mirrors below one directory. One fetch a mirror at a time; others wait.
 pub struct LibGit {
-    mirrors: PathBuf,
+    pub(super) mirrors: PathBuf,
     known_hosts: Option<PathBuf>,
-    pushed: Option<Arc<Repositories>>,
+    pub(super) pushed: Option<Arc<Repositories>>,
     client: Client,
     limits: Limits,
-    slots: Mutex<HashMap<String, Slot>>,
+    pub(super) slots: Mutex<HashMap<String, Slot>>,
 }
 
 impl LibGit {
@@ -135,7 +111,7 @@ impl LibGit {
         }
     }
 
-    fn owned(&self, owner: &str) -> Result<PathBuf, FetchError> {
+    pub(super) fn owned(&self, owner: &str) -> Result<PathBuf, FetchError> {
         let safe =
             !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !safe {
@@ -395,50 +371,10 @@ impl SourceFetcher for LibGit {
     }
 
     async fn drop_mirror(&self, name: &str) -> bool {
-        let known = self.mirrors().await.into_iter().any(|mirror| mirror.name == name);
-        if !known {
-            return true;
-        }
-        let path = self.mirrors.join(name);
-        let key = path.to_string_lossy().into_owned();
-        let slot = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.entry(key).or_default().clone()
-        };
-        let Ok(lock) = Arc::clone(&slot.lock).try_lock_owned() else { return false };
-        if slot.is_read() {
-            return false;
-        }
-        spawn_blocking(move || {
-            let _lock = lock;
-            kept::remove(&path)
-        })
-        .await
-        .unwrap_or(false)
+        self.drop_one(name).await
     }
 
     async fn forget(&self, owner: &str) -> bool {
-        if let (Some(repositories), Some(project)) = (&self.pushed, ProjectId::parse(owner))
-            && !repositories.forget(&project).await
-        {
-            return false;
-        }
-        let Ok(path) = self.owned(owner) else { return true };
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        slots.retain(|key, _| PathBuf::from(key).starts_with(&path));
-        // No fetch is under way while its lock is held.
-        let mut locks = Vec::new();
-        for slot in slots.values() {
-            locks.push(slot.lock.lock().await);
-        }
-        let removing = path.clone();
-        let removed = spawn_blocking(move || std::fs::remove_dir_all(removing)).await;
-        let mut known = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|key, _| !PathBuf::from(key).starts_with(&path));
-        match removed {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => error.kind() == std::io::ErrorKind::NotFound,
-            Err(_) => false,
-        }
+        self.drop_all_of(owner).await
     }
 }

@@ -7,6 +7,7 @@ pub mod context;
 mod differences;
 mod directories;
 pub mod dockerignore;
+mod dropping;
 pub mod error;
 pub mod extract;
 pub mod folder;
@@ -21,6 +22,7 @@ mod lfs_server;
 mod lfs_store;
 mod lfs_tree;
 pub mod libgit;
+mod limits;
 mod line;
 #[cfg(test)]
 pub(crate) mod memory_tree;

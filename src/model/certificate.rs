@@ -1,6 +1,7 @@
 //! Certificates for TLS.
 
 use super::ids::CertificateId;
+use super::issuance::Renewal;
 use super::timestamp::Timestamp;
 
 /// Where a certificate came from.
@@ -61,6 +62,10 @@ pub struct CertificateFacts {
     pub not_after: Timestamp,
     /// Days before its end at which people were last told.
     pub warned: Option<u32>,
+    /// When its authority wants it to be renewed, as far as it says so.
+    pub renewal: Option<Renewal>,
+    /// When the authority is asked about that again; `None` is now.
+    pub ask_at: Option<Timestamp>,
 }
 
 /// Whether a name of a certificate, which may start with `*.`, is one that `host` goes by. A wildcard stands for

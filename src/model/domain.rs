@@ -58,11 +58,13 @@ pub enum RecordKind {
     Aaaa,
     #[serde(rename = "CNAME")]
     Cname,
+    #[serde(rename = "TXT")]
+    Txt,
 }
 
 impl RecordKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::A, Self::Aaaa, Self::Cname];
+    pub const ALL: [Self; 4] = [Self::A, Self::Aaaa, Self::Cname, Self::Txt];
 
     /// As the DNS writes it.
     pub fn as_str(self) -> &'static str {
@@ -70,6 +72,7 @@ impl RecordKind {
             Self::A => "A",
             Self::Aaaa => "AAAA",
             Self::Cname => "CNAME",
+            Self::Txt => "TXT",
         }
     }
 
@@ -113,6 +116,8 @@ pub struct Domain {
     pub certificate: Option<DomainCertificate>,
     /// Why the last try to get one failed.
     pub refused: Option<String>,
+    /// Another team says that it is theirs, and it has not led here yet: its records have to show whose it is.
+    pub contested: bool,
 }
 
 /// What is said of a domain's certificate.
@@ -174,6 +179,16 @@ impl Domain {
     }
 }
 
+/// What stands before a host name in the name of the record that shows whose it is.
+const CHALLENGE: &str = "_orbitra-challenge";
+
+/// The record that shows whose a host name is: only who may change its zone can set it. Of a wildcard it is the one of
+/// the name above.
+pub fn challenge(hostname: &str, value: String) -> DnsRecord {
+    let host = hostname.strip_prefix("*.").unwrap_or(hostname);
+    DnsRecord { kind: RecordKind::Txt, name: format!("{CHALLENGE}.{host}"), value }
+}
+
 /// What the DNS says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -188,7 +203,8 @@ pub enum Verdict {
 /// Judges addresses by ours. One that is not ours spoils it: some visitors would be sent there, and so would the
 /// authority that looks before it signs.
 pub fn judge(found: &[DnsRecord], ours: &[IpAddr]) -> Verdict {
-    let mut addresses = found.iter().filter(|record| record.kind != RecordKind::Cname).peekable();
+    let is_address = |record: &&DnsRecord| matches!(record.kind, RecordKind::A | RecordKind::Aaaa);
+    let mut addresses = found.iter().filter(is_address).peekable();
     if addresses.peek().is_none() {
         return Verdict::Nowhere;
     }
@@ -196,10 +212,12 @@ pub fn judge(found: &[DnsRecord], ours: &[IpAddr]) -> Verdict {
     if addresses.all(here) { Verdict::Here } else { Verdict::Elsewhere }
 }
 
-/// Where a domain stands after the DNS was asked.
-pub fn status_after(verdict: Verdict, verified: bool) -> DomainStatus {
+/// Where a domain stands after the DNS was asked. `shown` is whether it is known whose it is: it is not contested, or its
+/// records say so.
+pub fn status_after(verdict: Verdict, verified: bool, shown: bool) -> DomainStatus {
     match verdict {
-        Verdict::Here => DomainStatus::Active,
+        Verdict::Here if verified || shown => DomainStatus::Active,
+        Verdict::Here => DomainStatus::Pending,
         Verdict::Nowhere if !verified => DomainStatus::Pending,
         Verdict::Nowhere | Verdict::Elsewhere => DomainStatus::Misconfigured,
     }
@@ -249,10 +267,15 @@ mod tests {
     #[test]
     fn what_never_led_here_is_pending_until_it_leads_elsewhere() {
         use DomainStatus::{Active, Misconfigured, Pending};
-        assert_eq!(status_after(Verdict::Here, false), Active);
-        assert_eq!(status_after(Verdict::Nowhere, false), Pending);
-        assert_eq!(status_after(Verdict::Elsewhere, false), Misconfigured);
-        assert_eq!(status_after(Verdict::Nowhere, true), Misconfigured);
+        for shown in [true, false] {
+            assert_eq!(status_after(Verdict::Nowhere, false, shown), Pending);
+            assert_eq!(status_after(Verdict::Elsewhere, false, shown), Misconfigured);
+            assert_eq!(status_after(Verdict::Nowhere, true, shown), Misconfigured);
+            assert_eq!(status_after(Verdict::Here, true, shown), Active);
+        }
+        assert_eq!(status_after(Verdict::Here, false, true), Active);
+        // Contested, and nothing shows whose it is.
+        assert_eq!(status_after(Verdict::Here, false, false), Pending);
     }
 
     #[test]

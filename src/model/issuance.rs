@@ -18,10 +18,46 @@ pub const WARNINGS: [u32; 2] = [21, 7];
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// Whether a certificate is to be renewed: a third of its life is left.
-pub fn is_due(not_before: Timestamp, not_after: Timestamp, now: Timestamp) -> bool {
+/// When an authority wants a certificate to be renewed (RFC 9773 section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// Its window.
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// The moment in it that was chosen for this certificate.
+    pub at: Timestamp,
+}
+
+impl Renewal {
+    /// A moment within the window, each as likely as any other, so that not everybody comes at once. `None` when the
+    /// window is none.
+    pub fn choose(from: Timestamp, to: Timestamp, random: u64) -> Option<Self> {
+        let width = u64::try_from(to.0.checked_sub(from.0)?).ok().filter(|width| *width > 0)?;
+        let offset = i64::try_from(u128::from(width) * u128::from(random) >> 64).ok()?;
+        Some(Self { from, to, at: Timestamp(from.0 + offset) })
+    }
+}
+
+/// How long until the authority is asked again about a renewal, of what it says itself (RFC 9773 section 4.3).
+pub fn ask_again(said: Option<Duration>) -> Duration {
+    let usual = Duration::from_secs(6 * HOUR);
+    said.unwrap_or(usual).clamp(Duration::from_secs(MINUTE), Duration::from_secs(24 * HOUR))
+}
+
+/// Whether a certificate is to be renewed: the authority wants it, or where it says nothing a third of its life is left.
+/// A tenth is left for when the authority would wait too long.
+pub fn is_due(
+    not_before: Timestamp,
+    not_after: Timestamp,
+    wanted: Option<Renewal>,
+    now: Timestamp,
+) -> bool {
     let life = not_after.millis_since(not_before);
-    not_after.millis_since(now) <= life / 3
+    let left = not_after.millis_since(now);
+    match wanted {
+        Some(renewal) => renewal.at <= now || left <= life / 10,
+        None => left <= life / 3,
+    }
 }
 
 /// How long to wait after so many failures in a row; `random` spreads those that failed together.
@@ -84,8 +120,36 @@ mod tests {
 
     #[test]
     fn a_third_of_its_life_is_left() {
-        let due = |day| is_due(Timestamp(0), Timestamp(90 * DAY), Timestamp(day * DAY));
+        let due = |day| is_due(Timestamp(0), Timestamp(90 * DAY), None, Timestamp(day * DAY));
         assert!(!due(0) && !due(59) && due(60) && due(89) && due(100));
+    }
+
+    #[test]
+    fn the_authority_says_when_and_never_too_late() {
+        let at = |from: i64, to: i64| {
+            Renewal::choose(Timestamp(from * DAY), Timestamp(to * DAY), 1 << 63)
+        };
+        let due =
+            |renewal, day| is_due(Timestamp(0), Timestamp(90 * DAY), renewal, Timestamp(day * DAY));
+        let middle = at(30, 32);
+        assert_eq!(middle.map(|renewal| renewal.at), Some(Timestamp(31 * DAY)));
+        assert!(!due(middle, 30) && due(middle, 31) && due(middle, 70));
+        // It is revoked soon: a window in the past.
+        assert!(due(at(-2, -1), 0));
+        // A window that is far too late, and none at all.
+        assert!(!due(at(100, 200), 80) && due(at(100, 200), 81));
+        assert_eq!((at(5, 5), at(6, 5)), (None, None));
+        let ends =
+            |random| Renewal::choose(Timestamp(10), Timestamp(20), random).map(|one| one.at.0);
+        assert_eq!((ends(0), ends(u64::MAX)), (Some(10), Some(19)));
+        assert_eq!(Renewal::choose(Timestamp(i64::MIN), Timestamp(i64::MAX), 1), None);
+    }
+
+    #[test]
+    fn the_authority_is_asked_neither_too_often_nor_too_seldom() {
+        let after = |said: Option<u64>| ask_again(said.map(Duration::from_secs)).as_secs();
+        assert_eq!([after(None), after(Some(0)), after(Some(7200))], [21_600, 60, 7200]);
+        assert_eq!(after(Some(u64::MAX)), 86_400);
     }
 
     #[test]

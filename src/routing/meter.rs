@@ -1,19 +1,20 @@
 //! What a deployment has answered, counted by each thread for itself, so that a count never crosses a core.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Upper ends of the histogram's buckets, in microseconds; what is beyond is in one more.
-pub const BUCKETS: [u64; 14] = [
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000, 30_000_000,
-];
+use crate::model::histogram::{SLOTS, slot};
+
 /// Threads that are counted apart; beyond them they share.
 const THREADS: usize = 256;
 
 /// The counts of one deployment.
 #[derive(Debug)]
-pub struct Meters(Box<[OnceLock<Box<Counts>>]>);
+pub struct Meters {
+    threads: Box<[OnceLock<Box<Counts>>]>,
+    /// The sums that are in the stored series. Kept here, because the counts outlive whoever stores them.
+    told: Mutex<Sums>,
+}
 
 /// The counts of one thread.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ struct Counts {
     begun: AtomicU64,
     /// By the first digit of the status.
     classes: [AtomicU64; 6],
-    buckets: [AtomicU64; BUCKETS.len() + 1],
+    buckets: [AtomicU64; SLOTS],
     micros: AtomicU64,
     bytes: AtomicU64,
 }
@@ -33,8 +34,8 @@ pub struct Sums {
     pub in_flight: u64,
     /// Requests that are over, by the first digit of the status; the first is of those that were cut off.
     pub classes: [u64; 6],
-    /// Requests by how long they took; see [`BUCKETS`].
-    pub buckets: [u64; BUCKETS.len() + 1],
+    /// Requests by how long they took; see [`BUCKETS`](crate::model::histogram::BUCKETS).
+    pub buckets: [u64; SLOTS],
     /// All of them together took this long.
     pub micros: u64,
     /// Bytes of answers' bodies.
@@ -44,7 +45,8 @@ pub struct Sums {
 impl Default for Meters {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self((0..cores.min(THREADS)).map(|_| OnceLock::new()).collect())
+        let threads = (0..cores.min(THREADS)).map(|_| OnceLock::new()).collect();
+        Self { threads, told: Mutex::default() }
     }
 }
 
@@ -55,7 +57,7 @@ fn add(count: &AtomicU64, more: u64) {
 
 impl Meters {
     fn of(&self, thread: usize) -> &Counts {
-        self.0[thread % self.0.len()].get_or_init(Box::default)
+        self.threads[thread % self.threads.len()].get_or_init(Box::default)
     }
 
     /// A request has begun on this thread.
@@ -68,8 +70,7 @@ impl Meters {
         let counts = self.of(thread);
         let class = usize::from(status / 100).min(5);
         add(&counts.classes[class], 1);
-        let bucket = BUCKETS.iter().position(|end| micros <= *end).unwrap_or(BUCKETS.len());
-        add(&counts.buckets[bucket], 1);
+        add(&counts.buckets[slot(micros)], 1);
         add(&counts.micros, micros);
         add(&counts.bytes, bytes);
     }
@@ -78,7 +79,7 @@ impl Meters {
     pub fn sums(&self) -> Sums {
         let mut sums = Sums::default();
         let mut begun = 0u64;
-        for counts in self.0.iter().filter_map(OnceLock::get) {
+        for counts in self.threads.iter().filter_map(OnceLock::get) {
             let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
             for (sum, count) in sums.classes.iter_mut().zip(&counts.classes) {
                 *sum += read(count);
@@ -93,6 +94,18 @@ impl Meters {
         sums.in_flight = begun.saturating_sub(sums.requests());
         sums
     }
+
+    /// The sums of now, and what of them is not stored yet.
+    pub fn untold(&self) -> (Sums, Sums) {
+        let now = self.sums();
+        let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        (now, now.since(&told))
+    }
+
+    /// These sums are stored.
+    pub fn told(&self, sums: Sums) {
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = sums;
+    }
 }
 
 impl Sums {
@@ -101,21 +114,18 @@ impl Sums {
         self.classes.iter().sum()
     }
 
-    /// How long so many hundredths of the requests took at most, in microseconds; between two ends of a bucket as if
-    /// they were spread evenly. `None` without requests.
-    pub fn percentile(&self, hundredths: u64) -> Option<u64> {
-        let all: u64 = self.buckets.iter().sum();
-        let wanted = (all * hundredths).div_ceil(100).max(1);
-        let mut before = 0;
-        for (index, count) in self.buckets.iter().enumerate() {
-            if before + count >= wanted {
-                let least = if index == 0 { 0 } else { BUCKETS[index - 1] };
-                let most = BUCKETS.get(index).copied().unwrap_or(least);
-                return Some(least + (most - least) * (wanted - before) / count);
-            }
-            before += count;
+    /// What came since `earlier`; in flight are those of now.
+    fn since(&self, earlier: &Self) -> Self {
+        let mut rest = *self;
+        for (sum, before) in rest.classes.iter_mut().zip(earlier.classes) {
+            *sum = sum.saturating_sub(before);
         }
-        None
+        for (sum, before) in rest.buckets.iter_mut().zip(earlier.buckets) {
+            *sum = sum.saturating_sub(before);
+        }
+        rest.micros = rest.micros.saturating_sub(earlier.micros);
+        rest.bytes = rest.bytes.saturating_sub(earlier.bytes);
+        rest
     }
 }
 
@@ -124,9 +134,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_are_over_all_threads_and_percentiles_lie_in_their_bucket() {
+    fn sums_are_over_all_threads() {
         let meters = Meters::default();
-        assert_eq!(meters.sums().percentile(50), None);
         for thread in 0..300 {
             meters.begin(thread);
             meters.end(thread, 200, 600, 10);
@@ -139,7 +148,21 @@ mod tests {
         let sums = meters.sums();
         assert_eq!((sums.requests(), sums.classes[2], sums.classes[5]), (303, 300, 3));
         assert_eq!((sums.bytes, sums.in_flight), (3000, 1));
-        assert!(sums.percentile(50).is_some_and(|micros| micros < 1000));
-        assert_eq!(sums.percentile(100), Some(30_000_000));
+    }
+
+    #[test]
+    fn what_was_stored_is_not_told_again() {
+        let meters = Meters::default();
+        meters.begin(0);
+        meters.end(0, 200, 600, 10);
+        let (now, untold) = meters.untold();
+        assert_eq!((now, untold.requests()), (untold, 1));
+        // It could not be stored: the next time it is told with what has come since.
+        meters.begin(0);
+        assert_eq!(meters.untold().1.requests(), 1);
+        meters.told(now);
+        meters.end(0, 500, 600, 10);
+        let untold = meters.untold().1;
+        assert_eq!((untold.requests(), untold.classes[5], untold.bytes), (1, 1, 10));
     }
 }

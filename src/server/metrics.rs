@@ -18,7 +18,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::listen;
-use crate::routing::meter::{BUCKETS, Sums};
+use crate::model::histogram::BUCKETS;
+use crate::routing::meter::Sums;
 use crate::routing::requests::Application;
 use crate::routing::table::Routes;
 

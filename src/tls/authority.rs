@@ -4,19 +4,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AccountCredentials, AuthorizationStatus, ChallengeType, Error, Identifier, NewAccount,
-    NewOrder, Order, OrderStatus, RetryPolicy, RevocationRequest,
+    Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
+    Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy, RevocationRequest,
 };
 use rustls::pki_types::CertificateDer;
 
 use super::challenges::{Challenges, Shown};
 use super::dns::{Record, Records};
+use crate::model::timestamp::Timestamp;
 
 /// How long an authority may take to look, and to sign.
 const PATIENCE: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).timeout(Duration::from_secs(90));
 /// How long everything may take together.
 const LIMIT: Duration = Duration::from_secs(420);
+/// How long it may take to say when it wants something to be renewed.
+const ASK: Duration = Duration::from_secs(30);
 /// Most characters of what an authority says.
 const LONGEST: usize = 300;
 
@@ -32,6 +35,8 @@ pub struct Authority {
     pub challenges: Challenges,
     /// Changes the DNS; without it there is no way over the DNS.
     pub records: Option<Records>,
+    /// As whom it stands in CAA records, where the operator says so.
+    pub caa: Option<String>,
 }
 
 /// How a name is shown to lead here.
@@ -124,14 +129,26 @@ impl Authority {
     ///
     /// # Errors
     /// What the authority says against it.
-    pub async fn sign(&self, account: &Account, host: &str, way: Way) -> Result<Signed, NotSigned> {
-        let signing = tokio::time::timeout(LIMIT, self.order(account, host, way));
+    pub async fn sign(
+        &self,
+        account: &Account,
+        host: &str,
+        way: Way,
+        replaces: Option<&Replaced>,
+    ) -> Result<Signed, NotSigned> {
+        let signing = tokio::time::timeout(LIMIT, self.order(account, host, way, replaces));
         signing.await.unwrap_or_else(|_| Err(NotSigned::new("The authority took too long.")))
     }
 
-    async fn order(&self, account: &Account, host: &str, way: Way) -> Result<Signed, NotSigned> {
+    async fn order(
+        &self,
+        account: &Account,
+        host: &str,
+        way: Way,
+        replaces: Option<&Replaced>,
+    ) -> Result<Signed, NotSigned> {
         let names = [Identifier::Dns(host.to_owned())];
-        let mut order = account.new_order(&NewOrder::new(&names)).await?;
+        let mut order = place(account, &names, replaces).await?;
         let mut laid = Laid::default();
         let ready = self.ready(&mut order, host, way, &mut laid).await;
         if let Some(records) = &self.records {
@@ -205,8 +222,32 @@ impl Authority {
         Ok(account.revoke(&request).await?)
     }
 
+    /// When the authority wants a certificate to be renewed, and after how long it is asked again (RFC 9773). `None` when
+    /// it does not say such things.
+    ///
+    /// # Errors
+    /// It does not answer, or something else.
+    pub async fn renewal(
+        &self,
+        account: &Account,
+        certificate: &Replaced,
+    ) -> Result<Option<(Timestamp, Timestamp, Duration)>, NotSigned> {
+        let asking = tokio::time::timeout(ASK, account.renewal_info(&certificate.0));
+        let answer = asking.await.map_err(|_| NotSigned::new("The authority took too long."))?;
+        let (info, again) = match answer {
+            Err(Error::Unsupported(_)) => return Ok(None),
+            other => other?,
+        };
+        let at = |at: time::OffsetDateTime| Timestamp(at.unix_timestamp().saturating_mul(1000));
+        let window = info.suggested_window;
+        Ok(Some((at(window.start), at(window.end), again)))
+    }
+
     /// As whom it stands in the DNS of those who say who may sign for them (CAA); `None` is not known.
-    pub fn identity(&self) -> Option<&'static str> {
+    pub fn identity(&self) -> Option<&str> {
+        if let Some(said) = &self.caa {
+            return Some(said);
+        }
         let host = self.directory.strip_prefix("https://")?.split(['/', ':']).next()?;
         let known = [
             ("letsencrypt.org", "letsencrypt.org"),
@@ -217,6 +258,39 @@ impl Authority {
         let of = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
         known.into_iter().find(|(domain, _)| of(domain)).map(|(_, identity)| identity)
     }
+}
+
+/// A certificate as its authority knows it (RFC 9773 section 4.1).
+pub struct Replaced(CertificateIdentifier<'static>);
+
+impl Replaced {
+    /// The name of a certificate in DER; `None` when it does not say which key it was signed with.
+    pub fn of(certificate: &[u8]) -> Option<Self> {
+        let certificate = CertificateDer::from(certificate);
+        let named = CertificateIdentifier::try_from(&certificate).ok()?;
+        Some(Self(named.into_owned()))
+    }
+}
+
+/// Places an order, which takes the place of a certificate where the authority knows such a thing: then it may not count.
+async fn place(
+    account: &Account,
+    names: &[Identifier],
+    replaces: Option<&Replaced>,
+) -> Result<Order, NotSigned> {
+    if let Some(Replaced(certificate)) = replaces {
+        match account.new_order(&NewOrder::new(names).replaces(certificate.clone())).await {
+            Ok(order) => return Ok(order),
+            // It has too much to do, or does not want us at all: asking once more would not help.
+            Err(Error::Api(problem))
+                if problem.r#type.as_deref().is_some_and(|kind| kind.ends_with(":rateLimited")) =>
+            {
+                return Err(Error::Api(problem).into());
+            }
+            Err(error) => tracing::debug!(%error, "the order says nothing of what it replaces"),
+        }
+    }
+    Ok(account.new_order(&NewOrder::new(names)).await?)
 }
 
 /// What the authority has found when it looked.

@@ -1,5 +1,7 @@
 //! Certificates that come by themselves: for names that exist, one after the other, within a budget.
 
+mod renewal;
+mod revocation;
 mod wanted;
 
 use std::sync::Arc;
@@ -7,7 +9,8 @@ use std::time::Duration;
 
 use instant_acme::Account;
 
-use wanted::{Wanted, Whose};
+pub use revocation::NotRevoked;
+use wanted::{HOPE, Wanted, Whose};
 
 use super::authority::{Authority, NotSigned, Signed, Way};
 use super::chain::Chain;
@@ -66,21 +69,15 @@ pub struct Issuance(Arc<Parts>);
 struct Refusal {
     reason: String,
     next_at: Timestamp,
-    /// The authority has seen it, so that it counts.
-    counts: bool,
+    /// How much it counts: 1 when the authority has seen it.
+    counts: u32,
 }
 
-/// A certificate was not revoked.
-#[derive(Debug, thiserror::Error)]
-pub enum NotRevoked {
-    #[error("no authority is set: acme_email and listen_tls are needed")]
-    NoAuthority,
-    #[error("no authority has signed a certificate for {0}")]
-    None(String),
-    #[error("the authority refused: {0}")]
-    Refused(#[from] NotSigned),
-    #[error(transparent)]
-    Db(#[from] DbError),
+/// The DNS says that the authority would refuse.
+struct Unfit {
+    reason: String,
+    /// As in [`Refusal`].
+    counts: u32,
 }
 
 impl Issuance {
@@ -95,7 +92,11 @@ impl Issuance {
     /// The database cannot be read or written.
     pub async fn round(&self) -> Result<bool, DbError> {
         let (now, base) = (self.0.clock.now(), self.0.hosts.base_domain().to_owned());
-        let (facts, domains) = self
+        if let Some(records) = self.0.authority.as_ref().and_then(|one| one.records.as_ref()) {
+            // Nothing is being set now: whatever is written down was left.
+            records.remove_left().await;
+        }
+        let (mut facts, domains) = self
             .0
             .db
             .read(move |c| -> Result<_, DbError> {
@@ -104,6 +105,7 @@ impl Issuance {
             .await?;
         self.warn(&facts, &domains, now).await?;
         let Some(authority) = &self.0.authority else { return Ok(false) };
+        self.ask_renewals(authority, &mut facts, now).await?;
         let names = self.names(authority, &facts, domains).await?;
         let mut due = Vec::new();
         for one in self.wanted(&facts, names, now) {
@@ -114,11 +116,15 @@ impl Issuance {
                 due.push((one, failures));
             }
         }
-        let more = due.len() > ROUND;
+        let mut more = due.len() > ROUND;
         for (one, failures) in due.into_iter().take(ROUND) {
             match self.order(authority, &one, failures).await? {
                 Ok(signed) => self.keep(&one, &signed).await?,
-                Err(refusal) => self.refused(&one, failures, refusal).await?,
+                Err(refusal) => {
+                    // Other names are wanted in its place.
+                    more |= refusal.counts >= HOPE && failures < HOPE;
+                    self.refused(&one, failures, refusal).await?;
+                }
             }
         }
         Ok(more)
@@ -137,16 +143,22 @@ impl Issuance {
         if let Some(until) = self.over_budget(wanted, now).await? {
             let domain = registered(&wanted.host);
             let reason = format!("{domain} has had as many certificates as it gets in a week.");
-            return refusal(&reason, until, false);
+            return refusal(&reason, until, 0);
         }
         // The authority looks as well, and counts when it is let down.
-        if let Some(reason) = self.unfit(authority, wanted).await {
-            return refusal(&reason, now.plus(ELSEWHERE), false);
+        if let Some(Unfit { reason, counts }) = self.unfit(authority, wanted).await {
+            return refusal(&reason, now.plus(ELSEWHERE), counts);
         }
         let in_turn = if failures.is_multiple_of(2) { Way::Http } else { Way::Tls };
         let way = if wanted.is_wildcard() { Way::Dns } else { self.0.way.unwrap_or(in_turn) };
         let signed = match self.account(authority).await? {
-            Ok(account) => authority.sign(&account, &wanted.host, way).await,
+            Ok(account) => {
+                let replaced = match wanted.renews {
+                    true => self.replaced(&wanted.host).await?,
+                    false => None,
+                };
+                authority.sign(&account, &wanted.host, way, replaced.as_ref()).await
+            }
             Err(error) => Err(error),
         };
         let signed = signed.and_then(|signed| match Chain::read(&signed.chain, &signed.key) {
@@ -156,22 +168,30 @@ impl Issuance {
         Ok(signed.map_err(|error| {
             let wait = pause(failures + 1, u16::from_be_bytes(random::bytes()));
             let next_at = self.0.clock.now().plus(wait);
-            Refusal { reason: error.to_string(), next_at, counts: true }
+            Refusal { reason: error.to_string(), next_at, counts: 1 }
         }))
     }
 
     /// Why the authority would refuse, as far as the DNS says it.
-    async fn unfit(&self, authority: &Authority, wanted: &Wanted) -> Option<String> {
+    async fn unfit(&self, authority: &Authority, wanted: &Wanted) -> Option<Unfit> {
+        let unfit = |reason: String| Some(Unfit { reason, counts: 0 });
         let host = wanted.host.strip_prefix("*.").unwrap_or(&wanted.host);
         if let Some(identity) = authority.identity() {
             match self.0.lookup.permissions(host).await {
                 Ok(found) if permits(&found, identity, wanted.is_wildcard()) => {}
+                Ok(_) if wanted.is_wildcard() => {
+                    let reason = format!(
+                        "The DNS lets only others sign for *.{host} (CAA). Add a record: {host} CAA 0 issuewild \"{identity}\"."
+                    );
+                    // Somebody wants it so: the names below it get their own at once.
+                    return Some(Unfit { reason, counts: HOPE });
+                }
                 Ok(_) => {
-                    return Some(format!(
+                    return unfit(format!(
                         "The DNS lets only others sign for {host} (CAA). Add a record: {host} CAA 0 issue \"{identity}\"."
                     ));
                 }
-                Err(error) => return Some(error.to_string()),
+                Err(error) => return unfit(error.to_string()),
             }
         }
         // Who may change the DNS has the name, wherever it leads.
@@ -180,8 +200,8 @@ impl Issuance {
         }
         match self.0.lookup.records(host).await {
             Ok(found) if judge(&found, &self.0.addresses) == Verdict::Here => None,
-            Ok(_) => Some("The DNS does not lead here.".to_owned()),
-            Err(error) => Some(error.to_string()),
+            Ok(_) => unfit("The DNS does not lead here.".to_owned()),
+            Err(error) => unfit(error.to_string()),
         }
     }
 
@@ -221,32 +241,6 @@ impl Issuance {
             self.0.db.write(move |c| db::meta::set(c, &key, &sealed)).await?;
         }
         Ok(Ok(account))
-    }
-
-    /// Has the certificate that the authority signed for a host name revoked, and forgets it. The next round orders another.
-    ///
-    /// # Errors
-    /// There is none, or the authority refuses.
-    pub async fn revoke(&self, host: &str) -> Result<(), NotRevoked> {
-        let Some(authority) = &self.0.authority else { return Err(NotRevoked::NoAuthority) };
-        let wanted = host.to_owned();
-        let all = self.0.db.read(db::certificates::all).await?;
-        let found = all.into_iter().map(|(certificate, _)| certificate);
-        let mut found = found.filter(|one| one.hostname == wanted && one.origin == Origin::Acme);
-        let certificate = found.next().ok_or_else(|| NotRevoked::None(host.to_owned()))?;
-        let der = super::chain::first(&certificate.chain).map_err(|_| NotRevoked::None(wanted))?;
-        let account = self.account(authority).await??;
-        authority.revoke(&account, &der).await?;
-        let host = certificate.hostname;
-        self.0
-            .db
-            .write(move |c| -> Result<(), DbError> {
-                db::issuance::forget(c, &host)?;
-                db::certificates::delete(c, &host)
-            })
-            .await?;
-        self.0.certificates.wake();
-        Ok(())
     }
 
     /// Serves what was signed.
@@ -306,7 +300,7 @@ impl Issuance {
             .write(move |c| -> Result<(), DbError> {
                 let before = db::issuance::find(c, &host)?;
                 let failed = FailedOrder {
-                    failures: failures + u32::from(refusal.counts),
+                    failures: failures.saturating_add(refusal.counts),
                     next_at: refusal.next_at,
                     error: refusal.reason,
                 };

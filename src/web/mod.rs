@@ -19,8 +19,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use self::pages::{
     Pages, build_log_stream, build_log_text, compare, delivery, deployment, domains, forge, home,
-    keys, live, login, logs, new_project, paste, plain, project, push_hooks, release, settings,
-    setup, source, system, variable, variables, webhook, webhooks, welcome,
+    keys, live, login, logs, metrics, new_project, paste, plain, project, push_hooks, release,
+    settings, setup, source, system, variable, variables, webhook, webhooks, welcome,
 };
 use crate::app::App;
 
@@ -76,6 +76,8 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/dashboard/projects/{name}/logs", get(logs::show))
         .route("/dashboard/projects/{name}/logs.txt", get(logs::text))
         .route("/dashboard/projects/{name}/logs/stream", get(logs::stream))
+        .route("/dashboard/projects/{name}/metrics", get(metrics::show))
+        .route("/dashboard/projects/{name}/metrics.csv", get(metrics::csv))
         .route("/dashboard/projects/{name}/domains", get(domains::show).post(domains::create))
         .route("/dashboard/projects/{name}/domains/certificate", post(domains::certificate))
         .route("/dashboard/projects/{name}/domains/{id}/verify", post(domains::verify))

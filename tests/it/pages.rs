@@ -15,6 +15,7 @@ use orbitra::web::view::error::ErrorPage;
 use orbitra::web::view::keys::KeysPage;
 use orbitra::web::view::login::LoginPage;
 use orbitra::web::view::logs::LogsPage;
+use orbitra::web::view::metrics::MetricsPage;
 use orbitra::web::view::new_project::NewProjectPage;
 use orbitra::web::view::project::ProjectPage;
 use orbitra::web::view::projects::ProjectsPage;
@@ -51,6 +52,7 @@ fn all() -> Vec<(String, String)> {
         render("deployment", DeploymentPage::sample()),
         render("compare", ComparePage::sample()),
         render("logs", LogsPage::sample()),
+        render("metrics", MetricsPage::sample()),
         render("variables", VariablesPage::sample()),
         render("variable", VariablePage::sample()),
         render("domains", DomainsPage::sample()),

@@ -8,6 +8,7 @@ mod cancel;
 mod checks;
 mod commit_statuses;
 mod disk_full;
+mod domain_claims;
 mod domains;
 mod env;
 mod failures;
@@ -17,6 +18,8 @@ mod held;
 mod held_back;
 mod interrupted;
 mod kept_assets;
+mod metrics;
+mod no_domain;
 mod paused;
 mod pushes;
 mod queue;
@@ -116,6 +119,11 @@ impl Whole {
         self.actor = Some(Actor::operator_for(&user));
         let full = ["full".to_owned()];
         self.api.key = app.create_key_for("a@example.com", "tests", &full).await.unwrap().1;
+    }
+
+    /// Its data directory.
+    pub fn directory(&self) -> &std::path::Path {
+        self.data.path()
     }
 
     fn app(&self) -> App {

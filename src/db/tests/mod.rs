@@ -8,6 +8,7 @@ mod deployments;
 mod pins;
 mod projects;
 mod replicas;
+mod series;
 mod snapshot;
 
 use super::{Db, projects as project_table, users};

@@ -14,9 +14,12 @@ use api::Api;
 
 use crate::clock::Clock;
 use crate::config::acme::{AcmeDns, DnsProvider};
+use crate::db::challenge_records::ChallengeRecord;
+use crate::db::{self, Connection, Db, DbError};
 use crate::egress::dns_update::DnsUpdates;
 use crate::egress::lookup::Lookup;
 use crate::egress::{Client, EgressError};
+use crate::failpoint;
 
 /// What stands before a name that a certificate is wanted for.
 const LABEL: &str = "_acme-challenge";
@@ -24,12 +27,18 @@ const LABEL: &str = "_acme-challenge";
 const TTL: u32 = 60;
 /// How long it may take until every name server of the zone has it.
 const SPREAD: Duration = Duration::from_secs(180);
+/// Records that were left and are removed in one round.
+const LEFT: u32 = 20;
+/// How long until the next try to remove one, and how long after it was set there is none any more.
+const AGAIN: Duration = Duration::from_secs(600);
+const GIVEN_UP: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long until they are asked again.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Sets records. Cloning is cheap.
 #[derive(Clone)]
 pub struct Records {
+    db: Db,
     provider: Provider,
     lookup: Lookup,
     /// The name servers that the operator named are asked, and not those of the zone.
@@ -51,6 +60,8 @@ enum Provider {
 /// A record that was set; to be removed when the authority has looked.
 #[derive(Debug)]
 pub struct Record {
+    /// Its number in the database, where it is written down until it is gone.
+    row: i64,
     zone: String,
     name: String,
     text: String,
@@ -81,6 +92,7 @@ impl Records {
     /// # Errors
     /// They cannot be used.
     pub fn new(
+        db: Db,
         settings: &AcmeDns,
         client: Client,
         lookup: Lookup,
@@ -116,7 +128,7 @@ impl Records {
                 Provider::Webhook(Api::new(client, server.unwrap_or_default(), basic))
             }
         };
-        Ok(Self { provider, lookup, ask_ours, clock })
+        Ok(Self { db, provider, lookup, ask_ours, clock })
     }
 
     /// Sets the record for a host name, which may start with `*.`, and waits until the zone's name servers have it.
@@ -127,12 +139,26 @@ impl Records {
         let host = host.strip_prefix("*.").unwrap_or(host);
         let zone = self.lookup.zone(host).await.map_err(DnsError::new)?;
         let mut record = Record {
+            row: 0,
             name: format!("{LABEL}.{host}"),
             text: text.to_owned(),
             id: String::new(),
             zone,
         };
-        record.id = self.add(&record).await?;
+        record.row = self.intend(host, &record).await.map_err(DnsError::new)?;
+        failpoint::pass("challenge.intended").await;
+        match self.add(&record).await {
+            Ok(id) => record.id = id,
+            Err(error) => {
+                // It may have been set all the same: an answer can be lost.
+                self.remove(&record).await;
+                return Err(error);
+            }
+        }
+        failpoint::pass("challenge.set").await;
+        let (row, id) = (record.row, record.id.clone());
+        let noted = self.db.write(move |c| db::challenge_records::set(c, row, &id)).await;
+        noted.map_err(DnsError::new)?;
         match self.spread(&record).await {
             Ok(()) => Ok(record),
             Err(error) => {
@@ -140,6 +166,55 @@ impl Records {
                 Err(error)
             }
         }
+    }
+
+    /// Removes what processes before this one, or tries that failed, have left in the DNS. Not while one is being set.
+    pub async fn remove_left(&self) {
+        let now = self.clock.now();
+        let left = match self.db.read(move |c| db::challenge_records::due(c, now, LEFT)).await {
+            Ok(left) => left,
+            Err(error) => {
+                tracing::warn!(%error, "records that were left cannot be read");
+                return;
+            }
+        };
+        for one in left {
+            let age = Duration::from_millis(now.millis_since(one.created_at));
+            let ChallengeRecord { id: row, zone, name, text, provider_id: id, .. } = one;
+            let record = Record { row, zone, name, text, id };
+            if self.remove(&record).await {
+                continue;
+            }
+            // What was never set cannot be removed, and what nobody gets harms nobody.
+            let gone = age > AGAIN && !self.is_seen(&record).await;
+            let write = move |c: &Connection| match gone || age > GIVEN_UP {
+                true => db::challenge_records::forget(c, row),
+                false => db::challenge_records::postpone(c, row, now.plus(AGAIN)),
+            };
+            if let Err(error) = self.db.write(write).await {
+                tracing::warn!(%error, "a record that was left stays written down");
+            }
+        }
+    }
+
+    /// Whether anybody who answers for the zone has the record.
+    async fn is_seen(&self, record: &Record) -> bool {
+        let Ok(asked) = self.asked(record).await else { return true };
+        for server in asked {
+            match server.texts(&record.name).await {
+                Ok(found) if !found.contains(&record.text) => {}
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    async fn intend(&self, host: &str, record: &Record) -> Result<i64, DbError> {
+        let (host, now) = (host.to_owned(), self.clock.now());
+        let (zone, name, text) = (record.zone.clone(), record.name.clone(), record.text.clone());
+        let write =
+            move |c: &Connection| db::challenge_records::intend(c, &host, &zone, &name, &text, now);
+        self.db.write(write).await
     }
 
     async fn add(&self, record: &Record) -> Result<String, DnsError> {
@@ -156,8 +231,9 @@ impl Records {
         }
     }
 
-    /// Removes a record. One that cannot be removed harms nobody, and is told in the log.
-    pub async fn remove(&self, record: &Record) {
+    /// Removes a record. One that cannot be removed harms nobody; it is told in the log, and tried again.
+    /// Answers whether it is gone.
+    pub async fn remove(&self, record: &Record) -> bool {
         let removed = match &self.provider {
             Provider::Rfc2136(server) => {
                 let gone = server.remove(&record.zone, &record.name, &record.text, self.now());
@@ -171,18 +247,19 @@ impl Records {
         };
         if let Err(error) = removed {
             tracing::warn!(name = record.name, %error, "a record of the DNS stays behind");
+            return false;
         }
+        let row = record.row;
+        if let Err(error) = self.db.write(move |c| db::challenge_records::forget(c, row)).await {
+            tracing::warn!(%error, "a record that is gone is still written down");
+        }
+        true
     }
 
     /// Waits until all who answer for the zone have the record.
     async fn spread(&self, record: &Record) -> Result<(), DnsError> {
         let begin = Instant::now();
-        let asked = if self.ask_ours {
-            vec![self.lookup.clone()]
-        } else {
-            self.servers(&record.zone).await?
-        };
-        for server in asked {
+        for server in self.asked(record).await? {
             loop {
                 let found = server.texts(&record.name).await.unwrap_or_default();
                 if found.contains(&record.text) {
@@ -198,6 +275,14 @@ impl Records {
             }
         }
         Ok(())
+    }
+
+    /// Those who are asked about a record.
+    async fn asked(&self, record: &Record) -> Result<Vec<Lookup>, DnsError> {
+        if self.ask_ours {
+            return Ok(vec![self.lookup.clone()]);
+        }
+        self.servers(&record.zone).await
     }
 
     /// Those who answer for a zone, each to be asked alone.

@@ -11,7 +11,8 @@ use crate::model::timestamp::Timestamp;
 use crate::tls::authority::Authority;
 
 /// Failures until names below the base domain get certificates of their own although the DNS can be changed.
-const HOPE: u32 = 2;
+pub(super) const HOPE: u32 = 2;
+
 /// A name that a certificate is wanted for.
 pub(super) struct Wanted {
     pub host: String,
@@ -107,7 +108,9 @@ impl Issuance {
                 let above = wildcard.and_then(|name| by_name.get(name.as_str()));
                 let renews = match by_name.get(host.as_str()) {
                     Some(own) if own.origin != Origin::Acme => return None,
-                    Some(own) if !is_due(own.not_before, own.not_after, now) => return None,
+                    Some(own) if !is_due(own.not_before, own.not_after, own.renewal, now) => {
+                        return None;
+                    }
                     Some(_) => true,
                     None if above.is_some_and(|above| above.not_after > now) => return None,
                     None => false,

@@ -1,8 +1,5 @@
 //! Domains as the API shows them.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,7 +54,7 @@ pub struct DomainView {
 #[schema(as = DomainDns)]
 struct DomainDnsView {
     /// What must be there, and no other addresses. None when this server does not know its own addresses, and of a
-    /// domain that is managed.
+    /// domain that is managed. With a text (`TXT`) when another team says that the domain is theirs.
     required: Vec<DnsRecordView>,
     /// What was there when it was last looked at.
     found: Vec<DnsRecordView>,
@@ -98,7 +95,7 @@ impl From<DnsRecord> for DnsRecordView {
 /// What a view needs besides the domain: where this server is, and when it is looked at.
 #[derive(Clone)]
 pub struct Seen {
-    addresses: Arc<[IpAddr]>,
+    app: App,
     /// Whether certificates come by themselves.
     automatic: bool,
     now: Timestamp,
@@ -108,7 +105,7 @@ impl Seen {
     /// Seen now.
     pub fn by(app: &App) -> Self {
         Self {
-            addresses: app.config.public_addresses.as_slice().into(),
+            app: app.clone(),
             automatic: app.config.acme.email.is_some() && app.config.listen_tls.is_some(),
             now: app.clock.now(),
         }
@@ -118,7 +115,7 @@ impl Seen {
     pub fn view(&self, domain: Domain) -> DomainView {
         let required = match domain.managed {
             true => Vec::new(),
-            false => domain.required(&self.addresses),
+            false => self.app.required_records(&domain),
         };
         let records = |all: Vec<DnsRecord>| all.into_iter().map(Into::into).collect();
         let certificate = DomainCertificateView {

@@ -50,6 +50,8 @@ mod include;
 mod log_view;
 mod logs;
 mod meter;
+mod metrics;
+mod metrics_view;
 mod openapi;
 mod page;
 mod params;
@@ -140,6 +142,7 @@ fn resources(api: &Api) -> Routes {
         .remembered("/projects/{project}/deployments", routes!(deployments::of_project, deployments::create))
         .upload("/projects/{project}/uploads", routes!(uploads::create))
         .keyed("/projects/{project}/logs", routes!(runtime_logs::of_project))
+        .keyed("/projects/{project}/metrics", routes!(metrics::of_project))
         .keyed("/projects/{project}/env", routes!(env::list, env::create, env::set_all))
         .keyed("/projects/{project}/env/{key}", routes!(env::show, env::set, env::delete))
         .keyed("/projects/{project}/source", routes!(source::set))
@@ -167,6 +170,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/deployments/{id}/diff/{other}", routes!(receipts::diff))
         .keyed("/deployments/{id}/logs", routes!(logs::show))
         .keyed("/deployments/{id}/runtime-logs", routes!(runtime_logs::of_deployment))
+        .keyed("/deployments/{id}/metrics", routes!(metrics::of_deployment))
         .keyed("/events", routes!(events::list))
         .keyed("/events/stream", routes!(event_stream::show))
         .keyed("/events/{id}", routes!(events::show))

@@ -31,6 +31,7 @@ use crate::model::push_hook::{HookKind, Provider};
 use crate::model::receipt::looks::NoAnswer;
 use crate::model::retention::{Kind, Rule};
 use crate::model::scope::{self, Scopes};
+use crate::model::series::Metric;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::Plan;
 use crate::model::webhook::{DisabledReason, WebhookStatus};
@@ -132,6 +133,10 @@ described! {
     LogSource => "LogSource", words(&LogSource::ALL).description(Some("Who wrote the line."));
     LogStream => "LogStream", words(&LogStream::ALL);
     LogLevel => "LogLevel", words(&LogLevel::ALL);
+    Metric => "Metric", words(Metric::ALL).description(Some(
+        "`cpu` and `memory` of each container; `requests`, those of them with a status of each class (`responses`), with \
+         5xx (`errors`); how long half, 95 and 99 of a hundred took at most; bytes of answers' bodies (`egress`); requests \
+         under way (`in_flight`)."));
     Region => "Region", words(&REGIONS.map(|(id, _)| id))
         .description(Some("A placement label; `GET /regions` lists them."));
     Framework => "Framework", words(&FRAMEWORKS).description(Some("`GET /frameworks` lists them."));

@@ -76,7 +76,7 @@ async fn page(
 
 fn row(pages: &Pages, domain: Domain) -> DomainRow {
     let app = &pages.app;
-    let required = domain.required(&app.config.public_addresses);
+    let required = app.required_records(&domain);
     let is_there = |record: &DnsRecord| {
         domain.found.iter().any(|found| (found.kind, &found.value) == (record.kind, &record.value))
     };

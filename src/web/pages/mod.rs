@@ -17,6 +17,7 @@ mod log_text;
 pub mod login;
 pub mod logs;
 mod logs_filter;
+pub mod metrics;
 mod new_key;
 pub mod new_project;
 mod objection;

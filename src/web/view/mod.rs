@@ -4,6 +4,7 @@
 //! A region that updates itself is a block of the page's own template, so it is rendered in one way only.
 
 pub mod ansi;
+pub mod chart;
 pub mod compare;
 pub mod delivery;
 pub mod deployment;
@@ -19,6 +20,7 @@ pub mod log;
 pub mod login;
 pub mod logs;
 pub mod mark;
+pub mod metrics;
 pub mod new_project;
 pub mod parts;
 pub mod plan;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::operations::CERTIFICATE;
 use crate::support::app::{Client, TestApp};
+use crate::support::dns::Dns;
 use crate::support::tls::Authority;
 
 async fn add(client: &Client, project: &str, hostname: &str) -> String {
@@ -89,7 +90,8 @@ async fn lists_have_the_name_under_the_base_domain_too() {
 
 #[tokio::test]
 async fn one_name_has_one_owner() {
-    let app = TestApp::new();
+    let dns = Dns::start().await;
+    let app = TestApp::asking(dns.address);
     let alice = app.client("alice@example.com", &["full"]).await;
     let bob = app.client("bob@example.com", &["full"]).await;
     let (hers, his) = (alice.project("hers").await, bob.project("his").await);

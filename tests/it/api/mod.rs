@@ -19,6 +19,7 @@ mod key_changes;
 mod lifecycle;
 mod logs;
 mod matrix;
+mod metrics;
 mod openapi;
 mod operations;
 mod order;

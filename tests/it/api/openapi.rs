@@ -246,7 +246,7 @@ async fn every_route_is_described_and_every_description_has_a_route() {
 async fn the_scopes_that_are_described_are_those_that_are_asked_for() {
     let app = TestApp::new();
     let document = document(&app).await;
-    let nothing = app.client("user@example.com", &["metrics:read"]).await;
+    let nothing = app.client("user@example.com", &["billing:read"]).await;
     for (method, path, operation) in operations(&document) {
         let Some(scopes) = operation["security"][0]["bearerAuth"].as_array() else { continue };
         let reply = nothing.call(&method, &path.replace(['{', '}'], "")).await;

@@ -150,6 +150,8 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/deployments/{id}/logs", "logs:read", Project, ""),
     op("GET", "/deployments/{id}/runtime-logs", "logs:read", Project, ""),
     op("GET", "/projects/{project}/logs", "logs:read", Project, ""),
+    op("GET", "/projects/{project}/metrics", "metrics:read", Project, ""),
+    op("GET", "/deployments/{id}/metrics", "metrics:read", Project, ""),
     op("GET", "/event-types", "", Nobodys, ""),
     op("GET", "/webhooks", "webhooks:read", Seen, ""),
     op("POST", "/webhooks", "webhooks:write", Own, r#"{"url":"https://hooks.acme.test/new","events":["deployment.failed"]}"#),

@@ -9,6 +9,7 @@ mod forge;
 mod forms;
 mod guesses;
 mod logs;
+mod metrics;
 mod pages;
 mod plan;
 mod push_hooks;

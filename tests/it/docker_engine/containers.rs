@@ -245,3 +245,56 @@ async fn an_engine_that_hangs_fails_the_call() {
     let error = engine.info().await.unwrap_err();
     assert!(matches!(error, EngineError::TimedOut("version")), "{error}");
 }
+
+/// The same engine over TCP, where no control group is looked at. Ends with the runtime.
+async fn over_tcp(instance: &str) -> Bollard {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let engine = tokio::net::UnixStream::connect("/var/run/docker.sock").await;
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut engine.unwrap()).await;
+            });
+        }
+    });
+    Bollard::connect(Some(&address), instance.to_owned()).unwrap()
+}
+
+#[tokio::test]
+async fn what_containers_use_is_seen_and_nothing_is_woken() {
+    with_engine("usage", async |fixture| {
+        let busy = "FROM debian:bookworm-slim\nCMD [\"sh\", \"-c\", \"while :; do :; done\"]\n";
+        let image = fixture.built(busy).await;
+        let network = fixture.network(14).await;
+        let id = fixture.engine.create(fixture.container_spec(image, network)).await.unwrap();
+        let other = over_tcp(&fixture.name).await;
+        let unknown = orbitra::docker::ContainerId("0123456789abcdef".to_owned());
+        let ids = [id.clone(), unknown];
+        let used = async |engine: &Bollard| engine.container_usage(&ids).await.unwrap();
+        assert!(used(&other).await.is_empty(), "it does not run");
+        fixture.engine.start(&id).await.unwrap();
+        for engine in [&fixture.engine, &other] {
+            until("it is seen at work", async || {
+                let seen = used(engine).await;
+                assert!(seen.len() <= 1);
+                seen.first().is_some_and(|(seen, usage)| {
+                    *seen == id && usage.cpu_micros > 200_000 && usage.memory > 10_000
+                })
+            })
+            .await;
+        }
+        fixture.engine.pause(&id).await.unwrap();
+        let (before, told) = (used(&fixture.engine).await, used(&other).await);
+        assert_eq!(used(&fixture.engine).await[0].1.cpu_micros, before[0].1.cpu_micros);
+        // Both ways tell the same.
+        assert_eq!(told[0].1.cpu_micros, before[0].1.cpu_micros);
+        assert!(fixture.engine.inspect(&id).await.unwrap().unwrap().paused);
+        fixture.engine.remove(&id).await.unwrap();
+        for engine in [&fixture.engine, &other] {
+            assert!(used(engine).await.is_empty(), "it is gone");
+        }
+    })
+    .await;
+}

@@ -2,6 +2,7 @@
 //! the test's own. After every fault [`invariants`] are checked.
 
 mod cancels;
+mod challenges;
 mod engine_away;
 mod failpoints;
 mod invariants;

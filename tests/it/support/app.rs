@@ -50,25 +50,32 @@ impl TestApp {
 
     /// A fresh instance with these rate limits.
     pub fn limited(limits: RateLimits) -> Self {
-        Self::at(tempfile::tempdir().unwrap(), Clock::manual(START), limits)
+        Self::at(tempfile::tempdir().unwrap(), Clock::manual(START), limits, None)
+    }
+
+    /// A fresh instance that asks this name server.
+    pub fn asking(server: SocketAddr) -> Self {
+        let (data, clock) = (tempfile::tempdir().unwrap(), Clock::manual(START));
+        Self::at(data, clock, RateLimits::default(), Some(server))
     }
 
     /// The same instance after it was stopped and started.
     pub async fn restarted(self) -> Self {
         self.app.store_rate_windows().await;
         let (clock, limits) = (self.app.clock.clone(), self.app.config.rates);
-        let again = Self::at(self.data, clock, limits);
+        let again = Self::at(self.data, clock, limits, None);
         again.app.load_rate_windows().await.unwrap();
         again.app.load_settings().await.unwrap();
         again
     }
 
-    fn at(data: TempDir, clock: Clock, rate_limits: RateLimits) -> Self {
+    fn at(data: TempDir, clock: Clock, rate_limits: RateLimits, names: Option<SocketAddr>) -> Self {
         let flags = Flags { data: Some(data.path().to_owned()), listen: None };
         let mut config = Config::load(&flags, |name| match name {
             "ORBITRA_BASE_DOMAIN" => Some("example.com".to_owned()),
             "ORBITRA_PUBLIC_SCHEME" => Some("https".to_owned()),
             "ORBITRA_PUBLIC_ADDRESSES" => Some("203.0.113.10".to_owned()),
+            "ORBITRA_DNS_SERVERS" => names.map(|server| server.to_string()),
             _ => None,
         })
         .unwrap();
@@ -89,6 +96,7 @@ impl TestApp {
             domains: Signal::default(),
             orders: Signal::default(),
             certificates: Signal::default(),
+            figures: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),
             traffic: std::sync::OnceLock::new(),

@@ -4,6 +4,7 @@ pub mod api_client;
 pub mod app;
 pub mod apps;
 pub mod archive;
+pub mod ari;
 pub mod bind;
 pub mod dns;
 pub mod docker_api;

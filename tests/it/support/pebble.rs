@@ -46,6 +46,12 @@ impl Place {
         self.directory.path().join("root.pem")
     }
 
+    /// Where it listens, and the chain and the key that it serves.
+    pub fn identity(&self) -> (SocketAddr, String, String) {
+        let read = |name: &str| std::fs::read_to_string(self.directory.path().join(name)).unwrap();
+        (SocketAddr::from(([127, 0, 0, 1], self.port)), read("chain.pem"), read("key.pem"))
+    }
+
     /// Starts it. It looks at these ports, and rejects this share of good nonces.
     pub async fn start(self, http: u16, tls: u16, dns: SocketAddr, reject: u32) -> Pebble {
         let path = |name: &str| self.directory.path().join(name);

@@ -28,9 +28,14 @@ struct Scene {
 
 impl Scene {
     /// `number` keeps the ports of tests that run at the same time apart.
-    async fn start(number: u32, over_http: bool, more: &[(&'static str, &str)]) -> Self {
+    async fn start(
+        number: u32,
+        over_http: bool,
+        zone: &str,
+        more: &[(&'static str, &str)],
+    ) -> Self {
         let port = |offset: u32| free_port(std::process::id() * 5 + number * 300 + offset);
-        let bind = Bind::start(port(0), "").await;
+        let bind = Bind::start(port(0), zone).await;
         let place = Place::new(port(100));
         let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
         let mut settings = vec![
@@ -68,7 +73,7 @@ impl Scene {
             ("ORBITRA_ACME_DNS_USER", KEY),
             ("ORBITRA_ACME_DNS_SECRET", secret),
         ];
-        Self::start(number, false, &more).await
+        Self::start(number, false, "", &more).await
     }
 
     /// The names that the authority has signed for a host; none when it is not the authority's certificate.
@@ -151,7 +156,7 @@ async fn a_key_that_may_not_change_the_zone_is_told() {
 
 #[tokio::test]
 async fn without_the_dns_a_deployment_gets_one_when_somebody_asks_for_it() {
-    let scene = Scene::start(4, true, &[]).await;
+    let scene = Scene::start(4, true, "", &[]).await;
     let (_, deployment) = scene.shop().await;
     let own = host_of(&text(&deployment, "url"));
     assert_eq!(scene.signed("shop.apps.example.org").await, ["shop.apps.example.org"]);
@@ -164,6 +169,24 @@ async fn without_the_dns_a_deployment_gets_one_when_somebody_asks_for_it() {
     assert_eq!(scene.signed(&own).await, std::slice::from_ref(&own));
     let after = scene.pebble.log().matches("/order-plz").count();
     assert_eq!(after - before, 1, "{}", scene.pebble.log());
+}
+
+#[tokio::test]
+async fn where_wildcards_are_forbidden_each_name_gets_its_own() {
+    let server = free_port(std::process::id() * 5 + 5 * 300);
+    let server = format!("127.0.0.1:{server}");
+    let more = [
+        ("ORBITRA_ACME_CAA", "ca.example.net"),
+        ("ORBITRA_ACME_DNS", "rfc2136"),
+        ("ORBITRA_ACME_DNS_SERVER", server.as_str()),
+        ("ORBITRA_ACME_DNS_USER", KEY),
+        ("ORBITRA_ACME_DNS_SECRET", SECRET),
+    ];
+    let scene = Scene::start(5, true, "apps CAA 0 issuewild \";\"\n", &more).await;
+    scene.shop().await;
+    assert_eq!(scene.signed("shop.apps.example.org").await, ["shop.apps.example.org"]);
+    let left = scene.bind.lookup().texts(&format!("_acme-challenge.{BASE}")).await.unwrap();
+    assert_eq!(left, Vec::<String>::new(), "no wildcard was ordered");
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use orbitra::clock::Clock;
 use orbitra::config::acme::{AcmeDns, DnsProvider};
+use orbitra::db::{self, Db, DbError};
 use orbitra::egress::{Client, Policy};
+use orbitra::model::timestamp::Timestamp;
 use orbitra::tls::dns::Records;
 use serde_json::{Value, json};
 
@@ -41,6 +43,13 @@ impl Played {
         let id = format!("r{}", records.len() + 1);
         records.insert(id.clone(), text.to_owned());
         id
+    }
+
+    /// All records as a provider lists them.
+    fn all(&self, text: &str, quoted: bool) -> Vec<Value> {
+        let records = self.records.lock().unwrap();
+        let shown = |value: &String| if quoted { format!("\"{value}\"") } else { value.clone() };
+        records.iter().map(|(id, value)| json!({"id": id, text: shown(value)})).collect()
     }
 
     async fn remove(&self, id: &str) {
@@ -74,7 +83,9 @@ impl Played {
         let answer = match self.provider {
             DnsProvider::Cloudflare => {
                 bearer();
+                let listed = "GET /zones/z1/dns_records?type=TXT&name=%5Facme%2Dchallenge%2Eapps%2Eexample%2Eorg&per_page=100";
                 match call.as_str() {
+                    listing if listing == listed => json!({"result": self.all("content", true)}),
                     "GET /zones?name=example%2Eorg" => {
                         json!({"success": true, "result": [{"id": "z1", "name": ZONE}]})
                     }
@@ -93,7 +104,11 @@ impl Played {
             }
             DnsProvider::DigitalOcean => {
                 bearer();
+                let listed = "GET /domains/example%2Eorg/records?type=TXT&name=%5Facme%2Dchallenge%2Eapps%2Eexample%2Eorg&per_page=200";
                 match call.as_str() {
+                    listing if listing == listed => {
+                        json!({"domain_records": self.all("data", false)})
+                    }
                     "POST /domains/example%2Eorg/records" => {
                         assert_eq!(
                             (&json["type"], &json["name"]),
@@ -180,7 +195,7 @@ fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-async fn records(played: Played) -> Records {
+async fn records(db: Db, played: Played) -> Records {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = format!("http://{}", listener.local_addr().unwrap());
     let (provider, lookup) = (played.provider, played.bind.lookup());
@@ -203,12 +218,20 @@ async fn records(played: Played) -> Records {
         secret: Some(TOKEN.to_owned()),
     };
     let client = Client::new(Policy::parse(&["127.0.0.1"], true).unwrap()).unwrap();
-    Records::new(&settings, client, lookup, true, Clock::System).unwrap()
+    Records::new(db, &settings, client, lookup, true, Clock::System).unwrap()
+}
+
+/// Records that are written down.
+async fn written_down(db: &Db) -> usize {
+    let all = db.read(|c| db::challenge_records::due(c, Timestamp(i64::MAX), 100)).await;
+    all.unwrap().len()
 }
 
 #[tokio::test]
 async fn each_sets_a_record_and_removes_it() {
     let bind = Arc::new(Bind::start(free_port(std::process::id() * 5 + 2_300), "").await);
+    let directory = tempfile::tempdir().unwrap();
+    let db = Db::open(&directory.path().join("orbitra.db")).unwrap();
     for provider in [
         DnsProvider::Cloudflare,
         DnsProvider::DigitalOcean,
@@ -218,17 +241,37 @@ async fn each_sets_a_record_and_removes_it() {
     ] {
         let played =
             Played { provider, bind: Arc::clone(&bind), records: Arc::default(), refuses: false };
-        let records = records(played.clone()).await;
+        let records = records(db.clone(), played.clone()).await;
         let text = format!("text-for-{provider:?}");
         let record = records.set("*.apps.example.org", &text).await.unwrap();
         assert_eq!(bind.lookup().texts(NAME).await.unwrap(), [text], "{provider:?}");
-        records.remove(&record).await;
+        assert!(records.remove(&record).await);
         assert!(bind.lookup().texts(NAME).await.unwrap().is_empty(), "{provider:?}");
+        assert_eq!(written_down(&db).await, 0);
+        // One that a process before this one has set, and of which it has not heard what it is called.
+        let text = format!("left-by-{provider:?}");
+        played.add(&text).await;
+        let write = db.write(move |c| {
+            db::challenge_records::intend(c, "apps.example.org", ZONE, NAME, &text, Timestamp(1))
+        });
+        write.await.unwrap();
+        records.remove_left().await;
+        assert!(bind.lookup().texts(NAME).await.unwrap().is_empty(), "{provider:?}");
+        assert_eq!(written_down(&db).await, 0, "{provider:?}");
         // The provider's own words are told, in one line, and never the token.
         let refuses = Played { refuses: true, ..played };
-        let records = self::records(refuses).await;
+        let records = self::records(db.clone(), refuses).await;
         let error = records.set("apps.example.org", "x").await.unwrap_err().to_string();
         assert!(error.contains("403 Forbidden") && error.contains("such token"), "{error}");
         assert!(!error.contains(TOKEN) && !error.contains('\n'), "{error}");
+        // Nobody knows whether it was set: it is looked after, and given up when it is nowhere to be seen.
+        assert_eq!(written_down(&db).await, 1);
+        let old = db.write(|c| -> Result<(), DbError> {
+            c.execute("UPDATE challenge_records SET created_at = 1", [])?;
+            Ok(())
+        });
+        old.await.unwrap();
+        records.remove_left().await;
+        assert_eq!(written_down(&db).await, 0);
     }
 }

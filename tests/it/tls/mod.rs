@@ -6,5 +6,6 @@ mod http2;
 mod issuance;
 mod listener;
 mod operator;
+mod renewal;
 
-pub use listener::Edge;
+pub use listener::{Edge, trusting_anybody};
