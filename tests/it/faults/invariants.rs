@@ -222,12 +222,12 @@ impl Place {
         assert_eq!(wrong, 0, "a pointer at something that is not ready");
     }
 
-    /// Everything that is stored and everything on the engine, but for what a look alone changes.
+    /// Everything that is stored and everything on the engine, but for what a look alone changes, or time.
     async fn everything(&self) -> BTreeSet<String> {
         let database = self.orbitra.database();
         let tables =
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'
-            AND name NOT IN ('rate_windows', 'sessions')";
+            AND name NOT IN ('rate_windows', 'sessions', 'watches', 'series', 'series_blocks')";
         let mut statement = database.prepare(tables).unwrap();
         let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
         let mut all = BTreeSet::new();
