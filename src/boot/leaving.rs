@@ -122,6 +122,11 @@ impl Leaving {
             if self.stopping.is_cancelled() {
                 continue;
             }
+            // Somebody has stopped the service: it is not to come back.
+            if self.other.ended_in_order().await {
+                self.stopping.cancel();
+                continue;
+            }
             tracing::error!("the process that took over has ended");
             self.other.end().await;
             let Some(program) = programs.pop() else { break };

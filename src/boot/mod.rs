@@ -255,6 +255,8 @@ impl Orbitra {
             certificates: certificates.clone(),
         });
         options.proxy = proxy_options(&config, data.path("logs/access").as_path());
+        options.connections_per_address = config.visitors.connections_per_address;
+        options.h2c = config.visitors.h2c;
         options.inherited = sockets.inherited;
         options.relayed = sockets.relayed;
         options.phase = Phase::Waiting;
@@ -312,7 +314,8 @@ fn say_why(process: u32) {
 
 fn proxy_options(config: &Config, access_log: &Path) -> crate::proxy::Options {
     crate::proxy::Options {
-        trusted_proxies: config.trusted_proxies.clone(),
+        requests_per_deployment: config.visitors.requests_per_deployment,
+        trusted_proxies: config.visitors.trusted_proxies.clone(),
         access_log: config.access_log.then(|| access_log.to_owned()),
         ..crate::proxy::Options::default()
     }

@@ -15,6 +15,9 @@ use crate::handover::channel::{self, Channel, Message};
 /// How long a program may take to say its version.
 const VERSION: Duration = Duration::from_secs(10);
 
+/// How long one that has said its last word may take to end.
+const LAST_STEPS: Duration = Duration::from_secs(5);
+
 /// The other process, which ends with this value unless it has taken over.
 pub struct Other {
     pub child: Option<Child>,
@@ -91,6 +94,21 @@ impl Other {
             Err(NotUpgraded::Refused("it ended without a word.".to_owned()))
         };
         tokio::time::timeout(limit, hearing).await.unwrap_or(Err(NotUpgraded::TooLate))
+    }
+
+    /// Whether it ended because it was asked to, or because it has let yet another one take over. To be asked when it is
+    /// gone from the channel, which it is a moment before it has ended.
+    pub async fn ended_in_order(&mut self) -> bool {
+        let Some(child) = &mut self.child else { return false };
+        let begin = Instant::now();
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return status.success(),
+                Ok(None) if begin.elapsed() < LAST_STEPS => {}
+                _ => return false,
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Ends the process, and returns when it is gone: nobody but this one has the database then.

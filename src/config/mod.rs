@@ -8,6 +8,7 @@ mod hosts;
 pub mod kernel_log;
 pub mod machine;
 pub mod rates;
+mod visitors;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -18,8 +19,7 @@ pub use acme::{Acme, AcmeChallenge};
 pub use data_dir::{DataDir, DataDirError, Lock};
 pub use hosts::Hosts;
 pub use rates::RateLimits;
-
-use crate::model::network::Network;
+pub use visitors::Visitors;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -86,8 +86,7 @@ pub struct Config {
     /// How long hashed files of a replaced deployment are served; zero is never.
     pub keep_assets: std::time::Duration,
     pub rates: RateLimits,
-    /// Whose word on the visitor counts.
-    pub trusted_proxies: Vec<Network>,
+    pub visitors: Visitors,
     /// Where figures are shown; `None` is nowhere.
     pub metrics_listen: Option<SocketAddr>,
     pub access_log: bool,
@@ -258,7 +257,7 @@ impl Config {
             stop_after: parse_seconds(&get("stop_after"))?,
             keep_assets: parse_seconds(&get("keep_assets"))?,
             rates: rates::read(&get("rate_free"), &get("rate_professional"), &get("rate_window"))?,
-            trusted_proxies: parse_networks(&get("trusted_proxies"))?,
+            visitors: visitors::read(&get)?,
             metrics_listen: {
                 let setting = get("metrics_listen");
                 setting.non_empty().map(|_| parse_listen(&setting)).transpose()?
@@ -290,13 +289,6 @@ fn parse_addresses(setting: &Setting) -> Result<Vec<IpAddr>, ConfigError> {
     let addresses: Result<Vec<IpAddr>, _> = sent.map(str::parse).collect();
     let addresses = addresses.map_err(|_| setting.error(wanted))?;
     Ok(if addresses.is_empty() { machine::public_addresses() } else { addresses })
-}
-
-/// Addresses and networks with commas between.
-fn parse_networks(setting: &Setting) -> Result<Vec<Network>, ConfigError> {
-    let wanted = "addresses or networks with commas between, such as 10.0.0.0/8, 2001:db8::1";
-    let sent = setting.value.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    sent.map(|entry| Network::parse(entry).ok_or_else(|| setting.error(wanted))).collect()
 }
 
 /// Name servers with commas between, each with a port where it is not 53.

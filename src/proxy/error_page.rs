@@ -46,6 +46,8 @@ pub enum Problem {
     Unavailable,
     /// The process that has taken over answers. Shown only when that one is gone.
     Elsewhere,
+    /// The upstream has as many requests as it may have.
+    Busy,
     /// The upstream refused, ended early or made no sense.
     NoAnswer,
     /// The upstream took too long.
@@ -93,6 +95,7 @@ impl Problem {
             Self::Asleep => (S::SERVICE_UNAVAILABLE, "asleep", "Asleep", "This site sleeps until a visitor comes."),
             Self::Waking { .. } => (S::SERVICE_UNAVAILABLE, "waking", "Waking up", "This site was asleep. It answers in a few seconds."),
             Self::Unavailable | Self::Elsewhere => (S::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", "Try again in a moment."),
+            Self::Busy => (S::SERVICE_UNAVAILABLE, "busy", "Too many visitors", "This site has more visitors than it can take. Try again in a moment."),
             Self::NoAnswer => (S::BAD_GATEWAY, "no_answer", "The site did not answer", "Try again in a moment."),
             Self::TooSlow => (S::GATEWAY_TIMEOUT, "too_slow", "The site took too long", "Try again in a moment."),
             Self::NotAdmitted => (S::FORBIDDEN, "not_admitted", "Not for everybody", "This site does not let visitors from your address in."),
@@ -110,7 +113,7 @@ impl Problem {
             Self::Maintenance => Some(300),
             // A crawler that is early comes for nothing.
             Self::Asleep => Some(3600),
-            Self::Unavailable | Self::Elsewhere | Self::Waking { .. } => Some(3),
+            Self::Unavailable | Self::Elsewhere | Self::Busy | Self::Waking { .. } => Some(3),
             _ => None,
         };
         Text { status, code, headline, message, hint, retry_after }

@@ -120,6 +120,12 @@ async fn answer(
     let kept = target.kept.and_then(|kept| Some((kept, kept::copy(&request)?)));
     let mut answered = match target.answerer {
         Answerer::Static(site) => static_site::answer(site, request).await,
+        // It is counted already.
+        Answerer::Upstream(guard)
+            if guard.upstream().in_flight() > core.options.requests_per_deployment =>
+        {
+            return Err(Problem::Busy);
+        }
         Answerer::Upstream(guard)
             if guard.upstream().protocol() == Protocol::Http1 && upgrade::is_wanted(&request) =>
         {

@@ -28,6 +28,8 @@ pub struct Options {
     pub upstream_idle: Duration,
     /// Unused connections kept per thread and upstream.
     pub upstream_idle_connections: usize,
+    /// Requests of one deployment at a time, WebSockets among them; then 503.
+    pub requests_per_deployment: usize,
     /// Proxies in front of this one whose word on the visitor counts.
     pub trusted_proxies: Vec<Network>,
     /// Where the access log goes; `None` writes none.
@@ -47,6 +49,7 @@ impl Default for Options {
             upstream_body: Duration::from_secs(300),
             upstream_idle: Duration::from_secs(30),
             upstream_idle_connections: 256,
+            requests_per_deployment: usize::MAX,
             trusted_proxies: Vec::new(),
             access_log: None,
         }

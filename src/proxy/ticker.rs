@@ -42,6 +42,11 @@ impl Watch {
         self.due[wait as usize].set(ticks.after(self.now.get()));
     }
 
+    /// Ends the wait at this tick.
+    pub fn arm_until(&self, wait: Wait, tick: u32) {
+        self.due[wait as usize].set(tick);
+    }
+
     /// Starts the limit unless it is running.
     pub fn arm_once(&self, wait: Wait, ticks: Ticks) {
         if self.due[wait as usize].get() == 0 {

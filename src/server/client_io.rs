@@ -1,16 +1,22 @@
 //! A client's socket, with its time limits and the second look at its requests.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::frames::{Flood, Frames};
 use super::framing::{Doubt, Framing, Phase};
 use super::socket::Socket;
-use crate::proxy::{Client, Core, Wait};
+use crate::proxy::{Client, Core, Ticks, Wait};
+
+/// How long a connection keeps its buffers between two requests.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What the socket knows and the requests' handling needs.
 #[derive(Debug, Default)]
@@ -19,6 +25,10 @@ pub struct Link {
     requests: Cell<u64>,
     /// Requests under way, where the connection can have several.
     streams: Cell<Option<usize>>,
+    /// The tick until which it may rest between two requests; 0 while it does not.
+    until: Cell<u32>,
+    /// Its frames, unless it is one that is believed.
+    frames: RefCell<Option<Box<Frames>>>,
 }
 
 impl Link {
@@ -30,9 +40,10 @@ impl Link {
     }
 
     /// The connection is HTTP/2, whose frames the library follows.
-    pub fn multiplex(&self) {
+    pub fn multiplex(&self, frames: Option<Frames>) {
         self.stop_following();
         self.streams.set(Some(0));
+        self.frames.replace(frames.map(Box::new));
     }
 
     /// Counts a request of many in.
@@ -48,6 +59,11 @@ impl Link {
     /// Whether no request is under way on a connection that can have several.
     pub fn is_idle(&self) -> bool {
         self.streams.get() == Some(0)
+    }
+
+    /// Whether nothing was asked since the last answer.
+    pub fn is_between(&self) -> bool {
+        self.until.get() > 0
     }
 
     /// The connection is HTTP no more.
@@ -101,8 +117,13 @@ impl ClientIo {
     /// Bytes came. The limit for a head runs from its first byte, however slowly the rest comes.
     fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.link.streams.get().is_some() {
-            return Ok(());
+            let mut frames = self.link.frames.borrow_mut();
+            return match frames.as_mut().map(|frames| frames.feed(bytes, self.core.ticker.now())) {
+                Some(Err(Flood)) => Err(io::ErrorKind::InvalidData.into()),
+                _ => Ok(()),
+            };
         }
+        self.link.until.set(0);
         let mut framing = self.link.framing.borrow_mut();
         framing.feed(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         let watch = &self.client.watch;
@@ -139,18 +160,57 @@ impl ClientIo {
         }
         let limit = match self.link.framing.borrow().phase() {
             Phase::Content => limits.client_body,
-            Phase::Between if self.link.requests.get() > 0 => limits.keep_alive,
+            Phase::Between if self.link.requests.get() > 0 => {
+                self.rest();
+                return Ok(());
+            }
             _ => limits.head,
         };
         watch.arm_once(Wait::ClientRead, limit);
         Ok(())
     }
 
+    /// Between two requests: a moment later the connection rests, until its time is over.
+    fn rest(&self) {
+        if self.link.until.get() > 0 {
+            return;
+        }
+        let now = self.core.ticker.now();
+        let until = self.core.limits.keep_alive.after(now);
+        self.link.until.set(until);
+        let moment = Ticks::from(MOMENT).after(now);
+        self.client.watch.arm_until(Wait::ClientRead, moment.min(until));
+    }
+
+    /// Waits for the client to say something; false when the connection is to end first.
+    pub async fn rested(&mut self, closing: &Cell<bool>) -> bool {
+        let until = self.link.until.get();
+        let Self { stream, client, .. } = self;
+        client.watch.arm_until(Wait::ClientRead, until);
+        let said = poll_fn(|cx| {
+            client.watch.wake_with(cx.waker());
+            if closing.get() || client.watch.expired(Wait::ClientRead) {
+                return Poll::Ready(false);
+            }
+            stream.poll_readable(cx).map(|readable| readable.is_ok())
+        });
+        let said = said.await;
+        // A client that says nothing after all gains no time by it.
+        client.watch.arm_until(Wait::ClientRead, until);
+        said
+    }
+
     fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         let watch = &self.client.watch;
+        if let Poll::Ready(Ok(length)) = &polled
+            && let Some(frames) = &mut *self.link.frames.borrow_mut()
+        {
+            frames.wrote(*length);
+        }
         if polled.is_ready() {
             watch.disarm(Wait::ClientWrite);
         } else if watch.expired(Wait::ClientWrite) {
+            self.stream.abandon();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         } else {
             watch.arm_once(Wait::ClientWrite, self.core.limits.client_write);

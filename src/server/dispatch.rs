@@ -165,9 +165,9 @@ impl Dispatch {
         })
     }
 
-    /// The answer to a request that names two hosts.
-    pub fn refuse_request(&self) -> Response<Body> {
-        refuse(&self.core, Problem::BadRequest, None)
+    /// The answer to a request that is none of HTTP/1.1's.
+    pub fn refuse_request(&self, problem: Problem) -> Response<Body> {
+        refuse(&self.core, problem, None)
     }
 
     fn refused<B>(&self, problem: Problem, request: &Request<B>) -> Answering {

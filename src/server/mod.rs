@@ -3,13 +3,16 @@
 mod body;
 mod client_io;
 mod connection;
+mod crowd;
 mod dispatch;
 mod edge;
+mod frames;
 mod framing;
 mod gate;
 mod listen;
 pub mod metrics;
 mod multiplex;
+mod pace;
 mod socket;
 mod thread;
 
@@ -22,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
+use self::crowd::Crowd;
 use self::dispatch::ControlPlane;
 use self::edge::Edge;
 pub use self::gate::Gate;
@@ -61,6 +65,11 @@ pub struct Options {
     pub phase: Phase,
     /// Open connections per thread; at the cap new ones get 503 and are closed.
     pub connections_per_thread: usize,
+    /// Open connections of one address, where it is not that of a proxy that is believed; those of an IPv6 /64 count
+    /// together. More are refused with 429, and over TLS closed.
+    pub connections_per_address: usize,
+    /// Whether HTTP/2 without TLS is spoken with those who begin with it (RFC 9113 section 3.3).
+    pub h2c: bool,
     /// Time limits and log of the proxy.
     pub proxy: proxy::Options,
 }
@@ -99,6 +108,8 @@ impl Options {
             relayed: None,
             phase: Phase::Accepting,
             connections_per_thread: 20_000,
+            connections_per_address: usize::MAX,
+            h2c: false,
             proxy: proxy::Options::default(),
         }
     }
@@ -151,6 +162,8 @@ impl Server {
         let copies = listeners.iter().chain(tls_listeners.iter().map(|(listener, _)| listener));
         let copies = copies.map(TcpListener::try_clone).collect::<io::Result<_>>()?;
         let mut tls_listeners = tls_listeners.into_iter();
+        let exempt = options.proxy.trusted_proxies.clone();
+        let crowd = Crowd::new(options.connections_per_address, exempt);
         let shared = proxy::Shared::new(options.proxy, options.routes)?;
         let control = ControlPlane {
             gate: Gate::new(options.router),
@@ -173,6 +186,8 @@ impl Server {
                 shared: shared.clone(),
                 control: control.clone(),
                 cap: options.connections_per_thread,
+                crowd: Arc::clone(&crowd),
+                h2c: options.h2c,
                 phase: wanted.clone(),
                 // One thread is enough for the few there are.
                 relayed: options.relayed.take(),

@@ -22,7 +22,9 @@ use hyper::service::Service;
 
 use super::body::{Body, Fault};
 use super::client_io::Link;
+use super::connection::MAX_HEADERS;
 use super::dispatch::Dispatch;
+use crate::proxy::error_page::Problem;
 use crate::proxy::{Client, Ticks, Wait};
 
 /// Runs the streams of one connection.
@@ -73,8 +75,8 @@ impl Service<Request<Incoming>> for Multiplexed {
             let client = Rc::new(Client::of_stream(of_all, core.ticker.watch()));
             streams.current.replace(Some(Rc::clone(&client)));
             let response = match plain(request) {
-                Some(request) => dispatch.answer(request, &client).await,
-                None => dispatch.refuse_request(),
+                Ok(request) => dispatch.answer(request, &client).await,
+                Err(problem) => dispatch.refuse_request(problem),
             };
             let limit = core.limits.client_write;
             Ok(response.map(|body| StreamBody { body, client, limit, _open: open }))
@@ -99,30 +101,39 @@ impl Drop for Open {
 }
 
 /// The request as HTTP/1.1 would have brought it: origin form, `Host`, one `Cookie` field, and a coding where the
-/// content's length is not said (RFC 9113 sections 8.2.3 and 8.3.1). `None` when its two hosts differ.
-fn plain(request: Request<Incoming>) -> Option<Request<Incoming>> {
+/// content's length is not said (RFC 9113 sections 8.2.3 and 8.3.1).
+///
+/// # Errors
+/// It has more fields than HTTP/1.1 would have been let have, or its two hosts differ.
+fn plain(request: Request<Incoming>) -> Result<Request<Incoming>, Problem> {
     let (mut parts, body) = request.into_parts();
+    // Crumbs of a cookie become one field.
+    let crumbs = parts.headers.get_all(COOKIE).iter().count();
+    if parts.headers.len() - crumbs >= MAX_HEADERS {
+        return Err(Problem::HeadTooLarge);
+    }
     if let Some(authority) = parts.uri.authority() {
-        let host = HeaderValue::from_str(authority.as_str()).ok()?;
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Problem::BadRequest)?;
         let differs = |field: &HeaderValue| {
             !field.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())
         };
         if parts.headers.get_all(HOST).iter().any(differs) {
-            return None;
+            return Err(Problem::BadRequest);
         }
         parts.headers.insert(HOST, host);
         let path = parts.uri.path_and_query().cloned();
         parts.uri = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
     }
-    if parts.headers.get_all(COOKIE).iter().nth(1).is_some() {
+    if crumbs > 1 {
         let crumbs: Vec<_> =
             parts.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-        parts.headers.insert(COOKIE, HeaderValue::from_bytes(&crumbs.join(&b"; "[..])).ok()?);
+        let cookie = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]));
+        parts.headers.insert(COOKIE, cookie.map_err(|_| Problem::BadRequest)?);
     }
     if !body.is_end_stream() && !parts.headers.contains_key(CONTENT_LENGTH) {
         parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    Some(Request::from_parts(parts, body))
+    Ok(Request::from_parts(parts, body))
 }
 
 /// An answer's body on a stream, which the client has to take.

@@ -22,7 +22,13 @@ pub enum Socket {
 impl Socket {
     /// Ends the connection so that the other end cannot take it for a proper end.
     pub fn reset(self) {
-        let tcp = match &self {
+        self.abandon();
+    }
+
+    /// When it is dropped, what waits to be sent is dropped as well: the kernel would keep it for a client that takes
+    /// nothing.
+    pub fn abandon(&self) {
+        let tcp = match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
             // Its body ends early there as well.
@@ -30,6 +36,24 @@ impl Socket {
         };
         // When this fails the connection is already gone.
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Socket {
+    /// Whether something is there to be read, or may be.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(stream) => stream.poll_read_ready(cx),
+            Self::Tls(stream) => {
+                let (stream, session) = stream.get_mut();
+                let state = session.process_new_packets();
+                match state.map_or(true, |state| state.plaintext_bytes_to_read() > 0) {
+                    true => Poll::Ready(Ok(())),
+                    false => stream.poll_read_ready(cx),
+                }
+            }
+            Self::Relayed(stream) => stream.poll_read_ready(cx),
+        }
     }
 }
 

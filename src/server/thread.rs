@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -14,12 +15,16 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{self, Connections};
+use super::crowd::Crowd;
 use super::dispatch::ControlPlane;
 use super::edge::Edge;
 use crate::proxy::{Core, Shared};
 
 /// Said to a client when the thread has all the connections it may have.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 3\r\n\
+    content-length: 0\r\ncache-control: no-store\r\n\r\n";
+/// Said to a client whose address has all the connections it may have.
+const CROWDED: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 3\r\n\
     content-length: 0\r\ncache-control: no-store\r\n\r\n";
 /// Threads for file reads, per thread of the data plane.
 const BLOCKING_THREADS: usize = 8;
@@ -38,6 +43,10 @@ pub struct Setup {
     pub control: ControlPlane,
     /// The most connections at a time.
     pub cap: usize,
+    /// Who has how many, on all threads.
+    pub crowd: Arc<Crowd>,
+    /// Whether HTTP/2 is spoken without TLS.
+    pub h2c: bool,
     /// Whether it is to accept connections, and when it is to end; a closed channel means at once.
     pub phase: watch::Receiver<Phase>,
     /// Connections on which the process before passes requests on.
@@ -91,7 +100,8 @@ impl Setup {
                     started(Ok(()));
                     let control = Rc::new(self.control);
                     let wanted = (self.phase, self.relayed);
-                    serve(listeners, &self.shared, control, self.cap, wanted).await;
+                    let limits = (self.cap, self.crowd);
+                    serve(listeners, &self.shared, (control, self.h2c), limits, wanted).await;
                 }
                 Err(error) => started(Err(error)),
             }
@@ -111,6 +121,15 @@ struct Listeners {
 enum Accepted {
     Plain(TcpStream, SocketAddr),
     Tls(Rc<Edge>, TcpStream, SocketAddr),
+}
+
+impl Accepted {
+    /// The other end.
+    fn peer(&self) -> SocketAddr {
+        match self {
+            Self::Plain(_, peer) | Self::Tls(_, _, peer) => *peer,
+        }
+    }
 }
 
 impl Listeners {
@@ -140,14 +159,16 @@ impl Listeners {
 async fn serve(
     listeners: Listeners,
     shared: &Shared,
-    control: Rc<ControlPlane>,
-    cap: usize,
+    (control, h2c): (Rc<ControlPlane>, bool),
+    (cap, crowd): (usize, Arc<Crowd>),
     (mut phase, mut relayed): (watch::Receiver<Phase>, Option<mpsc::UnboundedReceiver<Relayed>>),
 ) {
     let core = Core::new(shared);
     let connections = Rc::new(Connections {
         core: Rc::clone(&core),
         control,
+        h2c,
+        pace: Rc::default(),
         edge: listeners.tls.as_ref().map(|(_, edge)| Rc::clone(edge)),
         leaving: Rc::default(),
         closing: Cell::new(false),
@@ -158,15 +179,26 @@ async fn serve(
         let core = Rc::clone(&core);
         async move { core.run().await }
     });
+    tokio::task::spawn_local({
+        let pace = Rc::clone(&connections.pace);
+        async move { pace.run().await }
+    });
     let start = |accepted: Accepted| {
-        if open.count.get() >= cap {
-            // What speaks TLS would not understand a word.
-            if let Accepted::Plain(stream, _) = accepted {
-                let _ = stream.try_write(FULL);
+        let admitted = match open.count.get() < cap {
+            true => crowd.enter(accepted.peer().ip()).ok_or(CROWDED),
+            false => Err(FULL),
+        };
+        let one_of_many = match admitted {
+            Ok(one_of_many) => one_of_many,
+            Err(why) => {
+                // What speaks TLS would not understand a word.
+                if let Accepted::Plain(stream, _) = accepted {
+                    let _ = stream.try_write(why);
+                }
+                return;
             }
-            return;
-        }
-        let place = open.enter();
+        };
+        let place = (open.enter(), one_of_many);
         let connections = Rc::clone(&connections);
         // A panic ends this task and with it this connection, and nothing else.
         tokio::task::spawn_local(async move {

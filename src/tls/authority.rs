@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AccountCredentials, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error,
-    Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy, RevocationRequest,
+    Account, AccountBuilder, AccountCredentials, AuthorizationStatus, CertificateIdentifier,
+    ChallengeType, Error, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy, RevocationRequest,
 };
 use rustls::pki_types::CertificateDer;
 
@@ -20,8 +20,30 @@ const PATIENCE: RetryPolicy =
 const LIMIT: Duration = Duration::from_secs(420);
 /// How long it may take to say when it wants something to be renewed.
 const ASK: Duration = Duration::from_secs(30);
+/// How often a step is taken again whose nonces the authority does not take, beyond the three that the library asks for
+/// each time: nothing has happened, and nobody is to wait for minutes for it (RFC 8555 section 6.5).
+const AGAIN: usize = 10;
+const BAD_NONCE: &str = "urn:ietf:params:acme:error:badNonce";
 /// Most characters of what an authority says.
 const LONGEST: usize = 300;
+
+/// Takes a step again as long as the authority only minds its nonces. No function: the futures of its closures would not be
+/// `Send` for every lifetime.
+macro_rules! again {
+    ($step:expr) => {{
+        let mut times = 0;
+        loop {
+            match $step.await {
+                Err(Error::Api(problem))
+                    if times < AGAIN && problem.r#type.as_deref() == Some(BAD_NONCE) =>
+                {
+                    times += 1;
+                }
+                other => break other,
+            }
+        }
+    }};
+}
 
 /// Who signs, and for whom.
 #[derive(Clone)]
@@ -104,14 +126,10 @@ impl Authority {
         &self,
         known: Option<&str>,
     ) -> Result<(Account, Option<String>), NotSigned> {
-        let builder = match &self.root {
-            Some(root) => Account::builder_with_root(root)?,
-            None => Account::builder()?,
-        };
         if let Some(known) = known {
             let known: AccountCredentials =
                 serde_json::from_str(known).map_err(|error| NotSigned::new(&error.to_string()))?;
-            return Ok((builder.from_credentials(known).await?, None));
+            return Ok((self.builder()?.from_credentials(known).await?, None));
         }
         let contact = format!("mailto:{}", self.contact);
         let new = NewAccount {
@@ -119,10 +137,18 @@ impl Authority {
             terms_of_service_agreed: true,
             only_return_existing: false,
         };
-        let (account, credentials) = builder.create(&new, self.directory.clone(), None).await?;
+        let directory = || self.directory.clone();
+        let (account, credentials) = again!(self.builder()?.create(&new, directory(), None))?;
         let credentials = serde_json::to_string(&credentials)
             .map_err(|error| NotSigned::new(&error.to_string()))?;
         Ok((account, Some(credentials)))
+    }
+
+    fn builder(&self) -> Result<AccountBuilder, Error> {
+        match &self.root {
+            Some(root) => Account::builder_with_root(root),
+            None => Account::builder(),
+        }
     }
 
     /// Has a name signed.
@@ -157,8 +183,8 @@ impl Authority {
             }
         }
         ready?;
-        let key = order.finalize().await?;
-        let chain = order.poll_certificate(&PATIENCE).await?;
+        let key = again!(order.finalize())?;
+        let chain = again!(order.poll_certificate(&PATIENCE))?;
         Ok(Signed { chain, key })
     }
 
@@ -170,36 +196,8 @@ impl Authority {
         way: Way,
         laid: &mut Laid,
     ) -> Result<(), NotSigned> {
-        let mut authorizations = order.authorizations();
-        while let Some(authorization) = authorizations.next().await {
-            let mut authorization = authorization?;
-            if authorization.status == AuthorizationStatus::Valid {
-                continue;
-            }
-            let challenge = authorization.challenge(way.challenge());
-            let mut challenge = challenge
-                .ok_or_else(|| NotSigned::new("The authority does not offer to look this way."))?;
-            let answer = challenge.key_authorization();
-            match (way, &self.records) {
-                (Way::Http, _) => {
-                    let shown = self.challenges.show_token(&challenge.token, answer.as_str());
-                    laid._shown.push(shown);
-                }
-                (Way::Tls, _) => {
-                    let shown = self.challenges.show_digest(host, answer.digest().as_ref());
-                    laid._shown.push(shown.map_err(|error| NotSigned::new(&error))?);
-                }
-                (Way::Dns, Some(records)) => {
-                    let record = records.set(host, &answer.dns_value()).await;
-                    laid.records.push(record.map_err(|error| NotSigned::new(&error.to_string()))?);
-                }
-                (Way::Dns, None) => {
-                    return Err(NotSigned::new("Nobody may change the DNS: acme_dns is not set."));
-                }
-            }
-            challenge.set_ready().await?;
-        }
-        match order.poll_ready(&PATIENCE).await {
+        again!(self.lay(order, host, way, laid))??;
+        match again!(order.poll_ready(&PATIENCE)) {
             Ok(OrderStatus::Ready) => Ok(()),
             Ok(_) => {
                 let told = why(order).await;
@@ -212,6 +210,49 @@ impl Authority {
         }
     }
 
+    /// Lays it out, and says that it is there.
+    async fn lay(
+        &self,
+        order: &mut Order,
+        host: &str,
+        way: Way,
+        laid: &mut Laid,
+    ) -> Result<Result<(), NotSigned>, Error> {
+        let mut authorizations = order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let mut authorization = authorization?;
+            if authorization.status == AuthorizationStatus::Valid {
+                continue;
+            }
+            let Some(mut challenge) = authorization.challenge(way.challenge()) else {
+                return Ok(Err(NotSigned::new("The authority does not offer to look this way.")));
+            };
+            let answer = challenge.key_authorization();
+            match (way, &self.records) {
+                (Way::Http, _) => {
+                    let shown = self.challenges.show_token(&challenge.token, answer.as_str());
+                    laid._shown.push(shown);
+                }
+                (Way::Tls, _) => {
+                    match self.challenges.show_digest(host, answer.digest().as_ref()) {
+                        Ok(shown) => laid._shown.push(shown),
+                        Err(error) => return Ok(Err(NotSigned::new(&error))),
+                    }
+                }
+                (Way::Dns, Some(records)) => match records.set(host, &answer.dns_value()).await {
+                    Ok(record) => laid.records.push(record),
+                    Err(error) => return Ok(Err(NotSigned::new(&error.to_string()))),
+                },
+                (Way::Dns, None) => {
+                    let reason = "Nobody may change the DNS: acme_dns is not set.";
+                    return Ok(Err(NotSigned::new(reason)));
+                }
+            }
+            again!(challenge.set_ready())?;
+        }
+        Ok(Ok(()))
+    }
+
     /// Has a certificate revoked, in DER (RFC 8555 section 7.6).
     ///
     /// # Errors
@@ -219,7 +260,7 @@ impl Authority {
     pub async fn revoke(&self, account: &Account, certificate: &[u8]) -> Result<(), NotSigned> {
         let certificate = CertificateDer::from(certificate);
         let request = RevocationRequest { certificate: &certificate, reason: None };
-        Ok(account.revoke(&request).await?)
+        Ok(again!(account.revoke(&request))?)
     }
 
     /// When the authority wants a certificate to be renewed, and after how long it is asked again (RFC 9773). `None` when
@@ -279,7 +320,8 @@ async fn place(
     replaces: Option<&Replaced>,
 ) -> Result<Order, NotSigned> {
     if let Some(Replaced(certificate)) = replaces {
-        match account.new_order(&NewOrder::new(names).replaces(certificate.clone())).await {
+        let new = NewOrder::new(names).replaces(certificate.clone());
+        match again!(account.new_order(&new)) {
             Ok(order) => return Ok(order),
             // It has too much to do, or does not want us at all: asking once more would not help.
             Err(Error::Api(problem))
@@ -290,7 +332,8 @@ async fn place(
             Err(error) => tracing::debug!(%error, "the order says nothing of what it replaces"),
         }
     }
-    Ok(account.new_order(&NewOrder::new(names)).await?)
+    let new = NewOrder::new(names);
+    Ok(again!(account.new_order(&new))?)
 }
 
 /// What the authority has found when it looked.

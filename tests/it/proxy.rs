@@ -141,6 +141,30 @@ async fn a_client_may_wait_for_100_continue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn early_hints_of_an_application_do_not_hide_its_answer() {
+    let toy = Toy::answering(|seen| {
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+        let hints = if seen.head.starts_with("GET /endless") {
+            hints.repeat(100_000)
+        } else {
+            hints.repeat(2)
+        };
+        [hints.as_bytes(), &ok("hello")].concat()
+    })
+    .await;
+    let front = Front::start(to(toy.address));
+    // They are not passed on: the HTTP library sends none.
+    for version in ["1.1", "1.0"] {
+        let answer =
+            ask(front.address, format!("GET / HTTP/{version}\r\nHost: {HOST}\r\n\r\n")).await;
+        assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+        assert_eq!(answer.header("link"), None);
+    }
+    let answer = ask(front.address, get("/endless", "")).await;
+    assert!(matches!(answer.status, 200 | 502), "{}", answer.status);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_closes_its_half_gets_the_answer() {
     let toy = Toy::serving(|mut wire, _| async move {
         toy::request(&mut wire).await.unwrap();

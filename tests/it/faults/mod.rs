@@ -17,6 +17,7 @@ mod requests;
 mod schedules;
 mod storage;
 mod upgrade;
+mod upgrade_visitors;
 
 use serde_json::{Value, json};
 

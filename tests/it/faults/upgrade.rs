@@ -81,7 +81,7 @@ async fn read(api: &Api, kept: &mut Option<Wire>) {
 
 impl Place {
     /// The program itself, which tells its version like another one would.
-    fn newer(&self, points: &str) -> PathBuf {
+    pub(super) fn newer(&self, points: &str) -> PathBuf {
         let name = format!("newer-{}", points.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
         self.orbitra.program(&name, &[(POINTS, points)])
     }

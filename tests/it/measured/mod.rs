@@ -1,6 +1,8 @@
-//! Long runs that end in a figure: `bench/redeploy.sh`, `bench/rollback.sh`, `bench/stale.sh`, `bench/upgrade.sh` and
-//! `bench/webhooks.sh` run them; a usual run of the tests does not, or makes a short one.
+//! Long runs that end in a figure: `certificates`, `floods`, `redeploy`, `rollback`, `stale`, `upgrade` and `webhooks` of `bench/` run
+//! them; a usual run of the tests does not, or makes a short one.
 
+mod certificates;
+mod floods;
 mod redeploy;
 mod rollback;
 mod stale;

@@ -204,9 +204,14 @@ impl Orbitra {
         let Some(process) = self.successor.take() else { return };
         let pid = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
         let _ = kill_process(pid, Signal::KILL);
-        // It is nobody's child here, and may be left as a zombie by whoever has it.
-        while std::fs::read_to_string(format!("/proc/{process}/stat"))
-            .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+        // It is nobody's child here, and may be left as a zombie by whoever has it. Its first thread is one while others
+        // are still on their way out and hold the lock.
+        let runs = |task: std::fs::DirEntry| {
+            std::fs::read_to_string(task.path().join("stat"))
+                .is_ok_and(|stat| !stat.rsplit(") ").next().unwrap().starts_with('Z'))
+        };
+        while std::fs::read_dir(format!("/proc/{process}/task"))
+            .is_ok_and(|mut tasks| tasks.any(|task| task.is_ok_and(runs)))
         {
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -2,6 +2,7 @@
 
 mod dns;
 mod dns_providers;
+pub mod handshakes;
 mod http2;
 mod issuance;
 mod listener;

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
+use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -20,6 +22,9 @@ use orbitra::docker::BuildError;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// How a commit behaves, from its `app.json`.
 #[derive(Clone, Debug, Deserialize)]
@@ -183,24 +188,32 @@ pub async fn serve(
             Err(_) => tokio::time::sleep(Duration::from_millis(1)).await,
         }
     };
+    // Once, because it may be large.
+    let body = Bytes::from(behaviour.body.clone());
     let behaviour = Arc::new(behaviour);
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
         let (asked, forced, paused) = (asked.clone(), forced.clone(), paused.clone());
+        let body = body.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
             let number = asked.fetch_add(1, Ordering::SeqCst);
             let forced = forced.load(Ordering::SeqCst);
-            let mut paused = paused.clone();
+            let (mut paused, body) = (paused.clone(), body.clone());
             async move {
                 let _ = paused.wait_for(|paused| !paused).await;
                 if request.uri().path() == "/slow" {
                     thinking.fetch_add(1, Ordering::SeqCst);
                     tokio::time::sleep(Duration::from_millis(behaviour.think)).await;
                 }
-                let mut response = Response::new(Full::new(Bytes::from(behaviour.body.clone())));
+                match request.uri().path() {
+                    "/socket" => return Ok(echoes(request)),
+                    "/events" => return Ok(counts()),
+                    _ => {}
+                }
+                let mut response = Response::new(Full::new(body).boxed_unsync());
                 let known = behaviour.only.is_empty() || behaviour.only == request.uri().path();
                 let flaps = number < behaviour.flaps && number % 2 == 1;
                 let status = match known {
@@ -215,7 +228,44 @@ pub async fn serve(
         });
         connections.spawn(async move {
             let connection = hyper::server::conn::http1::Builder::new();
-            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
+            let _ =
+                connection.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
+}
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// A WebSocket that says what it is told.
+fn echoes(request: Request<Incoming>) -> Response<Body> {
+    let key = request.headers().get("sec-websocket-key").cloned();
+    let accept = derive_accept_key(key.unwrap().as_bytes());
+    tokio::spawn(async move {
+        let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+        let io = TokioIo::new(upgraded);
+        let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_text() && socket.send(message).await.is_err() {
+                return;
+            }
+        }
+    });
+    Response::builder()
+        .status(101)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-accept", accept)
+        .body(Full::default().boxed_unsync())
+        .unwrap()
+}
+
+/// Events with numbers, ten a second, without an end.
+fn counts() -> Response<Body> {
+    let events = futures_util::stream::unfold(0_u64, |number| async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let event = Bytes::from(format!("data: {number}\n\n"));
+        Some((Ok::<_, Infallible>(Frame::data(event)), number + 1))
+    });
+    let body = StreamBody::new(events).boxed_unsync();
+    Response::builder().header("content-type", "text/event-stream").body(body).unwrap()
 }
