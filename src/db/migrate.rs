@@ -30,6 +30,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0022_git_pushes.sql"),
     include_str!("../../migrations/0023_forges.sql"),
     include_str!("../../migrations/0024_protocol.sql"),
+    include_str!("../../migrations/0025_webhook_formats.sql"),
+    include_str!("../../migrations/0026_alarms.sql"),
 ];
 
 /// Whether there is something to do for a database with this schema.

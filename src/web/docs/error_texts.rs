@@ -290,6 +290,11 @@ pub static TEXTS: [ErrorText; 13] = [
                 "The team has as many webhooks as it may.",
                 "Delete one first.",
             ),
+            reason(
+                "mail_not_configured",
+                "This server sends no mail yet.",
+                "An instance admin sets `mail` with `PATCH /system/settings` or under System.",
+            ),
             reason("webhook_disabled", "The webhook is switched off.", "Enable it first."),
             reason(
                 "idempotency_key_in_use",

@@ -12,6 +12,7 @@ pub mod forge;
 pub mod front;
 pub mod git_server;
 pub mod load;
+pub mod mail_server;
 pub mod orbitra;
 pub mod own_dockerd;
 pub mod pebble;
