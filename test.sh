@@ -58,7 +58,7 @@ install_chromium() {
 }
 
 install_tools() {
-  need curl=curl git=git git-lfs=git-lfs ip=iproute2 pebble=pebble python3=python3 shellcheck=shellcheck "${BUILD_TOOLS[@]}"
+  need aiosmtpd=python3-aiosmtpd curl=curl git=git git-lfs=git-lfs ip=iproute2 pebble=pebble python3=python3 shellcheck=shellcheck "${BUILD_TOOLS[@]}"
   if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then apt_install ca-certificates; fi
   ensure_rust .
   # A minimal Rust has neither. Rust from a distribution brings them as packages of its own.

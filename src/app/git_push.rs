@@ -13,6 +13,7 @@ use crate::events::Change;
 use crate::failpoint;
 use crate::git::pushed::{PackRefused, PushedTo, READ_ON};
 use crate::git::receive::{Command, PushRequest, Reader, Report};
+use crate::git::repack::MANY;
 use crate::logs::LogName;
 use crate::model::actor::Actor;
 use crate::model::deployment::{Deployment, Target, Trigger};
@@ -132,6 +133,14 @@ impl App {
             received.said.push(said);
         }
         self.told_of(project);
+        let packs = repository.packs().await.unwrap_or(0);
+        drop(repository);
+        if packs >= MANY {
+            let (repositories, id) = (self.repositories.clone(), project.id.clone());
+            let stopping = self.stopping.clone();
+            // Nobody waits for it, and the next push begins it again when it is cut off.
+            tokio::spawn(async move { repositories.repack(&id, stopping).await });
+        }
         Ok(received)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::known_keys::KnownKeys;
 use super::push_rates::PushRates;
@@ -11,6 +11,7 @@ use super::rates::Rates;
 use super::tries::Tries;
 use crate::model::ids::{KeyId, UserId};
 use crate::model::timestamp::Timestamp;
+use crate::routing::table::Routes;
 
 /// The memory of one instance.
 pub struct Memory {
@@ -30,6 +31,8 @@ pub struct Memory {
     pub(super) checked: AtomicU64,
     /// Held while settings are put into force.
     pub(super) settings_turn: tokio::sync::Mutex<()>,
+    /// The data plane, when the process serves.
+    pub(super) routes: OnceLock<Routes>,
 }
 
 impl Default for Memory {
@@ -46,6 +49,7 @@ impl Default for Memory {
             set_ups: Tries::new(10, MINUTE),
             checked: AtomicU64::new(0),
             settings_turn: tokio::sync::Mutex::default(),
+            routes: OnceLock::new(),
         }
     }
 }

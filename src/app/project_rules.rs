@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::proxy_rules;
-pub use super::proxy_rules::NewLogin;
+use super::proxy_rules::{self, NewLogin};
 use super::source_rules::settle_auth;
 use crate::egress::Policy;
 use crate::model::branch::check_branch;
@@ -65,6 +64,8 @@ pub struct ProjectPatch {
     pub deny: Option<Vec<String>>,
     /// Name and password; `Some(None)` asks visitors for nothing any more.
     pub login: Option<Option<NewLogin>>,
+    /// Where visitors have to be signed in.
+    pub sign_in: Option<String>,
     pub sleep_live: Option<bool>,
     pub sleep_crawlers: Option<bool>,
     pub auto_deploy: Option<bool>,

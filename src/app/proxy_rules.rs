@@ -3,7 +3,7 @@
 use super::project_rules::ProjectPatch;
 use crate::model::problems::Problems;
 use crate::model::proxy_settings::{
-    LONGEST_LOGIN, LONGEST_RULES, Login, MOST_NETWORKS, ProxySettings, is_login_name,
+    LONGEST_LOGIN, LONGEST_RULES, Login, MOST_NETWORKS, ProxySettings, SignIn, is_login_name,
 };
 use crate::model::site_rules::SiteRules;
 
@@ -30,6 +30,15 @@ pub(super) fn apply(patch: &ProjectPatch, proxy: &mut ProxySettings, problems: &
     }
     proxy.maintenance = patch.maintenance.unwrap_or(proxy.maintenance);
     proxy.compress = patch.compress.unwrap_or(proxy.compress);
+    if let Some(word) = &patch.sign_in {
+        match SignIn::parse(word) {
+            Some(sign_in) => proxy.sign_in = sign_in,
+            None => {
+                let known = SignIn::ALL.iter().map(|sign_in| sign_in.as_str());
+                problems.unknown_value("proxy.sign_in", known);
+            }
+        }
+    }
     for (field, sent, slot) in [
         ("proxy.redirects", &patch.redirects, &mut proxy.redirects),
         ("proxy.headers", &patch.headers, &mut proxy.headers),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::journal::{self, Deed};
+use super::mail::NewMail;
 use super::may::{Action, require_instance_admin, require_scope};
 use super::terms::Terms;
-use super::{App, AppError};
+use super::{App, AppError, mail};
 use crate::config::Config;
 use crate::config::chosen::Chosen;
 use crate::config::rates::MOST as MOST_REQUESTS;
@@ -15,18 +16,30 @@ use crate::db::{self, Connection, DbError};
 use crate::egress::Policy;
 use crate::model::actor::Actor;
 use crate::model::audit::{self, Party};
+use crate::model::mail::StoredMail;
 use crate::model::problems::Problems;
 
 /// Most entries of the allow list.
 const MOST_ALLOWED: usize = 100;
 
 /// What to choose; `None` leaves a setting as it is, `Some(None)` takes back what was chosen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct SettingsPatch {
     pub rate_free: Option<Option<i64>>,
     pub rate_professional: Option<Option<i64>>,
     pub egress_allow: Option<Option<Vec<String>>>,
     pub egress_allow_http: Option<Option<bool>>,
+    pub mail: Option<Option<NewMail>>,
+}
+
+/// The settings an instance runs with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub config: Arc<Config>,
+    /// The server that takes mail.
+    pub mail: Option<StoredMail>,
+    /// How often they were changed.
+    pub revision: i64,
 }
 
 impl SettingsPatch {
@@ -36,6 +49,7 @@ impl SettingsPatch {
             ("rate_professional", self.rate_professional.is_some()),
             ("egress_allow", self.egress_allow.is_some()),
             ("egress_allow_http", self.egress_allow_http.is_some()),
+            ("mail", self.mail.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, sent)| sent.then_some(name))
@@ -43,15 +57,15 @@ impl SettingsPatch {
 }
 
 impl App {
-    /// The settings this instance runs with, and how often they were changed.
+    /// The settings this instance runs with.
     ///
     /// # Errors
     /// The actor is no instance admin, or the key lacks `system:read`.
-    pub async fn system_settings(&self, actor: &Actor) -> Result<(Arc<Config>, i64), AppError> {
+    pub async fn system_settings(&self, actor: &Actor) -> Result<Settings, AppError> {
         require_scope(actor, Action::SystemRead)?;
         require_instance_admin(actor)?;
-        let chosen = self.db.read(chosen).await?;
-        Ok((self.settings(), chosen.revision))
+        let (chosen, mail) = self.db.read(both).await?;
+        Ok(Settings { config: self.settings(), mail, revision: chosen.revision })
     }
 
     /// Changes settings; they count at once.
@@ -65,10 +79,10 @@ impl App {
         patch: SettingsPatch,
         mut problems: Problems,
         terms: &Terms<()>,
-    ) -> Result<(Arc<Config>, i64), AppError> {
+    ) -> Result<Settings, AppError> {
         require_scope(actor, Action::SystemWrite)?;
         require_instance_admin(actor)?;
-        let before = self.db.read(chosen).await?;
+        let (before, known) = self.db.read(both).await?;
         terms.admit(self, Some(before.revision)).await?;
         for name in patch.names() {
             if let Some(origin) = self.config.given(name) {
@@ -85,15 +99,23 @@ impl App {
         } else if let Err(error) = Policy::parse(&allowed, false) {
             problems.invalid("egress_allow", "format", error.to_string());
         }
+        let changes_mail = patch.mail.is_some();
+        let new = patch.mail.clone().flatten();
+        let mail = new
+            .and_then(|new| mail::checked(self, &self.egress, new, known.as_ref(), &mut problems));
         AppError::check(problems)?;
         if patch.names().next().is_none() {
-            return Ok((self.settings(), before.revision));
+            return Ok(Settings {
+                config: self.settings(),
+                mail: known,
+                revision: before.revision,
+            });
         }
         let (actor, terms) = (actor.clone(), terms.clone());
         let now = self.clock.now();
-        let after = self
+        let (after, mail) = self
             .db
-            .write(move |c| -> Result<Chosen, AppError> {
+            .write(move |c| -> Result<_, AppError> {
                 let before = chosen(c)?;
                 terms.check(before.revision)?;
                 let after = Chosen {
@@ -104,20 +126,29 @@ impl App {
                     egress_allow_http: patch.egress_allow_http.unwrap_or(before.egress_allow_http),
                 };
                 store(c, &after)?;
+                let old = db::mail::find(c)?;
+                let mail = if changes_mail { mail } else { old.clone() };
+                db::mail::store(c, mail.as_ref())?;
+                let mut changes = audit::changes(&shown(&before), &shown(&after));
+                if old != mail {
+                    changes["mail"] = json!({
+                        "from": mail::shown(old.as_ref()), "to": mail::shown(mail.as_ref()),
+                    });
+                }
                 let deed = Deed {
                     action: "system.settings.updated",
                     team: &actor.team_id,
                     project: None,
                     target: Party::new("system", "settings", "settings"),
-                    changes: audit::changes(&shown(&before), &shown(&after)),
+                    changes,
                     data: None,
                 };
                 journal::write(c, &actor, deed, now)?;
-                Ok(after)
+                Ok((after, mail))
             })
             .await?;
         self.load_settings().await?;
-        Ok((self.settings(), after.revision))
+        Ok(Settings { config: self.settings(), mail, revision: after.revision })
     }
 
     /// Takes up what was chosen. One at a time, so that of two changes the newer one stays in force.
@@ -157,6 +188,10 @@ fn shown(chosen: &Chosen) -> serde_json::Value {
         "rate_free": chosen.rate_free, "rate_professional": chosen.rate_professional,
         "egress_allow": chosen.egress_allow, "egress_allow_http": chosen.egress_allow_http,
     })
+}
+
+fn both(connection: &Connection) -> Result<(Chosen, Option<StoredMail>), DbError> {
+    Ok((chosen(connection)?, db::mail::find(connection)?))
 }
 
 fn chosen(connection: &Connection) -> Result<Chosen, DbError> {

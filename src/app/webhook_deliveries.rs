@@ -1,6 +1,5 @@
 //! What was sent to a webhook and what was answered; sent again, and tried out.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,18 +7,18 @@ use serde_json::json;
 use super::may::Action;
 use super::terms::Terms;
 use super::webhooks::deed;
-use super::{App, AppError, journal, webhook_rules};
+use super::{App, AppError, journal};
 use crate::crypto::random;
 use crate::db;
 use crate::db::page::{Page, PageRequest};
-use crate::db::webhook_deliveries::{DeliveryFilter, Replay};
+use crate::db::webhook_deliveries::DeliveryFilter;
 use crate::model::actor::Actor;
 use crate::model::delivery::{Attempt, Delivery, DeliveryStatus};
 use crate::model::event::{self, Event};
 use crate::model::ids::{DeliveryId, EventId, WebhookId};
 use crate::model::problems::Problems;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{REPLAYED_MOST, Webhook};
+use crate::model::webhook::{Format, Webhook};
 use crate::notify::{self, Signature, USER_AGENT};
 
 /// How much longer than an attempt takes somebody waits for it.
@@ -36,10 +35,19 @@ pub struct ShownDelivery {
     pub attempts: Vec<Attempt>,
     /// The bytes that are sent; empty in lists.
     pub body: String,
+    /// Its webhook's.
+    pub format: Format,
 }
 
-/// The header fields a request of a delivery had.
-pub fn request_headers(delivery: &Delivery, attempt: &Attempt) -> Vec<(String, String)> {
+/// The header fields a request of a delivery had; a mail's are the mail server's affair.
+pub fn request_headers(
+    delivery: &Delivery,
+    attempt: &Attempt,
+    format: Format,
+) -> Vec<(String, String)> {
+    if format == Format::Email {
+        return Vec::new();
+    }
     let signature = Signature::sent(&attempt.signature);
     let fixed = [("Content-Type", "application/json"), ("User-Agent", USER_AGENT)];
     let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -50,18 +58,6 @@ pub fn request_headers(delivery: &Delivery, attempt: &Attempt) -> Vec<(String, S
 /// The bytes that were signed for an attempt.
 pub fn signed_bytes(delivery: &Delivery, attempt: &Attempt, body: &str) -> String {
     notify::signed_bytes(delivery.event_id.as_str(), attempt.signed_at(), body)
-}
-
-/// What to send again. A field that was sent with a wrong type is `None` and stands in the problems.
-#[derive(Clone, Debug, Default)]
-pub struct WantedReplay {
-    /// A moment, or the id of an event: what comes after it.
-    pub since: Option<String>,
-    pub until: Option<String>,
-    /// Empty is all that the webhook is told of.
-    pub events: Option<Vec<String>>,
-    /// Only what never arrived; so when nothing is said.
-    pub only_failed: Option<bool>,
 }
 
 impl App {
@@ -84,7 +80,8 @@ impl App {
                 let found = db::webhook_deliveries::list(c, &webhook.id, &filter, page)?;
                 let with = |delivery: Delivery| -> Result<_, AppError> {
                     let attempts = db::webhook_attempts::of_delivery(c, &delivery.id)?;
-                    Ok(ShownDelivery { delivery, attempts, body: String::new() })
+                    let (body, format) = (String::new(), webhook.format);
+                    Ok(ShownDelivery { delivery, attempts, body, format })
                 };
                 let items = found.items.into_iter().map(with).collect::<Result<_, _>>()?;
                 Ok(Page { items, total: found.total })
@@ -118,17 +115,18 @@ impl App {
         id: &str,
     ) -> Result<ShownDelivery, AppError> {
         let found = self.webhook_for(actor, Action::WebhooksRead, webhook).await?.webhook;
-        self.delivery_of(&found.id, id).await
+        self.delivery_of(&found, id).await
     }
 
-    async fn delivery_of(&self, webhook: &WebhookId, id: &str) -> Result<ShownDelivery, AppError> {
+    async fn delivery_of(&self, webhook: &Webhook, id: &str) -> Result<ShownDelivery, AppError> {
         let missing = || AppError::not_found("delivery", id);
-        let (webhook, wanted) = (webhook.clone(), DeliveryId::parse(id).ok_or_else(missing)?);
+        let (hook, format) = (webhook.id.clone(), webhook.format);
+        let wanted = DeliveryId::parse(id).ok_or_else(missing)?;
         let found = self
             .db
             .read(move |c| -> Result<_, AppError> {
-                let found = db::webhook_deliveries::find(c, &webhook, &wanted)?;
-                found.map(|delivery| shown(c, delivery)).transpose()
+                let found = db::webhook_deliveries::find(c, &hook, &wanted)?;
+                found.map(|delivery| shown(c, delivery, format)).transpose()
             })
             .await?;
         found.ok_or_else(missing)
@@ -160,7 +158,8 @@ impl App {
         let mut delivery =
             db::webhook_deliveries::new(webhook.id.clone(), &event, random::bytes(), now);
         (delivery.once, delivery.next_at) = (true, Some(FIRST));
-        let asked = ShownDelivery { delivery, attempts: Vec::new(), body: event.body() };
+        let (format, body) = (webhook.format, String::new());
+        let asked = ShownDelivery { delivery, attempts: Vec::new(), body, format };
         let (app, actor, settling) = (self.clone(), actor.clone(), terms.clone());
         let (answer, target) = (asked.clone(), webhook.id.clone());
         let mut commits = self.db.commits();
@@ -168,8 +167,7 @@ impl App {
             .write(move |c| -> Result<(), AppError> {
                 let webhook = enabled(c, &target)?;
                 // Only this webhook is told, and the log of events stays without it.
-                db::webhook_messages::keep(c, &event)?;
-                db::webhook_deliveries::insert(c, &answer.delivery)?;
+                db::webhook_deliveries::tell(c, &answer.delivery, &event, format)?;
                 journal::write(c, &actor, deed("webhook.pinged", &webhook), now)?;
                 settling.settle(&app, c, &answer)
             })
@@ -178,7 +176,7 @@ impl App {
         tokio::pin!(deadline);
         let done = loop {
             commits.mark_unchanged();
-            let found = self.delivery_of(&webhook.id, asked.delivery.id.as_str()).await?;
+            let found = self.delivery_of(&webhook, asked.delivery.id.as_str()).await?;
             if !found.delivery.status.is_open() {
                 break found;
             }
@@ -205,7 +203,7 @@ impl App {
         terms: &Terms<ShownDelivery>,
     ) -> Result<ShownDelivery, AppError> {
         let webhook = self.webhook_for(actor, Action::WebhooksWrite, webhook).await?.webhook;
-        let before = self.delivery_of(&webhook.id, id).await?;
+        let before = self.delivery_of(&webhook, id).await?;
         terms.admit(self, Some(webhook.revision)).await?;
         AppError::check(problems)?;
         let now = self.clock.now();
@@ -217,16 +215,17 @@ impl App {
             redelivery_of: Some(before.delivery.id.clone()),
             created_at: now,
             completed_at: None,
-            ..before.delivery
+            ..before.delivery.clone()
         };
-        let made = ShownDelivery { delivery, attempts: Vec::new(), body: before.body };
+        let (again, format) = (before.delivery.id.clone(), webhook.format);
+        let made = ShownDelivery { delivery, attempts: Vec::new(), body: before.body, format };
         let (app, actor, terms, answer) =
             (self.clone(), actor.clone(), terms.clone(), made.clone());
         let target = webhook.id.clone();
         self.db
             .write(move |c| -> Result<(), AppError> {
                 let webhook = enabled(c, &target)?;
-                db::webhook_deliveries::insert(c, &answer.delivery)?;
+                db::webhook_deliveries::tell_again(c, &answer.delivery, &again)?;
                 let again = json!({ "delivery": { "from": answer.delivery.redelivery_of, "to": answer.delivery.id } });
                 let deed = deed("webhook.redelivered", &webhook).changing(again);
                 journal::write(c, &actor, deed, now)?;
@@ -236,139 +235,20 @@ impl App {
         self.webhook_changed(&webhook);
         Ok(made)
     }
-
-    /// Sends events to a webhook again, those that happened while it was disabled among them. Answers how many.
-    ///
-    /// # Errors
-    /// `Invalid`, also when they are too many; a conflict `webhook_disabled`, or no such webhook.
-    pub async fn replay_webhook(
-        &self,
-        actor: &Actor,
-        id: &str,
-        wanted: WantedReplay,
-        mut problems: Problems,
-        terms: &Terms<usize>,
-    ) -> Result<usize, AppError> {
-        let webhook = self.webhook_for(actor, Action::WebhooksWrite, id).await?.webhook;
-        terms.admit(self, Some(webhook.revision)).await?;
-        let replay = self.checked_replay(actor, &webhook, wanted, &mut problems).await?;
-        AppError::check(problems)?;
-        let (app, actor, terms, now) =
-            (self.clone(), actor.clone(), terms.clone(), self.clock.now());
-        let target = webhook.id.clone();
-        let queued = self
-            .db
-            .write(move |c| -> Result<usize, AppError> {
-                let webhook = enabled(c, &target)?;
-                let found =
-                    db::webhook_deliveries::replayed(c, &target, &replay, REPLAYED_MOST + 1)?;
-                if found.len() > REPLAYED_MOST as usize {
-                    let mut problems = Problems::default();
-                    let message = format!(
-                        "These are more than {REPLAYED_MOST} events. Choose a later `since`, an `until` or fewer `events`."
-                    );
-                    problems.invalid("since", "out_of_range", message);
-                    return Err(AppError::Invalid(problems));
-                }
-                let mut queued = HashSet::new();
-                for id in found {
-                    let Some(event) = db::events::find(c, &id)? else { continue };
-                    if queued.insert(id) {
-                        db::webhook_messages::keep(c, &event)?;
-                        let (hook, random) = (target.clone(), random::bytes());
-                        let delivery = db::webhook_deliveries::new(hook, &event, random, now);
-                        db::webhook_deliveries::insert(c, &delivery)?;
-                    }
-                }
-                let count = json!({ "queued": { "from": null, "to": queued.len() } });
-                let deed = deed("webhook.replayed", &webhook).changing(count);
-                journal::write(c, &actor, deed, now)?;
-                terms.settle(&app, c, &queued.len())?;
-                Ok(queued.len())
-            })
-            .await?;
-        self.webhook_changed(&webhook);
-        Ok(queued)
-    }
-
-    async fn checked_replay(
-        &self,
-        actor: &Actor,
-        webhook: &Webhook,
-        wanted: WantedReplay,
-        problems: &mut Problems,
-    ) -> Result<Replay, AppError> {
-        problems.require("since", wanted.since.as_ref());
-        let (mut since, mut after) = (None, None);
-        match wanted.since.as_deref() {
-            None => {}
-            Some(text) if EventId::parse(text).is_some() => {
-                after = self.event_seen_by(actor, webhook, text).await?;
-                if after.is_none() {
-                    problems.invalid("since", "unknown_value", "There is no such event.");
-                }
-            }
-            Some(text) => {
-                since = Timestamp::parse(text);
-                if since.is_none() {
-                    let message = "An RFC 3339 date-time or the id of an event.";
-                    problems.invalid("since", "format", message);
-                }
-            }
-        }
-        let until = wanted.until.as_deref().map(|text| {
-            let until = Timestamp::parse(text);
-            if until.is_none() {
-                problems.invalid("until", "format", "An RFC 3339 date-time.");
-            }
-            until
-        });
-        let events = wanted.events.unwrap_or_default();
-        Ok(Replay {
-            team: webhook.team_id.clone(),
-            project: webhook.project_id.clone(),
-            chosen: webhook.events.clone(),
-            events: webhook_rules::names("events", events, problems),
-            since,
-            after,
-            until: until.flatten(),
-            only_failed: wanted.only_failed.unwrap_or(true),
-        })
-    }
-
-    /// The place of an event of the webhook's team in the log.
-    async fn event_seen_by(
-        &self,
-        actor: &Actor,
-        webhook: &Webhook,
-        id: &str,
-    ) -> Result<Option<i64>, AppError> {
-        let Some(id) = EventId::parse(id) else { return Ok(None) };
-        let (team, actor) = (webhook.team_id.clone(), actor.clone());
-        self.db
-            .read(move |c| {
-                let found = db::events::find(c, &id)?.filter(|event| {
-                    let seen = event.project_id.as_ref();
-                    let seen = seen.map_or(actor.sees_all_projects(), |id| actor.sees_project(id));
-                    event.team_id == team && seen
-                });
-                match found {
-                    Some(event) => Ok(db::events::place(c, &event.id)?),
-                    None => Ok(None),
-                }
-            })
-            .await
-    }
 }
 
-fn shown(connection: &db::Connection, delivery: Delivery) -> Result<ShownDelivery, AppError> {
+fn shown(
+    connection: &db::Connection,
+    delivery: Delivery,
+    format: Format,
+) -> Result<ShownDelivery, AppError> {
     let attempts = db::webhook_attempts::of_delivery(connection, &delivery.id)?;
-    let body = db::webhook_messages::body(connection, &delivery.event_id)?.unwrap_or_default();
-    Ok(ShownDelivery { delivery, attempts, body })
+    let body = db::webhook_deliveries::body(connection, &delivery)?.unwrap_or_default();
+    Ok(ShownDelivery { delivery, attempts, body, format })
 }
 
 /// The webhook as it is now, if something can be sent to it.
-fn enabled(connection: &db::Connection, id: &WebhookId) -> Result<Webhook, AppError> {
+pub(super) fn enabled(connection: &db::Connection, id: &WebhookId) -> Result<Webhook, AppError> {
     let found = db::webhooks::find(connection, id)?;
     let webhook = found.ok_or_else(|| AppError::not_found("webhook", id.as_str()))?.webhook;
     if webhook.enabled {

@@ -3,10 +3,12 @@
 use url::Url;
 
 use crate::crypto::webhook_secret::WebhookSecret;
-use crate::egress::Policy;
+use crate::egress::{Policy, address};
 use crate::model::event_type::{choices, is_choice};
+use crate::model::mail;
 use crate::model::problems::Problems;
 use crate::model::suggest::nearest;
+use crate::model::webhook::Format;
 
 /// Most names a webhook chooses.
 const MOST_EVENTS: usize = 50;
@@ -14,7 +16,20 @@ const MOST_EVENTS: usize = 50;
 const DESCRIPTION: usize = 500;
 
 /// The address, as it is sent to.
-pub(super) fn url(text: &str, policy: &Policy, problems: &mut Problems) -> Option<Url> {
+pub(super) fn url(
+    text: &str,
+    format: Format,
+    policy: &Policy,
+    problems: &mut Problems,
+) -> Option<Url> {
+    if format == Format::Email {
+        let url = mail::mailto(text).and_then(|to| Url::parse(&format!("mailto:{to}")).ok());
+        if url.is_none() {
+            let message = "One plain address: `mailto:ops@example.com`.";
+            problems.invalid("url", "format", message);
+        }
+        return url;
+    }
     match policy.web_url(text) {
         Ok(url) => Some(url),
         Err(refused) => {
@@ -22,6 +37,11 @@ pub(super) fn url(text: &str, policy: &Policy, problems: &mut Problems) -> Optio
             None
         }
     }
+}
+
+/// The address as lists and logs show it.
+pub(super) fn shown(url: &Url, format: Format) -> String {
+    if format.has_secret_path() { address::origin(url) } else { address::masked(url) }
 }
 
 /// The names it is told of, each once, in the order they were sent.

@@ -21,6 +21,9 @@ use crate::task::{Signal, Tasks};
 use crate::tls::keeper::Keeper;
 use crate::tls::store::Certificates;
 
+/// Pause between two checks of visits, of which nothing is read while there are none.
+const CHECKED_EVERY: Duration = Duration::from_secs(2);
+
 /// A control plane that owns the database.
 pub struct Control {
     pub app: App,
@@ -52,6 +55,7 @@ impl Control {
         // It is fresh: nobody has set another one.
         let _ = app.engine.set(engine.clone());
         let _ = app.traffic.set(routes.traffic().clone());
+        app.serve_with(routes.clone());
         // Before the first connection is accepted: what served before the restart serves at once.
         publisher.publish().await?;
         app.load_rate_windows().await?;
@@ -154,6 +158,7 @@ fn send_webhooks(app: &App, tasks: &Tasks) -> Result<(), EgressError> {
         secrets: app.secrets.clone(),
         bus: app.bus.clone(),
         client: Client::connecting_within(app.egress.clone(), notify::CONNECT)?,
+        name: app.config.hosts.base_domain().to_owned(),
         schedule: app.config.webhook_schedule.as_slice().into(),
         timeout: app.config.webhook_timeout,
         tasks: tasks.clone(),
@@ -181,6 +186,25 @@ fn show_metrics(address: SocketAddr, routes: &Routes, tasks: &Tasks) {
     });
 }
 
+/// Ends visits soon after what they stand on has gone.
+fn check_visits(app: &App, tasks: &Tasks) {
+    let (app, stopping) = (app.clone(), tasks.stopping());
+    tasks.spawn(async move {
+        let mut commits = app.db.commits();
+        loop {
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                changed = commits.changed() => if changed.is_err() { return },
+            }
+            app.check_visits().await;
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(CHECKED_EVERY) => {}
+            }
+        }
+    });
+}
+
 fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {
     let publisher = publisher.clone();
     tasks.periodic(app.routes.clone(), Duration::from_secs(60), move || {
@@ -200,6 +224,7 @@ fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks)
             }
         }
     });
+    check_visits(app, tasks);
     let keys = app.clone();
     tasks.periodic(Signal::default(), Duration::from_secs(5), move || {
         let app = keys.clone();

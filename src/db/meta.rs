@@ -13,6 +13,8 @@ pub const KEY_CHECK: &str = "key_check";
 
 /// The account at an authority, sealed; behind an `@` follows the URL of its directory.
 pub const ACME_ACCOUNT: &str = "acme_account";
+/// The server that takes mail, as JSON; the secret in it is sealed.
+pub const MAIL: &str = "mail";
 /// Settings that were chosen while the server ran, as JSON.
 pub const SETTINGS: &str = "settings";
 

@@ -30,8 +30,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0022_git_pushes.sql"),
     include_str!("../../migrations/0023_forges.sql"),
     include_str!("../../migrations/0024_protocol.sql"),
-    include_str!("../../migrations/0028_series.sql"),
-    include_str!("../../migrations/0029_claims.sql"),
+    include_str!("../../migrations/0025_webhook_formats.sql"),
+    include_str!("../../migrations/0026_alarms.sql"),
+    include_str!("../../migrations/0027_series.sql"),
+    include_str!("../../migrations/0028_claims.sql"),
 ];
 
 /// Whether there is something to do for a database with this schema.

@@ -6,6 +6,8 @@ mod filter;
 pub mod migrate;
 mod read;
 
+pub mod alarms;
+pub mod announcements;
 pub mod api_keys;
 pub mod audit_log;
 pub mod branch_hosts;
@@ -28,6 +30,7 @@ pub mod gc_wishes;
 pub mod holds;
 pub mod idempotency;
 pub mod issuance;
+pub mod mail;
 pub mod meta;
 pub mod page;
 pub mod pauses;
@@ -56,6 +59,8 @@ pub mod watches;
 pub mod webhook_attempts;
 pub mod webhook_deliveries;
 pub mod webhook_messages;
+pub mod webhook_queue;
+pub mod webhook_replays;
 pub mod webhooks;
 pub mod welcome;
 

@@ -10,12 +10,12 @@ use super::page::{Page, PageRequest};
 use crate::model::delivery::DeliveryStatus;
 use crate::model::ids::{DeliveryId, ProjectId, TeamId, UserId, WebhookId};
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{DisabledReason, LastDelivery, Webhook};
+use crate::model::webhook::{DisabledReason, Format, LastDelivery, Webhook};
 
 const SELECT: &str = "SELECT w.id, w.team_id, w.project_id, w.address, w.events, w.description, w.enabled,
     w.disabled_reason, w.secret_hint, w.previous_secret_expires_at, w.failures, w.failing_since, w.exhausted,
     w.last_delivery_id, w.last_status, w.last_response_status, w.last_at, w.created_by, w.created_at, w.updated_at,
-    w.revision, w.url, w.secret, w.previous_secret FROM webhooks w";
+    w.revision, w.url, w.secret, w.previous_secret, w.format FROM webhooks w";
 
 /// A webhook chooses the event whose name is bound twice: by name, by a beginning, or with all others.
 pub(super) const CHOOSES: &str = "EXISTS (SELECT 1 FROM json_each(w.events) e WHERE e.value = ?
@@ -59,6 +59,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
         id: super::read::id(row, 0, WebhookId::parse)?,
         team_id: super::read::id(row, 1, TeamId::parse)?,
         project_id: super::read::optional(row, 2, ProjectId::parse)?,
+        format: super::read::word(row, 24, Format::parse)?,
         address: row.get(3)?,
         events: super::read::json(row, 4)?,
         description: row.get(5)?,
@@ -91,12 +92,13 @@ pub fn insert(connection: &Connection, stored: &StoredWebhook) -> Result<(), DbE
     let webhook = &stored.webhook;
     connection.execute(
         "INSERT INTO webhooks (id, team_id, project_id, url, address, events, description, enabled, secret, secret_hint,
-            created_by, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+            created_by, created_at, updated_at, format)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)",
         params![
             webhook.id.as_str(), webhook.team_id.as_str(), webhook.project_id.as_ref().map(ProjectId::as_str),
             stored.url, webhook.address, events(webhook), webhook.description, webhook.enabled, stored.secret,
             webhook.secret_hint, webhook.created_by.as_str(), webhook.created_at.0,
+            webhook.format.as_str(),
         ],
     )?;
     Ok(())

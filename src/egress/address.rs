@@ -70,6 +70,11 @@ pub fn masked(url: &Url) -> String {
     }
 }
 
+/// An address whose path is a credential: only where it leads to.
+pub fn origin(url: &Url) -> String {
+    format!("{}/…", url.origin().ascii_serialization())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

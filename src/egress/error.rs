@@ -90,6 +90,12 @@ impl EgressError {
     }
 }
 
+/// A TLS handshake that failed, of a connection that is not HTTP's.
+pub(super) fn from_handshake(error: &io::Error) -> EgressError {
+    let reason = tls_inside(error).map(tls_reason);
+    EgressError::Tls(reason.unwrap_or_else(|| "the server broke it off".to_owned()))
+}
+
 /// The TLS fault an I/O error wraps: `source` of an I/O error skips the error it holds, so nested ones are opened here.
 fn tls_inside(mut error: &io::Error) -> Option<&rustls::Error> {
     loop {

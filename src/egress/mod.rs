@@ -11,8 +11,10 @@ pub mod lookup;
 pub mod policy;
 mod reach;
 mod resolver;
+mod smtp;
 mod tcp;
 
 pub use client::{Client, Response};
 pub use error::EgressError;
 pub use policy::{Policy, PolicyError};
+pub use smtp::SmtpStream;

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::client::{CONNECT_TIMEOUT, Client};
 use super::error::EgressError;
-use super::policy::AddressRefused;
+use super::policy::{AddressRefused, Policy};
 use super::resolver;
 
 impl Client {
@@ -18,32 +18,33 @@ impl Client {
         if policy.check_host(host).is_err() || policy.check_ssh_port(host, port).is_err() {
             return Err(EgressError::AddressNotAllowed);
         }
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.open(host, port)).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, open(policy, host, port)).await {
             Err(_) => Err(EgressError::Timeout),
             Ok(result) => result,
         }
     }
+}
 
-    async fn open(&self, host: &str, port: u16) -> Result<TcpStream, EgressError> {
-        let addresses = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => resolver::addresses(self.policy(), host, port).await.map_err(|error| {
-                if error.is::<AddressRefused>() {
-                    EgressError::AddressNotAllowed
-                } else {
-                    EgressError::Dns(host.to_owned())
-                }
-            })?,
-        };
-        let mut last = EgressError::Connect("the server cannot be reached".to_owned());
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = EgressError::Connect(reason(&error).to_owned()),
+/// Connects to one of the addresses of a host that was checked, after all of them were.
+pub(super) async fn open(policy: &Policy, host: &str, port: u16) -> Result<TcpStream, EgressError> {
+    let addresses = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => resolver::addresses(policy, host, port).await.map_err(|error| {
+            if error.is::<AddressRefused>() {
+                EgressError::AddressNotAllowed
+            } else {
+                EgressError::Dns(host.to_owned())
             }
+        })?,
+    };
+    let mut last = EgressError::Connect("the server cannot be reached".to_owned());
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = EgressError::Connect(reason(&error).to_owned()),
         }
-        Err(last)
     }
+    Err(last)
 }
 
 fn reason(error: &io::Error) -> &'static str {

@@ -75,7 +75,7 @@ pub(super) fn ingest(
 
 /// The names of the objects in a pack, from its index of version 2
 /// (<https://git-scm.com/docs/gitformat-pack>).
-fn names(index: &[u8]) -> Option<Vec<ObjectId>> {
+pub(super) fn names(index: &[u8]) -> Option<Vec<ObjectId>> {
     const FANOUT: usize = 8 + 256 * 4;
     let last = index.get(FANOUT - 4..FANOUT)?;
     let count = usize::try_from(u32::from_be_bytes(last.try_into().ok()?)).ok()?;

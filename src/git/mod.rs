@@ -36,6 +36,7 @@ mod pkt_line;
 pub mod pushed;
 pub mod receive;
 mod refs;
+pub mod repack;
 pub mod source_tree;
 mod ssh;
 mod submodules;

@@ -1,6 +1,6 @@
 //! The object database of a mirror: reading objects and taking in packs. The only place that calls libgit2.
 //!
-//! Only libgit2's object database and pack indexer are used: no repository is opened, so that no
+//! Only libgit2's object database, pack indexer and pack builder are used: no repository is opened, so that no
 //! configuration of the system, of a user or of a repository is ever read, and nothing is spoken over its network code.
 
 use std::io::Write;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use git2::{Indexer, ObjectType, Odb, Oid};
+use git2::{Config, Indexer, ObjectType, Odb, Oid, Repository};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -149,6 +149,33 @@ impl ObjectStore {
             indexer.commit()?;
         }
         self.odb.refresh()?;
+        Ok(())
+    }
+}
+
+impl ObjectStore {
+    /// Writes these objects into one pack in another directory, with its index.
+    ///
+    /// # Errors
+    /// It was stopped, or an object cannot be read.
+    pub fn pack(
+        &self,
+        ids: &[ObjectId],
+        into: &Path,
+        stop: CancellationToken,
+    ) -> Result<(), StoreError> {
+        // A repository of nothing but these objects, with a configuration that is empty: none is read from anywhere.
+        let repository = Repository::from_odb(Odb::new()?)?;
+        repository.set_config(&Config::new()?)?;
+        repository.set_odb(&self.odb)?;
+        let mut builder = repository.packbuilder()?;
+        // Builds and visitors come first.
+        builder.set_threads(1);
+        builder.set_progress_callback(move |_, _, _| !stop.is_cancelled())?;
+        for id in ids {
+            builder.insert_object(oid(*id)?, None)?;
+        }
+        builder.write(into, 0o600)?;
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! A mirror in the hands of one fetch.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::spawn_blocking;
@@ -20,6 +20,8 @@ pub(super) struct Slot {
     pub lock: Arc<tokio::sync::Mutex<()>>,
     /// Trees that read the mirror now.
     readers: Arc<AtomicUsize>,
+    /// Held to begin to read a pushed repository, and while packs go that others have taken the place of.
+    pub swap: Arc<RwLock<()>>,
 }
 
 impl Slot {
@@ -39,6 +41,8 @@ pub(super) struct Opened {
     limits: Limits,
     /// None for a repository that is only added to.
     _lock: Option<Arc<OwnedMutexGuard<()>>>,
+    /// Of such a one: no pack goes while it is read.
+    reading: Option<Arc<Reading>>,
 }
 
 /// A commit that is here whole, and what else is to be known of it.
@@ -88,6 +92,7 @@ impl Opened {
                 readers: slot.readers,
                 limits,
                 _lock: Some(lock),
+                reading: None,
             })
         })
         .await
@@ -95,6 +100,10 @@ impl Opened {
 
     /// Opens a pushed repository to read; it must exist.
     pub fn kept(path: &Path, slot: Slot, limits: Limits) -> Result<Self, FetchError> {
+        let swap = slot.swap.clone();
+        let _swap = swap.read().unwrap_or_else(PoisonError::into_inner);
+        // Before its packs are listed.
+        let reading = Some(Arc::new(Reading::new(&slot.readers)));
         let mirror = Mirror::kept(path);
         let store = ObjectStore::open(&mirror.objects()).map_err(|error| {
             FetchError::Failed(format!("The repository could not be opened: {error}."))
@@ -105,6 +114,7 @@ impl Opened {
             readers: slot.readers,
             limits,
             _lock: None,
+            reading,
         })
     }
 
@@ -152,7 +162,8 @@ impl Opened {
             branch,
             tree: Arc::new(tree.clone()),
         };
-        let alone = self.readers.load(Ordering::Relaxed) == 1;
+        let own = 1 + usize::from(self.reading.is_some());
+        let alone = self.readers.load(Ordering::Relaxed) == own;
         Ok(Brought { commit, tree, survey, large_files: self.mirror.large_files(), alone })
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, mpsc};
+use tokio::sync::{OwnedMutexGuard, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::FetchError;
@@ -59,6 +59,8 @@ pub struct Repositories {
     directory: PathBuf,
     limits: Limits,
     slots: Mutex<HashMap<ProjectId, Slot>>,
+    /// One is packed anew at a time.
+    pub(super) repacking: Semaphore,
 }
 
 /// A repository in the hands of one push.
@@ -71,14 +73,14 @@ pub struct PushedTo {
 impl Repositories {
     /// `directory` is made (mode 0700) when the first push needs it.
     pub fn new(directory: PathBuf, limits: Limits) -> Self {
-        Self { directory, limits, slots: Mutex::default() }
+        Self { directory, limits, slots: Mutex::default(), repacking: Semaphore::new(1) }
     }
 
-    fn path(&self, project: &ProjectId) -> PathBuf {
+    pub(super) fn path(&self, project: &ProjectId) -> PathBuf {
         self.directory.join(format!("{project}.git"))
     }
 
-    fn slot(&self, project: &ProjectId) -> Slot {
+    pub(super) fn slot(&self, project: &ProjectId) -> Slot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.entry(project.clone()).or_default().clone()
     }
@@ -176,6 +178,22 @@ impl PushedTo {
             (Err(gone), _) => Err(gone.into()),
             (_, Err(refused)) => refuse(reader, refused).await,
         }
+    }
+
+    /// How many packs the repository is made of.
+    ///
+    /// # Errors
+    /// The disk cannot be read.
+    pub async fn packs(&self) -> Result<usize, PackRefused> {
+        let packs = self.path.join("objects/pack");
+        work(move || {
+            let mut count = 0;
+            for entry in fs::read_dir(packs)? {
+                count += usize::from(entry?.path().extension().is_some_and(|end| end == "idx"));
+            }
+            Ok(count)
+        })
+        .await
     }
 
     /// The whole message of a commit; `None` when there is no such commit here.

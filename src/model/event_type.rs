@@ -13,7 +13,7 @@ const fn event(name: &'static str, when: &'static str) -> EventType {
 }
 
 /// Every kind of event, in the order of the documentation; those of one family stand together.
-pub const ALL: [EventType; 33] = [
+pub const ALL: [EventType; 35] = [
     event("deployment.created", "A deployment was accepted."),
     event(
         "deployment.succeeded",
@@ -48,6 +48,14 @@ pub const ALL: [EventType; 33] = [
     event("user.updated", "An account was changed."),
     event("user.deleted", "An account was deleted."),
     event("billing.invoice.created", "An invoice was made."),
+    event(
+        "system.disk.low",
+        "The server's disk has less free than a build needs. For instance admins.",
+    ),
+    event(
+        "system.engine.down",
+        "The container engine does not answer; what runs, runs on. For instance admins.",
+    ),
     event("webhook.disabled", "A webhook was disabled because its receiver does not take events."),
     event("webhook.ping", "Somebody wants to see whether a webhook works. Sent to it alone."),
 ];

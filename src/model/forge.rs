@@ -1,7 +1,8 @@
 //! Forges and what they are told of commits, in each one's own form.
 //!
 //! GitHub: <https://docs.github.com/rest/commits/statuses>. GitLab: <https://docs.gitlab.com/api/commits/>, "Commit
-//! status". Gitea and Forgejo: `POST /repos/{owner}/{repo}/statuses/{sha}` of their API.
+//! status". Gitea and Forgejo: `POST /repos/{owner}/{repo}/statuses/{sha}` of their API. Bitbucket Cloud:
+//! <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses/>.
 
 mod address;
 mod checks;
@@ -24,7 +25,8 @@ pub const LONGEST_TOKEN: usize = 1024;
 
 words!(
 /// A forge by the API it has.
-ForgeKind { Github = "github", Gitlab = "gitlab", Gitea = "gitea", Forgejo = "forgejo" });
+ForgeKind { Github = "github", Gitlab = "gitlab", Gitea = "gitea", Forgejo = "forgejo",
+    Bitbucket = "bitbucket" });
 
 impl ForgeKind {
     /// What it calls itself.
@@ -34,6 +36,7 @@ impl ForgeKind {
             Self::Gitlab => "GitLab",
             Self::Gitea => "Gitea",
             Self::Forgejo => "Forgejo",
+            Self::Bitbucket => "Bitbucket",
         }
     }
 }

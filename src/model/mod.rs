@@ -1,6 +1,8 @@
 //! Pure types and rules. No I/O, no async, no clock.
 
 pub mod actor;
+pub mod alarm;
+pub mod announcement;
 pub mod api_key;
 pub mod audit;
 pub mod branch;
@@ -28,6 +30,7 @@ pub mod image_reference;
 pub mod issuance;
 pub mod key_limits;
 pub mod log_line;
+pub mod mail;
 pub mod network;
 pub mod peer;
 pub mod plan_text;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::deployment::words;
 use super::network::Network;
 use super::site_rules::SiteRules;
 
@@ -36,6 +37,20 @@ pub struct ProxySettings {
     pub deny: Vec<String>,
     /// What visitors are asked for.
     pub login: Option<Login>,
+    /// Where only people are let in who are signed in to the dashboard and may see the project.
+    pub sign_in: SignIn,
+}
+
+words!(
+    /// Where visitors have to be signed in to the dashboard: nowhere, at deployments' and branches' own addresses, or at
+    /// all of a project's.
+    SignIn { Nowhere = "none", Previews = "previews", Everywhere = "all" });
+
+#[allow(clippy::derivable_impls, reason = "the words bring their own derives")]
+impl Default for SignIn {
+    fn default() -> Self {
+        Self::Nowhere
+    }
 }
 
 /// A name and a password for visitors.

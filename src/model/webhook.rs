@@ -27,6 +27,8 @@ pub struct Webhook {
     pub team_id: TeamId,
     /// Only this project's events; `None` is all of the team's.
     pub project_id: Option<ProjectId>,
+    /// What it is sent. Never changes.
+    pub format: Format,
     /// The address without what may be a credential.
     pub address: String,
     /// Names, beginnings with `.*`, or `*`.
@@ -62,11 +64,21 @@ pub struct LastDelivery {
 }
 
 words!(
+    /// What a webhook is sent: the event itself, a message of a chat's own shape, or a mail.
+    Format { Orbitra = "orbitra", Slack = "slack", Discord = "discord", Email = "email" });
+words!(
     /// Why a webhook was disabled without anybody asking for it: the receiver answered 410, or nothing arrived for days.
     DisabledReason { Gone = "gone", Failing = "failing" });
 words!(
     /// How a webhook does.
     WebhookStatus { Active = "active", Failing = "failing", Disabled = "disabled" });
+
+impl Format {
+    /// Whether the path of an address is what lets somebody send there.
+    pub fn has_secret_path(self) -> bool {
+        matches!(self, Self::Slack | Self::Discord)
+    }
+}
 
 impl Webhook {
     /// How it does.

@@ -14,6 +14,10 @@ pub struct Answer {
     pub retry_after: Option<String>,
     pub error: Option<AttemptError>,
     pub duration_ms: u64,
+    /// A mail server's, whose codes mean something else than HTTP's.
+    pub mail: bool,
+    /// It will never be taken: a mail server said so of this mail.
+    pub refused: bool,
 }
 
 impl Answer {
@@ -24,12 +28,15 @@ impl Answer {
 
     /// The receiver wants no more.
     pub fn gone(&self) -> bool {
-        self.status == Some(410)
+        !self.mail && self.status == Some(410)
     }
 
     /// The receiver has too much to do, or does not answer.
     pub fn overloaded(&self) -> bool {
-        matches!(self.status, Some(429 | 502 | 503 | 504))
-            || self.error == Some(AttemptError::Timeout)
+        let busy = match self.mail {
+            false => matches!(self.status, Some(429 | 502 | 503 | 504)),
+            true => matches!(self.status, Some(421 | 452)),
+        };
+        busy || self.error == Some(AttemptError::Timeout)
     }
 }

@@ -68,7 +68,8 @@ fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-fn class(error: &EgressError) -> AttemptError {
+/// Why nothing was answered, as attempts name it.
+pub(super) fn class(error: &EgressError) -> AttemptError {
     match error {
         EgressError::AddressNotAllowed => AttemptError::BlockedAddress,
         EgressError::Dns(_) => AttemptError::DnsFailed,

@@ -7,15 +7,17 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Parts;
+use super::answer::Answer;
 use super::attempt::attempt;
 use super::lanes::{Lanes, QUICK};
 use super::outcome::Outcome;
-use super::prepared::Prepared;
+use super::prepared::{Outgoing, Prepared};
 use super::record::Ended;
+use super::{Parts, mail};
 use crate::crypto::random;
 use crate::db::{self, DbError};
 use crate::events::Change;
+use crate::model::delivery::AttemptError;
 use crate::model::ids::{DeliveryId, WebhookId};
 use crate::model::timestamp::Timestamp;
 
@@ -93,7 +95,7 @@ impl Engine {
     /// Reads what is due. Answers how long until something else is.
     async fn look(&self, lanes: &mut Lanes) -> Duration {
         let (now, room, filled) = (self.0.clock.now(), lanes.room(), lanes.room());
-        let found = self.0.db.read(move |c| db::webhook_deliveries::waiting(c, now, room)).await;
+        let found = self.0.db.read(move |c| db::webhook_queue::waiting(c, now, room)).await;
         match found {
             Ok(found) => lanes.fill(found, filled, now).map_or(LONGEST, |next| self.until(next)),
             Err(error) => {
@@ -163,14 +165,13 @@ impl Engine {
         id: &DeliveryId,
     ) -> Result<Option<(Ended, bool)>, DbError> {
         let (hook, delivery) = (webhook.clone(), id.clone());
-        let open = self.0.db.read(move |c| db::webhook_deliveries::open(c, &hook, &delivery));
-        let Some((delivery, stored, body)) = open.await? else { return Ok(None) };
-        let once = delivery.once;
-        let now = self.0.clock.now();
-        let prepared = Prepared::new(delivery, stored, body, &self.0.secrets, now);
+        let open = self.0.db.read(move |c| db::webhook_queue::open(c, &hook, &delivery));
+        let Some(open) = open.await? else { return Ok(None) };
+        let once = open.delivery.once;
+        let prepared = Prepared::new(open, &self.0.secrets, self.0.clock.now());
         let mut prepared = prepared.map_err(|broken| DbError::Broken(broken.to_string()))?;
-        let request = std::mem::take(&mut prepared.request);
-        let answer = attempt(&self.0.client, request, self.0.timeout).await;
+        let outgoing = std::mem::replace(&mut prepared.outgoing, Outgoing::Nowhere);
+        let answer = self.send(outgoing).await;
         let now = self.0.clock.now();
         let schedule = if once { &[][..] } else { &self.0.schedule };
         let made = prepared.delivery.attempts + 1;
@@ -178,6 +179,18 @@ impl Engine {
         let outcome = Outcome::of(&answer, made, schedule, now, spread);
         let overloaded = answer.overloaded();
         Ok(Some((Ended::new(prepared, answer, outcome, now), overloaded)))
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Answer {
+        let Parts { client, name, timeout, .. } = &*self.0;
+        match outgoing {
+            Outgoing::Request(request) => attempt(client, request, *timeout).await,
+            Outgoing::Mail(mail) => mail::send(client.policy(), name, &mail, *timeout).await,
+            Outgoing::Nowhere => {
+                let error = Some(AttemptError::NotConfigured);
+                Answer { error, mail: true, ..Answer::default() }
+            }
+        }
     }
 
     /// Stores what came of it. Answers when it is tried again.

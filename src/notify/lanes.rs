@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use crate::db::webhook_deliveries::Waiting;
+use crate::db::webhook_queue::Waiting;
 use crate::model::ids::{DeliveryId, WebhookId};
 use crate::model::timestamp::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Outgoing webhooks. A delivery stands in the database since the transaction of its event; from there its way is told
+//! Outgoing webhooks, messages and mails among them. A delivery stands in the database since the transaction of its event; from there its way is told
 //! by types: [`Prepared`] (signed, to be sent) → [`Answer`] → [`Outcome`], which is stored with the attempt.
 //!
 //! At least once: what was sent and not yet stored when the process ends is sent again, with the same event id.
@@ -7,6 +7,7 @@ mod answer;
 mod attempt;
 mod engine;
 mod lanes;
+mod mail;
 mod outcome;
 mod prepared;
 mod record;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 pub use answer::Answer;
 pub use engine::Engine;
+pub use mail::{Mail, send as send_mail};
 pub use outcome::Outcome;
 pub use prepared::{Prepared, USER_AGENT, headers};
 pub use signature::{Signature, signed_bytes};
@@ -41,6 +43,8 @@ pub struct Parts {
     pub bus: Bus,
     /// Reaches what may be reached, within [`CONNECT`].
     pub client: Client,
+    /// What this server calls itself to mail servers.
+    pub name: String,
     /// How long after each attempt the next one is made.
     pub schedule: Arc<[Duration]>,
     /// How long one attempt may take.

@@ -34,6 +34,9 @@ impl Outcome {
         if answer.gone() {
             return Self::Gone;
         }
+        if answer.refused {
+            return Self::GaveUp;
+        }
         let made = usize::try_from(made).unwrap_or(usize::MAX).saturating_sub(1);
         let Some(wait) = schedule.get(made) else { return Self::GaveUp };
         let spread = wait.mul_f64(0.9 + 0.2 * f64::from(random) / f64::from(u16::MAX));
@@ -79,6 +82,17 @@ mod tests {
         assert_eq!(of(&answer(410), 1), Outcome::Gone);
         let redirect = Answer { error: Some(AttemptError::Redirect), ..answer(302) };
         assert_eq!(seconds(of(&redirect, 1)), 5);
+    }
+
+    #[test]
+    fn a_mail_that_is_refused_for_good_is_not_tried_again() {
+        let mail = |status, refused| Answer { mail: true, refused, ..answer(status) };
+        assert_eq!(of(&mail(250, false), 1), Outcome::Delivered);
+        assert_eq!(of(&mail(550, true), 1), Outcome::GaveUp);
+        for status in [421, 450, 451, 410, 535] {
+            assert_eq!(seconds(of(&mail(status, false), 1)), 5, "{status}");
+        }
+        assert!(mail(421, false).overloaded() && !mail(503, true).overloaded());
     }
 
     #[test]

@@ -4,13 +4,16 @@ use bytes::Bytes;
 use http::Request;
 use http::header::{CONTENT_TYPE, USER_AGENT as USER_AGENT_HEADER};
 
+use super::mail::Mail;
 use super::signature::Signature;
 use crate::crypto::secret_box::{SealBroken, SecretBox};
 use crate::crypto::webhook_secret::WebhookSecret;
+use crate::db::webhook_queue::Open;
 use crate::db::webhooks::{StoredWebhook, secret_identity, url_identity};
 use crate::model::delivery::Delivery;
+use crate::model::mail::{self, StoredMail};
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::Webhook;
+use crate::model::webhook::{Format, Webhook};
 
 /// How requests call themselves.
 pub const USER_AGENT: &str = "Orbitra-Webhooks/1";
@@ -38,24 +41,32 @@ pub struct Prepared {
     pub delivery: Delivery,
     pub webhook: Webhook,
     pub signature: Signature,
-    pub request: Request<Bytes>,
+    pub outgoing: Outgoing,
     pub started_at: Timestamp,
 }
 
+/// What leaves the machine.
+pub enum Outgoing {
+    Request(Request<Bytes>),
+    Mail(Box<Mail>),
+    /// A mail, and no server that takes it.
+    Nowhere,
+}
+
 impl Prepared {
-    /// Opens what is sealed and signs the body.
+    /// Opens what is sealed, and signs the body where it is sent over HTTP.
     ///
     /// # Errors
     /// What is sealed does not open, or what it holds is no address.
-    pub fn new(
-        delivery: Delivery,
-        stored: StoredWebhook,
-        body: String,
-        secrets: &SecretBox,
-        now: Timestamp,
-    ) -> Result<Self, SealBroken> {
+    pub fn new(open: Open, secrets: &SecretBox, now: Timestamp) -> Result<Self, SealBroken> {
+        let Open { delivery, stored, body, mail } = open;
         let StoredWebhook { webhook, url, secret, previous_secret } = stored;
         let url = text(secrets.open(&url_identity(&webhook.id), &url)?)?;
+        if webhook.format == Format::Email {
+            let outgoing = letter(&delivery, &url, &body, mail, secrets)?;
+            let signature = Signature::new(&[], delivery.event_id.as_str(), now.seconds(), "");
+            return Ok(Self { delivery, webhook, signature, outgoing, started_at: now });
+        }
         let live = webhook.previous_secret_expires_at.is_some_and(|until| until > now);
         let both = [Some(secret), previous_secret.filter(|_| live)];
         let both: Result<Vec<_>, SealBroken> = both
@@ -74,8 +85,30 @@ impl Prepared {
             request = request.header(name, value);
         }
         let request = request.body(Bytes::from(body)).map_err(|_| SealBroken)?;
-        Ok(Self { delivery, webhook, signature, request, started_at: now })
+        let outgoing = Outgoing::Request(request);
+        Ok(Self { delivery, webhook, signature, outgoing, started_at: now })
     }
+}
+
+/// The mail of a delivery. One that comes twice has the same id, by which it is known again.
+fn letter(
+    delivery: &Delivery,
+    url: &str,
+    body: &str,
+    stored: Option<StoredMail>,
+    secrets: &SecretBox,
+) -> Result<Outgoing, SealBroken> {
+    let Some(StoredMail { server, secret }) = stored else { return Ok(Outgoing::Nowhere) };
+    let secret = secret.map(|sealed| secrets.open(mail::SECRET, &sealed).and_then(text));
+    let to = mail::mailto(url).ok_or(SealBroken)?.to_owned();
+    Ok(Outgoing::Mail(Box::new(Mail {
+        server,
+        secret: secret.transpose()?,
+        to,
+        letter: serde_json::from_str(body).map_err(|_| SealBroken)?,
+        id: format!("{}.{}", delivery.event_id, delivery.id),
+        at: delivery.created_at,
+    })))
 }
 
 fn text(plain: Vec<u8>) -> Result<String, SealBroken> {

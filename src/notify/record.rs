@@ -60,7 +60,7 @@ impl Ended {
     /// The database cannot be written.
     pub(super) fn store(&self, connection: &Connection, now: Timestamp) -> Result<(), DbError> {
         let Self { delivery, webhook, attempt, outcome, arrived } = self;
-        match db::webhook_deliveries::advance(connection, delivery) {
+        match db::webhook_queue::advance(connection, delivery) {
             Err(DbError::Stale) => return Ok(()),
             other => other?,
         }
@@ -101,7 +101,7 @@ fn disable(
         Err(DbError::Stale) => return Ok(()),
         other => other?,
     }
-    db::webhook_deliveries::cancel_open(connection, &webhook.id, now)?;
+    db::webhook_queue::cancel_open(connection, &webhook.id, now)?;
     let event = Event {
         id: EventId::from_random(random::bytes()),
         event: "webhook.disabled".into(),

@@ -4,6 +4,7 @@
 //! `wake`, `reconcile` and `remove` look after what is there.
 
 mod admission;
+mod alarm;
 mod build;
 mod build_log;
 mod build_variables;
@@ -74,6 +75,7 @@ use crate::docker::ContainerEngine;
 use crate::events::Bus;
 use crate::git::SourceFetcher;
 use crate::logs::LogStore;
+use crate::model::alarm::Streak;
 use crate::model::disk::Measure;
 use crate::model::ids::{DeploymentId, ProjectId};
 use crate::model::timestamp::Timestamp;
@@ -156,6 +158,8 @@ pub struct RunningState {
     observed: Mutex<HashMap<ProjectId, watch::Observed>>,
     /// Looks at them so far.
     looks: AtomicU32,
+    /// Whether the engine was there at the last looks.
+    engine: Mutex<Streak>,
 }
 
 impl RunningState {
@@ -177,6 +181,7 @@ impl RunningState {
             holds: Mutex::default(),
             observed: Mutex::default(),
             looks: AtomicU32::default(),
+            engine: Mutex::default(),
         }
     }
 }
@@ -217,6 +222,11 @@ impl Pipeline {
         self.tasks.periodic(Signal::default(), watch::LOOK, move || {
             let pipeline = pipeline.clone();
             async move { pipeline.watch().await }
+        });
+        let pipeline = self.clone();
+        self.tasks.periodic(Signal::default(), alarm::LOOK, move || {
+            let pipeline = pipeline.clone();
+            async move { pipeline.look_for_alarms().await }
         });
         let pipeline = self.clone();
         let before = recovered.clone();

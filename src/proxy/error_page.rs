@@ -4,10 +4,10 @@
 use askama::Template;
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::Body;
 use super::headers::{X_REQUEST_ID, X_ROBOTS_TAG};
@@ -54,6 +54,8 @@ pub enum Problem {
     TooSlow,
     /// The visitor's address is not let in.
     NotAdmitted,
+    /// Only who is signed in to the dashboard is let in.
+    SignIn,
     /// The owner works on the site.
     Maintenance,
     /// The request's content is larger than the project wants it.
@@ -99,6 +101,7 @@ impl Problem {
             Self::NoAnswer => (S::BAD_GATEWAY, "no_answer", "The site did not answer", "Try again in a moment."),
             Self::TooSlow => (S::GATEWAY_TIMEOUT, "too_slow", "The site took too long", "Try again in a moment."),
             Self::NotAdmitted => (S::FORBIDDEN, "not_admitted", "Not for everybody", "This site does not let visitors from your address in."),
+            Self::SignIn => (S::UNAUTHORIZED, "sign_in_required", "Sign in to see this", "This site is for people who may see its project. Load the page again to sign in."),
             Self::Maintenance => (S::SERVICE_UNAVAILABLE, "maintenance", "Back soon", "This site is being worked on."),
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "Too large", "What was sent is larger than this site takes."),
             Self::Loop => (S::LOOP_DETECTED, "loop", "Going round in circles", "The request came back to where it started."),
@@ -153,17 +156,10 @@ pub fn answer(
 ) -> Response<Body> {
     let text = problem.text();
     let (content_type, body) = match form(accept) {
+        // A program that does not say what it reads reads this.
+        Form::Text if problem == Problem::SignIn => ("application/json", json(&text, reference)),
         Form::Html => ("text/html; charset=utf-8", html(&text, reference)),
-        Form::Json => (
-            "application/json",
-            // Codes and messages are our own and hold nothing that needs escaping.
-            format!(
-                "{{\"error\":{{\"code\":\"{}\",\"message\":\"{}\",\"reference\":\"{}\"}}}}\n",
-                text.code,
-                text.message,
-                reference.as_str()
-            ),
-        ),
+        Form::Json => ("application/json", json(&text, reference)),
         Form::Text => (
             "text/plain; charset=utf-8",
             format!("{}: {} ({})\n", text.headline, text.message, reference.as_str()),
@@ -187,6 +183,10 @@ pub fn answer(
     if let Some(seconds) = text.retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if problem == Problem::SignIn {
+        // RFC 9110 wants a scheme named; browsers ask nobody for this one.
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Orbitra"));
+    }
     if problem == Problem::MethodNotForFiles {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
@@ -194,6 +194,21 @@ pub fn answer(
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+/// Whether a request asks for HTML before anything else.
+pub fn wants_html(headers: &HeaderMap) -> bool {
+    matches!(form(headers.get(ACCEPT)), Form::Html)
+}
+
+fn json(text: &Text, reference: Reference) -> String {
+    // Codes and messages are our own and hold nothing that needs escaping.
+    format!(
+        "{{\"error\":{{\"code\":\"{}\",\"message\":\"{}\",\"reference\":\"{}\"}}}}\n",
+        text.code,
+        text.message,
+        reference.as_str()
+    )
 }
 
 fn html(text: &Text, reference: Reference) -> String {

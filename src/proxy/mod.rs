@@ -26,6 +26,7 @@ mod reference;
 pub mod relay;
 mod request_body;
 pub mod resolve;
+mod sign_in;
 mod static_site;
 mod ticker;
 mod tunnel;

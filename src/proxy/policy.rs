@@ -17,6 +17,7 @@ use super::core::Core;
 use super::error_page::Problem;
 use super::headers::X_REQUEST_ID;
 use super::reference::Reference;
+use super::sign_in;
 use crate::crypto::{password, token};
 use crate::model::proxy_settings::Login;
 use crate::model::site_rules::{Outcome, SiteRules};
@@ -53,6 +54,11 @@ pub async fn before<B>(
     }
     if policy.maintenance {
         return Err(Problem::Maintenance);
+    }
+    if let Some(wall) = &policy.wall
+        && let Some(answer) = sign_in::before(core, wall, request, reference)?
+    {
+        return Ok(Some(answer));
     }
     if let Some(login) = &policy.login {
         if !core.logins.is_right(login, request.headers()).await? {

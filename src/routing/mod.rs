@@ -12,3 +12,4 @@ pub mod table;
 pub mod tally;
 pub mod traffic;
 pub mod upstream;
+pub mod visits;

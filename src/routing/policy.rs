@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::visits::Wall;
 use crate::model::network::Network;
 use crate::model::proxy_settings::{Login, ProxySettings};
 use crate::model::site_rules::SiteRules;
@@ -21,6 +22,8 @@ pub struct Policy {
     allow: Vec<Network>,
     deny: Vec<Network>,
     pub login: Option<Login>,
+    /// Only people are let in who may see the project.
+    pub wall: Option<Wall>,
 }
 
 impl Policy {
@@ -46,7 +49,13 @@ impl Policy {
             allow: networks(&settings.allow),
             deny: networks(&settings.deny),
             login: settings.login.clone(),
+            wall: None,
         }
+    }
+
+    /// The same behind a wall, or without one.
+    pub fn behind(self, wall: Option<Wall>) -> Self {
+        Self { wall, ..self }
     }
 
     /// Whether a visitor from this address is let in.

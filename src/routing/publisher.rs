@@ -15,6 +15,7 @@ use super::requests::Application;
 use super::sleeper::Sleeper;
 use super::table::{Asleep, Entry, Kept, Notice, Redirect, Route, RouteTable, Routes, StaticSite};
 use super::upstream::Upstream;
+use super::visits::Wall;
 use crate::config::Hosts;
 use crate::db::domains::DomainRoute;
 use crate::db::replicas::Serving;
@@ -24,7 +25,7 @@ use crate::model::deployment::RunState;
 use crate::model::domain_name::is_related;
 use crate::model::hostname;
 use crate::model::ids::{DeploymentId, ProjectId};
-use crate::model::proxy_settings::ProxySettings;
+use crate::model::proxy_settings::{ProxySettings, SignIn};
 use crate::model::site_rules::{FILE_LIMIT, SiteRules};
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
@@ -144,7 +145,7 @@ impl Publisher {
         let policies: HashMap<_, _> = rows
             .projects
             .iter()
-            .filter_map(|project| Some((&project.id, policies(project)?)))
+            .filter_map(|project| Some((&project.id, policies(project, &self.hosts)?)))
             .collect();
         let own = |route, application: Option<Arc<Application>>| {
             let project = application.as_ref().map(|one| &one.project);
@@ -371,15 +372,16 @@ fn read_bounded(path: &Path) -> std::io::Result<String> {
 }
 
 /// What a project has set for the visitors of its addresses, and for those of its deployments' own. `None` for nothing.
-fn policies(project: &ProjectRoute) -> Option<(Arc<Policy>, Arc<Policy>)> {
-    let policy = Arc::new(Policy::of(&project.proxy)?);
-    if !policy.maintenance {
-        return Some((policy.clone(), policy));
-    }
+fn policies(project: &ProjectRoute, hosts: &Hosts) -> Option<(Arc<Policy>, Arc<Policy>)> {
+    let settings = &project.proxy;
+    let wall = |wanted: bool| wanted.then(|| Wall::new(project.id.clone(), hosts));
+    let everywhere = settings.sign_in == SignIn::Everywhere;
+    let policy = Policy::of(settings)?.behind(wall(everywhere));
     // Whoever works on the site looks at it there.
-    let settings = ProxySettings { maintenance: false, ..project.proxy.clone() };
-    let own = Policy::of(&settings).unwrap_or_else(Policy::nothing);
-    Some((policy, Arc::new(own)))
+    let own = ProxySettings { maintenance: false, ..settings.clone() };
+    let own = Policy::of(&own).unwrap_or_else(Policy::nothing);
+    let own = own.behind(wall(settings.sign_in != SignIn::Nowhere));
+    Some((Arc::new(policy), Arc::new(own)))
 }
 
 /// Where the containers of each deployment listen.

@@ -14,6 +14,7 @@ use super::sleeper::Sleeper;
 use super::successor::Successor;
 use super::traffic::Traffic;
 use super::upstream::Upstream;
+use super::visits::Visits;
 use crate::model::ids::DeploymentId;
 use crate::model::site_rules::SiteRules;
 use crate::model::timestamp::Timestamp;
@@ -140,6 +141,7 @@ pub struct Routes {
     wake: Signal,
     requests: Requests,
     traffic: Traffic,
+    visits: Visits,
     successor: Arc<ArcSwapOption<Successor>>,
 }
 
@@ -159,6 +161,7 @@ impl Routes {
             wake: Signal::default(),
             requests: Requests::default(),
             traffic: Traffic::default(),
+            visits: Visits::default(),
             successor: Arc::default(),
         }
     }
@@ -194,6 +197,11 @@ impl Routes {
     /// What the data plane counts.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// Visitors who were let in.
+    pub fn visits(&self) -> &Visits {
+        &self.visits
     }
 
     /// Every deployment that is routed, once.

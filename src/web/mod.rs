@@ -19,8 +19,9 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use self::pages::{
     Pages, build_log_stream, build_log_text, compare, delivery, deployment, domains, forge, home,
-    keys, live, login, logs, metrics, new_project, paste, plain, project, push_hooks, release,
-    settings, setup, source, system, variable, variables, webhook, webhooks, welcome,
+    keys, live, login, logs, mail, metrics, new_project, paste, plain, project, push_hooks,
+    release, settings, setup, source, system, variable, variables, visit, webhook, webhooks,
+    welcome,
 };
 use crate::app::App;
 
@@ -107,8 +108,12 @@ fn dashboard(pages: &Pages) -> Router {
         .route(&format!("{WEBHOOK}/delete"), post(webhook::delete))
         .route(&format!("{WEBHOOK}/deliveries/{{delivery}}"), get(delivery::show))
         .route(&format!("{WEBHOOK}/deliveries/{{delivery}}/redeliver"), post(delivery::redeliver))
+        .route("/dashboard/visit", get(visit::show))
         .route("/dashboard/system", get(system::show))
         .route("/dashboard/system/gc", post(system::free))
+        .route("/dashboard/system/mail", post(mail::save))
+        .route("/dashboard/system/mail/test", post(mail::test))
+        .route("/dashboard/system/mail/delete", post(mail::delete))
         .route("/dashboard/live", get(live::stream))
         .fallback(pages::not_found)
         .method_not_allowed_fallback(pages::method_not_allowed)

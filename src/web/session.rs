@@ -160,7 +160,9 @@ impl SessionStore for Sessions {
                 Ok(db::sessions::delete(c, &hash)?)
             })
             .await
-            .map_err(|error| backend(&error))
+            .map_err(|error| backend(&error))?;
+        self.0.end_visits(&hash);
+        Ok(())
     }
 }
 

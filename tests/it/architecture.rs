@@ -181,7 +181,7 @@ struct Home {
     reason: &'static str,
 }
 
-const HOMES: [Home; 11] = [
+const HOMES: [Home; 12] = [
     Home { name: "rusqlite", only: &["db/"], reason: "all SQL is in one place" },
     Home {
         name: "bollard",
@@ -194,6 +194,11 @@ const HOMES: [Home; 11] = [
         name: "russh",
         only: &["git/ssh.rs"],
         reason: "an SSH connection is one way to a Git server and nothing else",
+    },
+    Home {
+        name: "lettre",
+        only: &["notify/mail.rs"],
+        reason: "mail is written and handed over in one place",
     },
     Home { name: "ring", only: &["crypto/"], reason: "cryptography is reviewed in one place" },
     Home { name: "axum", only: &["web/", "server/"], reason: "use cases know no HTTP" },

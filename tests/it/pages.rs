@@ -24,6 +24,7 @@ use orbitra::web::view::setup::SetupPage;
 use orbitra::web::view::system::SystemPage;
 use orbitra::web::view::variable::VariablePage;
 use orbitra::web::view::variables::VariablesPage;
+use orbitra::web::view::visit::VisitPage;
 use orbitra::web::view::webhook::WebhookPage;
 use orbitra::web::view::webhooks::WebhooksPage;
 use orbitra::web::view::welcome::WelcomePage;
@@ -58,6 +59,7 @@ fn all() -> Vec<(String, String)> {
         render("domains", DomainsPage::sample()),
         render("settings", SettingsPage::sample()),
         render("keys", KeysPage::sample()),
+        render("visit", VisitPage::sample()),
         render("webhooks", WebhooksPage::sample()),
         render("webhook", WebhookPage::sample()),
         render("delivery", DeliveryPage::sample()),

@@ -1,6 +1,7 @@
 //! The whole application in this process: real SQLite, real sockets, real Git, and an engine whose
 //! containers are little HTTP servers.
 
+mod alarms;
 mod archives_and_images;
 mod branches;
 mod built_site;
@@ -27,6 +28,7 @@ mod rates;
 mod receipt;
 mod release;
 mod release_command;
+mod repack;
 mod replicas;
 mod repository_settings;
 mod restart;
@@ -38,10 +40,12 @@ mod sleep;
 mod sources;
 mod visitors;
 mod wake;
+mod wall;
 mod watch;
 mod webhook_answers;
+mod webhook_formats;
 mod webhook_lanes;
-mod webhooks;
+pub mod webhooks;
 
 use std::sync::Arc;
 

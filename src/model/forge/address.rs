@@ -10,6 +10,7 @@ pub fn kind_of(host: &str) -> Option<ForgeKind> {
         "gitlab.com" => ForgeKind::Gitlab,
         "codeberg.org" => ForgeKind::Forgejo,
         "gitea.com" => ForgeKind::Gitea,
+        "bitbucket.org" => ForgeKind::Bitbucket,
         _ => return None,
     })
 }
@@ -20,6 +21,9 @@ pub fn api_of(kind: ForgeKind, url: &GitUrl) -> String {
     let host = url.host();
     if kind == ForgeKind::Github && host == "github.com" {
         return "https://api.github.com".to_owned();
+    }
+    if kind == ForgeKind::Bitbucket && host == "bitbucket.org" {
+        return "https://api.bitbucket.org/2.0".to_owned();
     }
     let server = match url.ssh() {
         Some(_) => format!("https://{host}"),
@@ -34,6 +38,7 @@ pub fn api_of(kind: ForgeKind, url: &GitUrl) -> String {
         ForgeKind::Github => format!("{server}/api/v3"),
         ForgeKind::Gitlab => format!("{server}/api/v4"),
         ForgeKind::Gitea | ForgeKind::Forgejo => format!("{server}/api/v1"),
+        ForgeKind::Bitbucket => format!("{server}/2.0"),
     }
 }
 
@@ -76,6 +81,7 @@ mod tests {
             (ForgeKind::Github, "git@github.com:acme/web.git", "https://api.github.com"),
             (ForgeKind::Github, "https://git.example.com/a/b", "https://git.example.com/api/v3"),
             (ForgeKind::Gitlab, "https://gitlab.com/a/b/c.git", "https://gitlab.com/api/v4"),
+            (ForgeKind::Bitbucket, "git@bitbucket.org:a/b.git", "https://api.bitbucket.org/2.0"),
             (ForgeKind::Forgejo, "http://127.0.0.1:3000/a/b", "http://127.0.0.1:3000/api/v1"),
             (
                 ForgeKind::Gitea,

@@ -38,6 +38,7 @@ pub fn questions(kind: ForgeKind, repository: &str, sha: &str) -> Vec<String> {
         ForgeKind::Gitea | ForgeKind::Forgejo => {
             vec![format!("{place}/commits/{sha}/status?limit=50")]
         }
+        ForgeKind::Bitbucket => vec![format!("{place}/commit/{sha}/statuses?pagelen=100")],
     }
 }
 
@@ -52,7 +53,8 @@ enum Stand {
 pub fn verdict(answers: &[Value]) -> Verdict {
     let mut all = Vec::new();
     for answer in answers {
-        let lists = [answer.get("statuses"), answer.get("check_runs"), Some(answer)];
+        let of = |name| answer.get(name);
+        let lists = [of("statuses"), of("check_runs"), of("values"), Some(answer)];
         let Some(list) = lists.into_iter().flatten().find_map(Value::as_array) else {
             // No list at all: Gitea sends `null` for none.
             if answer.get("statuses").is_some_and(Value::is_null) {
@@ -82,10 +84,12 @@ fn check(check: &Value) -> (String, Stand) {
         status => text("state").or(status),
     };
     let allowed = check.get("allow_failure").and_then(Value::as_bool).unwrap_or(false);
-    let stand = match word.unwrap_or_default() {
-        "success" | "neutral" | "skipped" | "warning" | "manual" => Stand::Passed,
+    // Bitbucket has them in capitals.
+    let word = word.unwrap_or_default().to_ascii_lowercase();
+    let stand = match word.as_str() {
+        "success" | "successful" | "neutral" | "skipped" | "warning" | "manual" => Stand::Passed,
         "failure" | "failed" | "error" | "canceled" | "cancelled" | "timed_out"
-        | "action_required" | "startup_failure" | "stale" => {
+        | "action_required" | "startup_failure" | "stale" | "stopped" => {
             if allowed {
                 Stand::Passed
             } else {
@@ -136,6 +140,15 @@ mod tests {
             {"name": "deploy", "status": "manual"},
         ]);
         assert_eq!(of(gitlab), Verdict::Passed);
+        let bitbucket = |state: &str| {
+            let own = json!({"key": "orbitra/web", "name": "orbitra/web", "state": "INPROGRESS"});
+            of(
+                json!({"pagelen": 100, "values": [{"key": "ci", "name": "ci", "state": state}, own]}),
+            )
+        };
+        assert_eq!(bitbucket("SUCCESSFUL"), Verdict::Passed);
+        assert_eq!(bitbucket("INPROGRESS"), Verdict::Pending);
+        assert_eq!(bitbucket("STOPPED"), Verdict::Failed("ci".to_owned()));
         assert_eq!(of(json!([{"name": "test", "status": "created"}])), Verdict::Pending);
         assert_eq!(of(json!({"message": "no"})), Verdict::Pending);
     }

@@ -9,6 +9,8 @@ use crate::model::transition::State;
 
 /// Longest description that every forge takes, in characters.
 const LONGEST: usize = 140;
+/// Longest key of a status at Bitbucket, in characters.
+const LONGEST_KEY: usize = 40;
 /// Seconds from one attempt to the next; after the last one nothing more is tried.
 const WAITS: [i64; 9] = [5, 30, 120, 600, 1800, 3600, 7200, 7200, 7200];
 
@@ -36,6 +38,10 @@ impl Status {
         match (kind, self) {
             (ForgeKind::Gitlab, Self::Failure) => "failed",
             (ForgeKind::Gitlab, Self::Canceled) => "canceled",
+            (ForgeKind::Bitbucket, Self::Pending) => "INPROGRESS",
+            (ForgeKind::Bitbucket, Self::Success) => "SUCCESSFUL",
+            (ForgeKind::Bitbucket, Self::Failure) => "FAILED",
+            (ForgeKind::Bitbucket, Self::Canceled) => "STOPPED",
             (_, Self::Canceled) => "error",
             (_, other) => other.as_str(),
         }
@@ -112,6 +118,10 @@ pub fn headers(kind: ForgeKind, token: &str) -> Vec<(&'static str, String)> {
         ForgeKind::Gitlab => {
             vec![("private-token", token.to_owned()), ("accept", "application/json".to_owned())]
         }
+        ForgeKind::Bitbucket => vec![
+            ("authorization", format!("Bearer {token}")),
+            ("accept", "application/json".to_owned()),
+        ],
         ForgeKind::Gitea | ForgeKind::Forgejo => vec![
             ("authorization", format!("token {token}")),
             ("accept", "application/json".to_owned()),
@@ -123,8 +133,22 @@ pub fn headers(kind: ForgeKind, token: &str) -> Vec<(&'static str, String)> {
 pub(super) fn place(kind: ForgeKind, repository: &str) -> String {
     match kind {
         ForgeKind::Gitlab => format!("/projects/{}", repository.replace('/', "%2F")),
+        ForgeKind::Bitbucket => format!("/repositories/{repository}"),
         _ => format!("/repos/{repository}"),
     }
+}
+
+/// What Bitbucket tells statuses apart by: 40 characters at most. A longer name is cut, and ends with a number that follows
+/// from all of it (FNV-1a).
+fn key(context: &str) -> String {
+    if context.len() <= LONGEST_KEY {
+        return context.to_owned();
+    }
+    let number = context.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    let start: String = context.chars().take(LONGEST_KEY - 17).collect();
+    format!("{start}-{number:016x}")
 }
 
 /// The call that tells a forge of a commit. `repository` is as [`repository_of`](super::repository_of) names it.
@@ -135,12 +159,20 @@ pub fn call(kind: ForgeKind, token: &str, repository: &str, sha: &str, told: &To
             "state": state, "name": told.context, "target_url": told.target_url,
             "description": told.description,
         }),
+        ForgeKind::Bitbucket => json!({
+            "state": state, "key": key(&told.context), "name": told.context, "url": told.target_url,
+            "description": told.description,
+        }),
         _ => json!({
             "state": state, "context": told.context, "target_url": told.target_url,
             "description": told.description,
         }),
     };
-    let path = format!("{}/statuses/{sha}", place(kind, repository));
+    let place = place(kind, repository);
+    let path = match kind {
+        ForgeKind::Bitbucket => format!("{place}/commit/{sha}/statuses/build"),
+        _ => format!("{place}/statuses/{sha}"),
+    };
     Call { path, headers: headers(kind, token), body }
 }
 
@@ -189,6 +221,20 @@ mod tests {
         let gitea = call(ForgeKind::Gitea, "t", "acme/web", sha, &told(Status::Canceled));
         assert_eq!(gitea.body["state"], "error");
         assert!(gitea.headers.contains(&("authorization", "token t".to_owned())));
+        let bitbucket = call(ForgeKind::Bitbucket, "t", "acme/web", sha, &told(Status::Pending));
+        assert_eq!(bitbucket.path, format!("/repositories/acme/web/commit/{sha}/statuses/build"));
+        assert_eq!(
+            bitbucket.body,
+            json!({"state": "INPROGRESS", "key": "orbitra/web", "name": "orbitra/web", "description": "Deployed",
+                   "url": "https://example.com/dashboard/deployments/dep_1"})
+        );
+    }
+
+    #[test]
+    fn a_key_is_short_and_its_own() {
+        let long = |end: &str| key(&format!("orbitra/{}{end}", "a".repeat(40)));
+        assert_eq!(key("orbitra/web (preview)"), "orbitra/web (preview)");
+        assert_eq!((long("").len(), long("") == long(" (preview)")), (LONGEST_KEY, false));
     }
 
     #[test]

@@ -191,6 +191,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/system", routes!(system::show))
         .keyed("/system/gc", routes!(gc::list, gc::run))
         .keyed("/system/settings", routes!(settings::show, settings::update))
+        .keyed("/system/mail/test", routes!(settings::test_mail))
         .keyed(rate_limit::PATH, routes!(rate_limit::show))
         .open("/openapi.json", routes!(document::show))
         .open("/openapi-3.2.json", routes!(document::show_32))

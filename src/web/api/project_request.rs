@@ -16,6 +16,7 @@ use super::text_rules::{
 use crate::db::projects::SORTS;
 use crate::model::ids::TeamId;
 use crate::model::project::ProjectStatus;
+use crate::model::proxy_settings::SignIn;
 use crate::model::timestamp::Timestamp;
 
 type ProjectInclude = Includable<ProjectView>;
@@ -255,6 +256,9 @@ struct ProxyRequest {
     deny: Vec<IpNetwork>,
     /// What visitors are asked for; `null` asks for nothing.
     login: Option<LoginRequest>,
+    /// Where visitors have to be signed in to the dashboard and may see the project.
+    #[schema(required = false)]
+    sign_in: SignIn,
 }
 
 /// A name that visitors are asked for, with its password, which is not shown again.

@@ -10,7 +10,7 @@ use crate::config::Hosts;
 use crate::model::hostname;
 use crate::model::ids::{DeploymentId, ProjectId, TeamId};
 use crate::model::project::{self, Project, ProjectStatus};
-use crate::model::proxy_settings::ProxySettings;
+use crate::model::proxy_settings::{ProxySettings, SignIn};
 use crate::model::timestamp::Timestamp;
 
 /// A page of projects.
@@ -340,6 +340,8 @@ pub struct ProxyView {
     deny: Vec<String>,
     /// What visitors are asked for.
     login: Option<LoginView>,
+    /// Where visitors have to be signed in to the dashboard and may see the project.
+    sign_in: SignIn,
 }
 
 /// A name that visitors are asked for, with its password.
@@ -363,6 +365,7 @@ impl From<ProxySettings> for ProxyView {
             allow: proxy.allow,
             deny: proxy.deny,
             login: proxy.login.map(|login| LoginView { user: login.user }),
+            sign_in: proxy.sign_in,
         }
     }
 }

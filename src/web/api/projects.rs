@@ -15,7 +15,8 @@ use super::project_view::{NewProjectView, ProjectPage, ProjectView};
 use super::respond::{self, Answer};
 use crate::app::AppError;
 use crate::app::may::Action;
-use crate::app::project_rules::{NewLogin, ProjectPatch};
+use crate::app::project_rules::ProjectPatch;
+use crate::app::proxy_rules::NewLogin;
 use crate::db::projects::{ProjectFilter, SORTS};
 use crate::model::catalogue::{FRAMEWORKS, REGIONS};
 use crate::model::ids::TeamId;
@@ -270,6 +271,7 @@ fn settings(fields: &mut Fields) -> ProjectPatch {
         patch.headers = proxy.text("headers");
         patch.allow = proxy.kept_texts("allow");
         patch.deny = proxy.kept_texts("deny");
+        patch.sign_in = proxy.text("sign_in");
         patch.login = proxy.nullable_nested("login", |login| NewLogin {
             user: login.required_text("user").unwrap_or_default(),
             password: login.text("password"),

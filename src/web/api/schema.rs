@@ -24,8 +24,10 @@ use crate::model::ids::{
     RemovalId, TeamId, UploadId, UserId, WebhookId,
 };
 use crate::model::log_line::{LogLevel, LogSource, LogStream};
+use crate::model::mail::MailSecurity;
 use crate::model::project::ProjectStatus;
 use crate::model::project_env::{EnvSource, EnvTarget};
+use crate::model::proxy_settings::SignIn;
 use crate::model::push::Ignored;
 use crate::model::push_hook::{HookKind, Provider};
 use crate::model::receipt::looks::NoAnswer;
@@ -34,7 +36,7 @@ use crate::model::scope::{self, Scopes};
 use crate::model::series::Metric;
 use crate::model::timestamp::Timestamp;
 use crate::model::user::Plan;
-use crate::model::webhook::{DisabledReason, WebhookStatus};
+use crate::model::webhook::{DisabledReason, Format, WebhookStatus};
 
 /// The region of a project, in place of its id as text.
 pub struct Region;
@@ -95,7 +97,16 @@ described! {
          2xx; `failed`: there was no success and there is no further attempt; `canceled`: the webhook was disabled before."));
     AttemptError => "AttemptError", words(AttemptError::ALL).description(Some(
         "Why there is no answer that counts. `blocked_address`: the address may not be reached from this server; `redirect`: \
-         redirects are not followed; `too_large`: the answer's header is. Another status than 2xx is no error of this kind."));
+         redirects are not followed; `too_large`: the answer's header is; `not_configured`: there is no mail server; \
+         `protocol`: what the mail server said could not be understood. Another status than 2xx is no error of this kind."));
+    Format => "WebhookFormat", words(Format::ALL).description(Some(
+        "What it is sent. `orbitra`: the event itself; `slack`, `discord`: a message as these take it; `email`: a mail."));
+    SignIn => "SignIn", words(SignIn::ALL).description(Some(
+        "Where only people are let in who are signed in to the dashboard and may see the project: `none`; `previews`: at \
+         deployments' and branches' own addresses; `all`: at every address of the project."));
+    MailSecurity => "MailSecurity", words(MailSecurity::ALL).description(Some(
+        "`starttls`: nothing is said before the connection is secured; `tls`: it is from its first byte; `none`: never, and \
+         nobody signs in."));
     HookId => "HookId", id(HookId::PREFIX, "A hook for pushes.");
     KeyId => "ApiKeyId", id(KeyId::PREFIX, "An API key.");
     EventId => "EventId", id(EventId::PREFIX, "An event.");

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::config::Config;
+use crate::app::mail::TriedMail;
+use crate::app::settings::Settings;
+use crate::model::delivery::AttemptError;
+use crate::model::mail::{MailSecurity, StoredMail};
 
 /// The settings the server runs with.
 #[derive(Serialize, ToSchema)]
@@ -50,11 +53,72 @@ pub struct SettingsView {
     /// Filter of the program's own log.
     #[schema(example = "info")]
     log: String,
+    /// The server that takes this instance's mail; `null` when it sends none.
+    mail: Option<MailView>,
 }
 
-impl From<&Config> for SettingsView {
-    fn from(config: &Config) -> Self {
+/// A server that takes mail. Its password is never shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MailServer)]
+struct MailView {
+    #[schema(example = "mail.example.com")]
+    host: String,
+    #[schema(example = 587)]
+    port: u16,
+    security: MailSecurity,
+    user: Option<String>,
+    has_password: bool,
+    #[schema(example = "Orbitra <orbitra@example.com>")]
+    sender: String,
+}
+
+/// What came of a test mail.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TriedMail)]
+pub struct TriedMailView {
+    /// Whether the mail server took it.
+    taken: bool,
+    /// The mail server's code, such as 250 or 550.
+    #[schema(example = 250)]
+    status: Option<u16>,
+    /// What it said with it, or why it said nothing.
+    #[schema(example = "2.0.0 Ok: queued")]
+    answer: String,
+    error: Option<AttemptError>,
+    duration_ms: u64,
+}
+
+impl From<&TriedMail> for TriedMailView {
+    fn from(tried: &TriedMail) -> Self {
         Self {
+            taken: tried.taken,
+            status: tried.status,
+            answer: tried.answer.clone(),
+            error: tried.error,
+            duration_ms: tried.duration_ms,
+        }
+    }
+}
+
+impl From<&StoredMail> for MailView {
+    fn from(mail: &StoredMail) -> Self {
+        let server = mail.server.clone();
+        Self {
+            host: server.host,
+            port: server.port,
+            security: server.security,
+            user: server.user,
+            has_password: mail.secret.is_some(),
+            sender: server.sender,
+        }
+    }
+}
+
+impl From<&Settings> for SettingsView {
+    fn from(settings: &Settings) -> Self {
+        let config = &settings.config;
+        Self {
+            mail: settings.mail.as_ref().map(MailView::from),
             base_domain: config.hosts.base_domain().to_owned(),
             dashboard_host: config.hosts.dashboard_host().map(str::to_owned),
             public_scheme: config.hosts.public_scheme(),

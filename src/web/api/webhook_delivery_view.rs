@@ -43,6 +43,7 @@ pub struct AttemptView {
     started_at: Timestamp,
     #[schema(example = 120)]
     duration_ms: u64,
+    /// Of HTTP, or of SMTP where it is a mail.
     response_status: Option<u16>,
     error: Option<AttemptError>,
 }
@@ -124,10 +125,10 @@ impl From<ShownDelivery> for DeliveryView {
 
 impl From<ShownDelivery> for DeliveryDetailsView {
     fn from(shown: ShownDelivery) -> Self {
-        let ShownDelivery { delivery, attempts, body } = shown;
+        let ShownDelivery { delivery, attempts, body, format } = shown;
         let details = |one: Attempt| AttemptDetailsView {
             shown: attempt(&one),
-            request_headers: request_headers(&delivery, &one).into_iter().collect(),
+            request_headers: request_headers(&delivery, &one, format).into_iter().collect(),
             response_body: String::from_utf8_lossy(&one.response_body).into_owned(),
             response_headers: one.response_headers.into_iter().collect(),
         };

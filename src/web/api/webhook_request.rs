@@ -14,6 +14,7 @@ use crate::model::delivery::DeliveryStatus;
 use crate::model::event_type;
 use crate::model::ids::{EventId, ProjectId};
 use crate::model::timestamp::Timestamp;
+use crate::model::webhook::Format;
 
 /// An address, in place of its text.
 struct WebhookUrl;
@@ -27,7 +28,7 @@ struct WebhookSort;
 described! {
     WebhookUrl => "WebhookUrl", schema::text().max_length(Some(2048)).description(Some(
         "`https://…`, at an address that can be reached from outside, on port 443, 80 or from 1024 up; no user name, no \
-         password, nothing after a `#`."));
+         password, nothing after a `#`. For `email`, `mailto:` and one plain address."));
     EventChoice => "EventChoice", schema::words(&event_type::choices())
         .description(Some("The name of an event, `deployment.*` for all that begin like it, or `*`."));
     OwnSecret => "WebhookSecret", schema::text().pattern(Some("^whsec_[A-Za-z0-9+/]{32,86}={0,2}$"))
@@ -88,6 +89,9 @@ pub struct DeliveryParams {
 #[serde(deny_unknown_fields)]
 pub struct CreateWebhook {
     url: WebhookUrl,
+    /// Never changes.
+    #[schema(required = false, default = "orbitra")]
+    format: Format,
     #[schema(min_items = 1, max_items = 50)]
     events: Vec<EventChoice>,
     description: Option<Note>,

@@ -8,7 +8,7 @@ use crate::app::webhooks::ShownWebhook;
 use crate::model::delivery::DeliveryStatus;
 use crate::model::ids::{DeliveryId, ProjectId, TeamId, WebhookId};
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{DisabledReason, Webhook, WebhookStatus};
+use crate::model::webhook::{DisabledReason, Format, Webhook, WebhookStatus};
 
 /// A page of webhooks.
 pub type WebhookPage = Page<WebhookView>;
@@ -18,9 +18,11 @@ pub type WebhookPage = Page<WebhookView>;
 #[schema(as = Webhook)]
 pub struct WebhookView {
     id: WebhookId,
-    /// In lists without its query, which may be a credential: `https://hooks.example.com/x?…`.
+    /// In lists without its query, which may be a credential: `https://hooks.example.com/x?…`. That of a chat is shown
+    /// there without its path as well.
     #[schema(format = "uri", example = "https://hooks.acme.test/orbitra")]
     url: String,
+    format: Format,
     /// Names of events, `deployment.*` for all that begin like it, or `*`.
     #[schema(example = json!(["deployment.succeeded", "deployment.failed"]))]
     events: Vec<String>,
@@ -70,6 +72,7 @@ impl From<Webhook> for WebhookView {
         Self {
             id: webhook.id,
             url: webhook.address,
+            format: webhook.format,
             events: webhook.events,
             description: webhook.description,
             project_id: webhook.project_id,

@@ -15,12 +15,15 @@ use super::webhook_request::{CreateWebhook, ListParams, RotateSecret, UpdateWebh
 use super::webhook_view::{NewWebhookView, WebhookPage, WebhookView};
 use crate::app::AppError;
 use crate::app::may::Action;
-use crate::app::webhooks::{NewWebhook, ShownWebhook, WebhookPatch};
+use crate::app::webhook_changes::WebhookPatch;
+use crate::app::webhooks::{NewWebhook, ShownWebhook};
 use crate::db::webhooks::{SORTS, WebhookFilter};
+use crate::model::webhook::Format;
 
 /// Fields that nobody can set.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 10] = [
     "id",
+    "format",
     "team_id",
     "status",
     "disabled_reason",
@@ -92,7 +95,11 @@ fn event_name(params: &mut Params) -> Option<String> {
             ),
             body = NewWebhookView,
         ),
-        (status = 409, description = "`too_many_webhooks`: the team has as many as it may."),
+        (
+            status = 409,
+            description = "`too_many_webhooks`: the team has as many as it may; `mail_not_configured`: this server sends \
+                no mail yet.",
+        ),
     ),
     security(("bearerAuth" = ["webhooks:write"])),
 )]
@@ -105,14 +112,19 @@ pub async fn create(
     caller.may(Action::WebhooksWrite)?;
     let mut fields = body.fields().await?;
     fields.problems = params.finish();
+    let format = fields.text("format");
     let new = NewWebhook {
         url: fields.required_text("url"),
+        format: format.as_deref().and_then(Format::parse),
         events: fields.texts("events"),
         description: fields.nullable_text("description").flatten(),
         project_id: fields.nullable_text("project_id").flatten(),
         enabled: fields.flag("enabled"),
         secret: fields.text("secret"),
     };
+    if format.is_some() && new.format.is_none() {
+        fields.problems.unknown_value("format", Format::ALL.iter().map(|format| format.as_str()));
+    }
     let answer = |made: &ShownWebhook| {
         let path = format!("/webhooks/{}", made.webhook.id);
         respond::created(&path, &NewWebhookView::from(made.clone()))

@@ -14,8 +14,10 @@ use super::{PageError, Pages, Visitor};
 use crate::app::terms::Terms;
 use crate::app::webhook_deliveries::{ShownDelivery, request_headers, signed_bytes};
 use crate::app::webhooks::ShownWebhook;
+use crate::model::announcement::mail::Letter;
 use crate::model::delivery::{Attempt, AttemptError, DeliveryStatus};
 use crate::model::problems::Problems;
+use crate::model::webhook::Format;
 use crate::web::view::delivery::{AttemptRow, DeliveryPage, DeliveryRow, Signed, Standing};
 use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::text::Foreign;
@@ -54,10 +56,11 @@ fn page(
     shell: Shell,
 ) -> DeliveryPage {
     let row = row(&shown);
-    let ShownDelivery { delivery, attempts, body } = shown;
+    let ShownDelivery { delivery, attempts, body, format } = shown;
     let last = attempts.last();
-    let headers = last.map(|attempt| request_headers(&delivery, attempt)).unwrap_or_default();
-    let signed = last.map(|attempt| Signed {
+    let headers =
+        last.map(|attempt| request_headers(&delivery, attempt, format)).unwrap_or_default();
+    let signed = last.filter(|_| format != Format::Email).map(|attempt| Signed {
         bytes: signed_bytes(&delivery, attempt, &body),
         digests: attempt
             .signature
@@ -66,8 +69,7 @@ fn page(
             .collect(),
         hint: webhook.webhook.secret_hint.clone(),
     });
-    let pretty = serde_json::from_str::<InOrder>(&body).ok();
-    let pretty = pretty.and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let pretty = pretty(&body, format);
     DeliveryPage {
         shell,
         webhook: webhook.webhook.id.to_string(),
@@ -79,9 +81,27 @@ fn page(
         curl: if headers.is_empty() { String::new() } else { curl(&webhook.url, &headers, &body) },
         headers,
         pretty: pretty.unwrap_or_else(|| body.clone()),
-        attempts: attempts.iter().map(|attempt| attempt_row(attempt, timeout)).collect(),
+        attempts: attempts.iter().map(|attempt| attempt_row(attempt, format, timeout)).collect(),
         signed,
         can_redeliver: webhook.webhook.enabled,
+    }
+}
+
+/// What is sent, for people; `None` when it is not what it should be.
+fn pretty(body: &str, format: Format) -> Option<String> {
+    match format {
+        Format::Orbitra => {
+            let value: InOrder = serde_json::from_str(body).ok()?;
+            serde_json::to_string_pretty(&value).ok()
+        }
+        Format::Slack | Format::Discord => {
+            let value: Value = serde_json::from_str(body).ok()?;
+            serde_json::to_string_pretty(&value).ok()
+        }
+        Format::Email => {
+            let letter: Letter = serde_json::from_str(body).ok()?;
+            Some(format!("Subject: {}\n\n{}", letter.subject, letter.text))
+        }
     }
 }
 
@@ -130,7 +150,7 @@ fn arrived(attempt: &Attempt) -> bool {
     good && attempt.error.is_none()
 }
 
-fn attempt_row(attempt: &Attempt, timeout: Duration) -> AttemptRow {
+fn attempt_row(attempt: &Attempt, format: Format, timeout: Duration) -> AttemptRow {
     let headers = attempt.response_headers.iter();
     AttemptRow {
         number: attempt.number,
@@ -138,14 +158,15 @@ fn attempt_row(attempt: &Attempt, timeout: Duration) -> AttemptRow {
         duration: Millis(attempt.duration_ms),
         arrived: arrived(attempt),
         said: said(attempt),
-        advice: if arrived(attempt) { String::new() } else { advice(attempt, timeout) },
+        advice: if arrived(attempt) { String::new() } else { advice(attempt, format, timeout) },
         headers: headers.map(|(name, value)| (name.clone(), Foreign(value.clone()))).collect(),
         body: Foreign(String::from_utf8_lossy(&attempt.response_body).into_owned()),
     }
 }
 
 /// What went wrong and what to do about it.
-pub(super) fn advice(attempt: &Attempt, timeout: Duration) -> String {
+pub(super) fn advice(attempt: &Attempt, format: Format, timeout: Duration) -> String {
+    let mail = format == Format::Email;
     let fixed = match attempt.error {
         Some(AttemptError::Timeout) => {
             return format!(
@@ -167,6 +188,18 @@ pub(super) fn advice(attempt: &Attempt, timeout: Duration) -> String {
             "The receiver redirects, and redirects are not followed. Enter the address it leads to."
         }
         Some(AttemptError::TooLarge) => "The header of the answer is too large.",
+        Some(AttemptError::NotConfigured) => {
+            "This server sends no mail. An instance admin sets that up under System."
+        }
+        Some(AttemptError::Protocol) => "What the mail server said could not be understood.",
+        None if mail => {
+            let status = attempt.response_status.unwrap_or_default();
+            let more = match status {
+                500.. => "What it refuses for good is not tried again",
+                _ => "It is tried again later",
+            };
+            return format!("The mail server answered {status}. {more}.");
+        }
         None if attempt.response_status == Some(410) => {
             "The receiver answered 410: it wants no events any more. The webhook was disabled."
         }

@@ -1,6 +1,7 @@
 //! The forms of a project's settings: which fields there are, what is in them, and what they change.
 
-use crate::app::project_rules::{NewLogin, ProjectPatch};
+use crate::app::project_rules::ProjectPatch;
+use crate::app::proxy_rules::NewLogin;
 use crate::crypto::token;
 use crate::model::project::Project;
 use crate::web::csrf::Fields;
@@ -8,7 +9,7 @@ use crate::web::view::form::Errors;
 use crate::web::view::settings::{Kind, Section, Setting};
 
 /// The API's names of what the forms ask for.
-pub const FIELDS: [(&str, &str); 43] = [
+pub const FIELDS: [(&str, &str); 44] = [
     ("name", "name"),
     ("description", "description"),
     ("git_url", "git_url"),
@@ -42,6 +43,7 @@ pub const FIELDS: [(&str, &str); 43] = [
     ("proxy.maintenance", "maintenance"),
     ("proxy.allow", "allow"),
     ("proxy.deny", "deny"),
+    ("proxy.sign_in", "sign_in"),
     ("proxy.login.user", "login_user"),
     ("proxy.login.password", "login_password"),
     ("proxy.max_body_mb", "max_body_mb"),
@@ -305,6 +307,7 @@ pub fn patch(section: &Section, fields: &Fields, errors: &mut Errors) -> Project
                     if value.is_empty() { Some(None) } else { number().map(Some) };
             }
             "maintenance" => patch.maintenance = flag(field.name, value, errors),
+            "sign_in" => patch.sign_in = Some(value.to_owned()),
             "compress" => patch.compress = flag(field.name, value, errors),
             "allow" => patch.allow = Some(list(value)),
             "deny" => patch.deny = Some(list(value)),

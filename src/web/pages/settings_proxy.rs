@@ -7,6 +7,11 @@ use crate::web::view::settings::{Kind, Section};
 
 const MAINTENANCE: &[(&str, &str)] =
     &[("false", "The app answers"), ("true", "Visitors see that the site is being worked on")];
+const SIGN_IN: &[(&str, &str)] = &[
+    ("none", "Nobody has to be"),
+    ("previews", "At deployments' and branches' own addresses"),
+    ("all", "At all of its addresses"),
+];
 const COMPRESS: &[(&str, &str)] =
     &[("false", "As the app sends them"), ("true", "Compressed, where the app has not done it")];
 /// Characters of a list of addresses.
@@ -50,6 +55,13 @@ pub fn sections(project: &Project) -> [Section; 2] {
                     proxy.deny.join("\n"),
                     NETWORKS,
                     "198.51.100.7",
+                ),
+                setting(
+                    "sign_in",
+                    "Signed in to Orbitra",
+                    "Only people who may see this project are let in; they are led to the sign-in and back.",
+                    proxy.sign_in.as_str().to_owned(),
+                    Kind::Choice(SIGN_IN),
                 ),
                 setting(
                     "login_user",

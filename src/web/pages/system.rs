@@ -1,17 +1,17 @@
-//! `/dashboard/system`: the disk, for instance admins.
+//! `/dashboard/system`: the disk and the mail, for instance admins.
 
 use axum::extract::State;
 
 use super::respond::{self, Answer, see_other};
 use super::show::moment;
-use super::{Pages, Visitor};
+use super::{PageError, Pages, Visitor, mail};
 use crate::app::AppError;
 use crate::app::gc::Wanted;
 use crate::app::terms::Terms;
 use crate::db::page::PageRequest;
 use crate::model::problems::Problems;
 use crate::model::retention::{Kind, Removal};
-use crate::web::view::shell::Notice;
+use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::size::size;
 use crate::web::view::system::{DiskUse, Gone, Removable, SystemPage};
 
@@ -21,6 +21,14 @@ const SHOWN: u32 = 50;
 
 /// The page.
 pub async fn show(State(pages): State<Pages>, visitor: Visitor) -> Answer {
+    respond::html(&page(&pages, &visitor, visitor.shell().await?).await?)
+}
+
+pub(super) async fn page(
+    pages: &Pages,
+    visitor: &Visitor,
+    shell: Shell,
+) -> Result<SystemPage, PageError> {
     let actor = &visitor.signed_in.actor;
     let state = pages.app.system_state(actor).await?;
     let disk = state.disk.as_deref().map(|measure| DiskUse {
@@ -45,8 +53,10 @@ pub async fn show(State(pages): State<Pages>, visitor: Visitor) -> Answer {
     });
     let request = PageRequest { page: 1, limit: SHOWN };
     let ledger = pages.app.removals(actor, request).await?;
-    respond::html(&SystemPage {
-        shell: visitor.shell().await?,
+    let settings = pages.app.system_settings(actor).await?;
+    Ok(SystemPage {
+        shell,
+        mail: mail::form(&settings, visitor),
         disk,
         removable: removable.collect(),
         older: ledger.total.saturating_sub(ledger.items.len() as u64),

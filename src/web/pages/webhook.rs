@@ -13,8 +13,8 @@ use super::show::moment;
 use super::webhooks::{projects, refused, standing, typed};
 use super::{PageError, Pages, Visitor};
 use crate::app::terms::Terms;
-use crate::app::webhook_deliveries::WantedReplay;
-use crate::app::webhooks::WebhookPatch;
+use crate::app::webhook_changes::WebhookPatch;
+use crate::app::webhook_replays::WantedReplay;
 use crate::db::page::PageRequest;
 use crate::db::webhook_deliveries::DeliveryFilter;
 use crate::model::delivery::DeliveryStatus;
@@ -69,6 +69,8 @@ async fn page(
         standing: standing(&webhook),
         form: WebhookForm {
             url: shown.url,
+            format: webhook.format,
+            is_new: false,
             description: webhook.description.clone().unwrap_or_default(),
             project: webhook.project_id.as_ref().map(ToString::to_string).unwrap_or_default(),
             chosen: webhook.events.clone(),
@@ -76,6 +78,7 @@ async fn page(
         },
         id: webhook.id.to_string(),
         address: webhook.address,
+        format: webhook.format,
         description: webhook.description,
         hint: webhook.secret_hint,
         previous_until: webhook.previous_secret_expires_at.filter(|until| *until > now).map(moment),
@@ -126,7 +129,7 @@ pub async fn ping(State(pages): State<Pages>, visitor: Visitor, Path(id): Path<S
         DeliveryStatus::Succeeded => Notice::good(format!("The receiver answered {said}.")),
         _ => Notice::bad(attempt.map_or_else(
             || "The ping is still on its way.".to_owned(),
-            |attempt| delivery::advice(attempt, pages.app.config.webhook_timeout),
+            |attempt| delivery::advice(attempt, done.format, pages.app.config.webhook_timeout),
         )),
     };
     visitor.tell(notice).await?;

@@ -13,15 +13,16 @@ use crate::db::page::PageRequest;
 use crate::db::projects::ProjectFilter;
 use crate::db::webhooks::WebhookFilter;
 use crate::model::problems::Problems;
-use crate::model::webhook::{DisabledReason, LastDelivery, Webhook, WebhookStatus};
+use crate::model::webhook::{DisabledReason, Format, LastDelivery, Webhook, WebhookStatus};
 use crate::web::csrf::Fields;
 use crate::web::view::form::Errors;
 use crate::web::view::shell::Shell;
 use crate::web::view::webhooks::{Standing, WebhookForm, WebhookRow, WebhooksPage};
 
 /// The API's names of what the form asks for.
-pub(super) const FIELDS: [(&str, &str); 4] = [
+pub(super) const FIELDS: [(&str, &str); 5] = [
     ("url", "url"),
+    ("format", "format"),
     ("events", "events"),
     ("project_id", "project"),
     ("description", "description"),
@@ -37,7 +38,8 @@ pub async fn show(State(pages): State<Pages>, visitor: Visitor) -> Answer {
 async fn page(pages: &Pages, visitor: &Visitor, shell: Shell) -> Result<WebhooksPage, PageError> {
     let actor = &visitor.signed_in.actor;
     let found = pages.app.webhooks(actor, WebhookFilter::default(), ALL).await?;
-    let form = WebhookForm { projects: projects(pages, visitor).await?, ..WebhookForm::default() };
+    let projects = projects(pages, visitor).await?;
+    let form = WebhookForm { projects, is_new: true, ..WebhookForm::default() };
     let rows = found.items.into_iter().map(|webhook| row(webhook, &form.projects)).collect();
     Ok(WebhooksPage { shell, rows, form, errors: Errors::none() })
 }
@@ -62,6 +64,7 @@ fn row(webhook: Webhook, projects: &[(String, String)]) -> WebhookRow {
         standing: standing(&webhook),
         id: webhook.id.to_string(),
         address: webhook.address,
+        format: webhook.format,
         events: webhook.events.join(", "),
         project,
         last: webhook.last.map(|last| (said(&last), moment(last.at))),
@@ -87,6 +90,8 @@ pub(super) fn standing(webhook: &Webhook) -> Standing {
 pub(super) fn typed(fields: &Fields, projects: Vec<(String, String)>) -> WebhookForm {
     WebhookForm {
         url: fields.trimmed("url").to_owned(),
+        format: Format::parse(fields.get("format")).unwrap_or(Format::Orbitra),
+        is_new: fields.has("format"),
         description: fields.get("description").to_owned(),
         project: fields.get("project").to_owned(),
         chosen: fields.all("event"),
@@ -111,6 +116,7 @@ pub async fn create(State(pages): State<Pages>, visitor: Visitor, fields: Fields
     let form = typed(&fields, projects(&pages, &visitor).await?);
     let new = NewWebhook {
         url: Some(form.url.clone()),
+        format: Some(form.format),
         events: Some(form.chosen.clone()),
         description: Some(form.description.clone()),
         project_id: Some(form.project.clone()).filter(|project| !project.is_empty()),
@@ -120,6 +126,9 @@ pub async fn create(State(pages): State<Pages>, visitor: Visitor, fields: Fields
     match pages.app.create_webhook(actor, new, Problems::default(), &Terms::none()).await {
         Ok(made) => {
             let id = made.webhook.id.to_string();
+            if made.webhook.format != Format::Orbitra {
+                return Ok(see_other(&format!("/dashboard/webhooks/{id}")));
+            }
             let address = format!("/dashboard/webhooks/{id}?created=1");
             let owner = visitor.signed_in.user.id.clone();
             pages.new_keys.put(owner, id, made.secret.unwrap_or_default());

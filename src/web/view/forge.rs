@@ -36,7 +36,13 @@ pub struct PushCard {
 impl ForgeCard {
     /// Forges: value and word.
     pub(super) fn kinds() -> &'static [(&'static str, &'static str)] {
-        &[("github", "GitHub"), ("gitlab", "GitLab"), ("gitea", "Gitea"), ("forgejo", "Forgejo")]
+        &[
+            ("github", "GitHub"),
+            ("gitlab", "GitLab"),
+            ("gitea", "Gitea"),
+            ("forgejo", "Forgejo"),
+            ("bitbucket", "Bitbucket"),
+        ]
     }
 
     /// One that is set, with trouble.

@@ -2,6 +2,8 @@
 
 use askama::Template;
 
+use super::form::Errors;
+use super::mail::MailForm;
 use super::sample;
 use super::shell::Shell;
 use super::time::Moment;
@@ -18,6 +20,7 @@ pub struct SystemPage {
     pub ledger: Vec<Gone>,
     /// Entries of the ledger that are not shown.
     pub older: u64,
+    pub mail: MailForm,
 }
 
 /// What is kept on the disk.
@@ -118,15 +121,33 @@ impl SystemPage {
             removable: removable.clone(),
             ledger: vec![gone(None), gone(Some(sample::NOW.plus(-sample::DAY)))],
             older: 118,
+            mail: MailForm::sample(),
         };
         let too_full = DiskUse { free: Some(900_000_000), ..disk.clone() };
         vec![
             ("full", full()),
             (
                 "empty",
-                Self { disk: None, removable: Vec::new(), ledger: Vec::new(), older: 0, ..full() },
+                Self {
+                    disk: None,
+                    removable: Vec::new(),
+                    ledger: Vec::new(),
+                    older: 0,
+                    mail: MailForm::default(),
+                    ..full()
+                },
             ),
             ("too full", Self { disk: Some(too_full), ..full() }),
+            (
+                "mail refused",
+                Self {
+                    mail: MailForm {
+                        errors: Errors::one("host", "This server may not be reached."),
+                        ..MailForm::sample()
+                    },
+                    ..full()
+                },
+            ),
         ]
     }
 }

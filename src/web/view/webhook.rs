@@ -8,7 +8,8 @@ use super::sample;
 use super::shell::Shell;
 use super::snippets::{self, Snippet};
 use super::time::Moment;
-use super::webhooks::{Standing, WebhookForm};
+use super::webhooks::{Standing, WebhookForm, word};
+use crate::model::webhook::Format;
 
 /// The page. A secret is shown once, on the page that follows what made it.
 #[derive(Template)]
@@ -18,6 +19,7 @@ pub struct WebhookPage {
     pub id: String,
     /// Without its query.
     pub address: String,
+    pub format: Format,
     pub standing: Standing,
     pub description: Option<String>,
     /// The end of its secret.
@@ -45,6 +47,15 @@ impl WebhookPage {
         SINCE
     }
 
+    /// Whether what is sent is verified by whoever gets it.
+    fn is_verified(&self) -> bool {
+        self.format == Format::Orbitra
+    }
+
+    fn word(&self) -> &'static str {
+        word(self.format)
+    }
+
     fn snippets(&self) -> [Snippet; 5] {
         snippets::ALL
     }
@@ -55,6 +66,7 @@ impl WebhookPage {
             shell: sample::shell(),
             id: "whk_8w1z3c7k2m9qhx4t".to_owned(),
             address: "https://hooks.acme.test/orbitra?…".to_owned(),
+            format: Format::Orbitra,
             standing,
             description: Some("Chat".to_owned()),
             hint: "whsec_…Hx8=".to_owned(),
@@ -89,6 +101,14 @@ impl WebhookPage {
                 Self {
                     created: Some("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()),
                     ..page(Standing::Active, Vec::new())
+                },
+            ),
+            (
+                "mail",
+                Self {
+                    format: Format::Email,
+                    address: "mailto:ops@example.com".to_owned(),
+                    ..page(Standing::Active, rows())
                 },
             ),
             ("off", Self { description: None, ..page(Standing::Off, rows()) }),

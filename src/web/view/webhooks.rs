@@ -7,6 +7,7 @@ use super::sample;
 use super::shell::Shell;
 use super::time::Moment;
 use crate::model::event_type::{self, EventType, chooses};
+use crate::model::webhook::Format;
 
 /// The page.
 #[derive(Template)]
@@ -24,6 +25,7 @@ pub struct WebhookRow {
     pub id: String,
     /// Without its query.
     pub address: String,
+    pub format: Format,
     /// What it is told of: `deployment.*, project.created`.
     pub events: String,
     /// The name of the project it is for alone.
@@ -99,9 +101,12 @@ impl Standing {
 }
 
 /// What was typed into the form of a webhook.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct WebhookForm {
     pub url: String,
+    pub format: Format,
+    /// The format can still be chosen.
+    pub is_new: bool,
     pub description: String,
     /// The id of the project it is for alone; empty for all.
     pub project: String,
@@ -135,12 +140,49 @@ impl Family {
             "api_key" => "API keys",
             "user" => "Accounts",
             "billing" => "Billing",
+            "system" => "The server",
             _ => "Webhooks",
         }
     }
 }
 
+/// What is sent in a format, for people.
+pub(super) fn word(format: Format) -> &'static str {
+    match format {
+        Format::Orbitra => "Signed JSON for a program",
+        Format::Slack => "Message in Slack",
+        Format::Discord => "Message in Discord",
+        Format::Email => "Mail",
+    }
+}
+
+impl Default for WebhookForm {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            format: Format::Orbitra,
+            is_new: true,
+            description: String::new(),
+            project: String::new(),
+            chosen: Vec::new(),
+            projects: Vec::new(),
+        }
+    }
+}
+
+impl WebhookRow {
+    /// What it is sent, where it is not the usual.
+    fn kind(&self) -> Option<&'static str> {
+        (self.format != Format::Orbitra).then(|| word(self.format))
+    }
+}
+
 impl WebhookForm {
+    /// What can be sent: value and words.
+    pub(super) fn formats(&self) -> Vec<(&'static str, &'static str)> {
+        Format::ALL.iter().map(|format| (format.as_str(), word(*format))).collect()
+    }
+
     /// The events, family by family.
     pub(super) fn families(&self) -> Vec<Family> {
         let mut families: Vec<Family> = Vec::new();
@@ -171,6 +213,8 @@ impl WebhookForm {
     pub(super) fn sample() -> Self {
         Self {
             url: "https://hooks.acme.test/orbitra".to_owned(),
+            format: Format::Orbitra,
+            is_new: false,
             description: "Chat".to_owned(),
             project: "prj_7k2m9qhx4t8w1z3c".to_owned(),
             chosen: ["deployment.failed", "domain.*"].map(str::to_owned).to_vec(),
@@ -191,6 +235,7 @@ impl WebhooksPage {
         let row = |number: u8, standing| WebhookRow {
             id: format!("whk_{number}w1z3c7k2m9qhx4"),
             address: "https://hooks.acme.test/orbitra?…".to_owned(),
+            format: if number == 1 { Format::Slack } else { Format::Orbitra },
             events: "deployment.*, project.created".to_owned(),
             project: None,
             standing,

@@ -94,6 +94,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("POST", "/system/gc", "system:write", Instance, r#"{"dry_run":true}"#),
     op("GET", "/system/settings", "system:read", Instance, ""),
     op("PATCH", "/system/settings", "system:write", Instance, r#"{"rate_free":1000}"#),
+    op("POST", "/system/mail/test", "system:write", Instance, r#"{"to":"ada@example.com"}"#),
     op("GET", "/projects", "projects:read", Seen, ""),
     op("POST", "/projects", "projects:write", Own, r#"{"name":"more","region":"local"}"#),
     op("GET", "/projects/{project}", "projects:read", Project, ""),

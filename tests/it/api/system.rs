@@ -182,3 +182,84 @@ async fn only_instance_admins_see_it() {
         app.anonymous().get(path).await.expect(401);
     }
 }
+
+#[tokio::test]
+async fn mail_is_set_as_a_whole_and_its_password_is_never_shown() {
+    let app = TestApp::new();
+    let client = admin(&app).await;
+    assert_eq!(client.get("/system/settings").await.expect(200).at("/mail"), Value::Null);
+    let body = |mail: Value| json!({ "mail": mail });
+    let good = json!({
+        "host": "Mail.example.com", "port": 587, "user": "orbitra", "password": "ORBCANARY-mail",
+        "sender": "Orbitra <orbitra@example.com>",
+    });
+    let shown = client.patch("/system/settings", body(good.clone())).await.expect(200);
+    let expected = json!({
+        "host": "mail.example.com", "port": 587, "security": "starttls", "user": "orbitra", "has_password": true,
+        "sender": "Orbitra <orbitra@example.com>",
+    });
+    assert_eq!(shown.at("/mail"), expected);
+    // Neither here nor in the audit log nor in the files.
+    let audit = client.get("/audit-log?action=system.*").await.expect(200);
+    assert!(audit.body().contains("mail.example.com"));
+    assert!(!audit.body().contains("ORBCANARY") && !app.stores("ORBCANARY"));
+    // What was read may be sent back, and the password stays as long as it goes to the same server.
+    client.patch("/system/settings", body(expected.clone())).await.expect(200);
+    let elsewhere = |field: &str, value: Value| {
+        let mut sent = expected.clone();
+        sent[field] = value;
+        body(sent)
+    };
+    for (field, value) in
+        [("host", json!("evil.example.com")), ("port", json!(25)), ("user", json!("other"))]
+    {
+        let refused = client.patch("/system/settings", elsewhere(field, value)).await.expect(400);
+        assert_eq!(
+            refused.at("/error/details/missing_fields"),
+            json!(["mail.password"]),
+            "{field}"
+        );
+    }
+    let with = |field: &str, value: Value| {
+        let mut sent = good.clone();
+        sent[field] = value;
+        body(sent)
+    };
+    for (sent, wrong) in [
+        (with("host", json!("169.254.169.254")), "mail.host url_not_allowed"),
+        (with("host", json!("localhost")), "mail.host url_not_allowed"),
+        (with("host", json!("a b")), "mail.host format"),
+        (with("host", json!("a\r\nb")), "mail.host format"),
+        (with("port", json!(22)), "mail.host url_not_allowed"),
+        (with("port", json!(0)), "mail.port out_of_range"),
+        (with("port", json!(70_000)), "mail.port out_of_range"),
+        (with("security", json!("ssl")), "mail.security unknown_value"),
+        (with("security", json!("none")), "mail.security mutually_exclusive"),
+        (with("sender", json!("nobody")), "mail.sender format"),
+        (with("sender", json!("x <a@b.de>\r\nBcc: c@d.de")), "mail.sender format"),
+        (with("user", json!("a\r\nb")), "mail.user format"),
+        (with("password", json!("x".repeat(257))), "mail.password too_long"),
+        (with("password", json!(1)), "mail.password type"),
+        (body(json!("x")), "mail type"),
+    ] {
+        let refused = client.patch("/system/settings", sent.clone()).await;
+        assert_eq!(refused.invalid(), [wrong], "{sent}");
+    }
+    let refused = client.patch("/system/settings", with("nonsense", json!(1))).await.expect(400);
+    assert_eq!(refused.at("/error/details/unknown_fields/0/field"), "mail.nonsense");
+    assert_eq!(client.get("/system/settings").await.expect(200).at("/mail"), expected);
+    // A test mail goes nowhere from here, and says so; twice with one key it is one.
+    let tried =
+        client.post("/system/mail/test", json!({ "to": "ada@example.com" })).await.expect(200);
+    assert_eq!((tried.at("/taken"), tried.at("/status")), (json!(false), Value::Null));
+    for (to, wrong) in
+        [(json!("ada"), "to format"), (json!("a@b.de, c@d.de"), "to format"), (json!(1), "to type")]
+    {
+        let refused = client.post("/system/mail/test", json!({ "to": to })).await;
+        assert_eq!(refused.invalid(), [wrong]);
+    }
+    let gone = client.patch("/system/settings", json!({ "mail": null })).await.expect(200);
+    assert_eq!(gone.at("/mail"), Value::Null);
+    let refused = client.post("/system/mail/test", json!({ "to": "ada@example.com" })).await;
+    assert_eq!(refused.error("reason"), (409, "conflict".to_owned(), json!("mail_not_configured")));
+}

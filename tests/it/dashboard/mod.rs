@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-mod browser;
+pub mod browser;
 mod docs;
 mod domains;
 mod forge;
@@ -17,7 +17,7 @@ mod receipt;
 mod release;
 mod settings;
 mod sign_in;
-mod site;
+pub mod site;
 mod source;
 mod streams;
 mod system;

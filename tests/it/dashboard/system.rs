@@ -72,3 +72,58 @@ async fn nobody_else_sees_the_page_or_the_way_to_it() {
     let refused = bob.post("/dashboard/system/gc", &[("csrf", &token)]).await;
     assert_eq!(refused.status, 403);
 }
+
+#[tokio::test]
+async fn an_admin_sets_mail_up_and_reads_what_came_of_a_test() {
+    let site = Site::plain();
+    let mut ada = site.ada().await;
+    let page = ada.get("/dashboard/system").await;
+    assert!(page.text("#mail").contains("No mail is sent yet"), "{}", page.text("#mail"));
+    let form = |host: &'static str, sender: &'static str| {
+        [
+            ("host", host),
+            ("port", "587"),
+            ("security", "starttls"),
+            ("user", "orbitra"),
+            ("password", "correct horse"),
+            ("sender", sender),
+        ]
+    };
+    let post = "/dashboard/system/mail";
+    for (host, sender, field) in [
+        ("10.0.0.1", "orbitra@example.com", "host"),
+        ("mail.example.com", "Orbitra", "sender"),
+        ("mail.example.com", "a@b.de\r\nBcc: c@d.de", "sender"),
+    ] {
+        let refused = ada.submit("/dashboard/system", post, &form(host, sender)).await;
+        assert_eq!(refused.status, 422, "{host}");
+        assert_ne!(refused.text(&format!("#{field}-wrong")), "", "{host} {sender}");
+        assert_eq!(refused.value("#user"), "orbitra");
+        assert!(!refused.body.contains("correct horse"));
+    }
+    let good = form("mail.invalid-name.example", "Orbitra <orbitra@example.com>");
+    let saved = ada.submit("/dashboard/system", post, &good).await;
+    assert_eq!((saved.status.as_u16(), saved.location()), (303, "/dashboard/system#mail"));
+    let page = ada.get("/dashboard/system").await;
+    assert_eq!(page.value("#host"), "mail.invalid-name.example");
+    assert!(page.text("#password-hint").contains("stays as it is"));
+    assert_eq!(page.value("#to"), "ada@example.com");
+    // The password stays with its server, and is wanted anew for another one.
+    let mut other = good;
+    other[4] = ("password", "");
+    let same = ada.submit("/dashboard/system", post, &other).await;
+    assert_eq!(same.status, 303);
+    other[0] = ("host", "other.example.com");
+    let refused = ada.submit("/dashboard/system", post, &other).await;
+    assert_eq!((refused.status.as_u16(), refused.text("#password-wrong").is_empty()), (422, false));
+    // Nobody is there under this name, and the page says so.
+    let test = "/dashboard/system/mail/test";
+    ada.submit("/dashboard/system", test, &[("to", "ada@example.com")]).await;
+    let text = ada.get("/dashboard/system").await.text("main");
+    assert!(text.contains("The mail was not sent."), "{text}");
+    ada.submit("/dashboard/system", test, &[("to", "ada")]).await;
+    let text = ada.get("/dashboard/system").await.text("main");
+    assert!(text.contains("One plain address"), "{text}");
+    ada.submit("/dashboard/system", "/dashboard/system/mail/delete", &[]).await;
+    assert!(ada.get("/dashboard/system").await.text("#mail").contains("No mail is sent yet"));
+}

@@ -15,6 +15,7 @@ pub mod front;
 pub mod git_server;
 pub mod http2_frames;
 pub mod load;
+pub mod mail_server;
 pub mod orbitra;
 pub mod own_dockerd;
 pub mod pebble;

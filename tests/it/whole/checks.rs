@@ -37,6 +37,8 @@ impl Place {
                 json!({"total_count": 0, "check_runs": []})
             } else if seen.head.contains("/repository/commits/") {
                 list
+            } else if seen.head.contains("/repositories/") {
+                json!({"pagelen": 100, "values": list})
             } else {
                 json!({"state": "pending", "statuses": list})
             };
@@ -99,7 +101,7 @@ impl Place {
 
 #[tokio::test]
 async fn a_push_is_deployed_when_its_checks_have_passed() {
-    for kind in ["github", "gitlab"] {
+    for kind in ["github", "gitlab", "bitbucket"] {
         let mut place = Place::start(kind).await;
         let check =
             |word: &str| json!([{"context": "ci", "name": "ci", "state": word, "status": word}]);
@@ -119,7 +121,7 @@ async fn a_push_is_deployed_when_its_checks_have_passed() {
         assert_eq!(place.whole.site("shop").await, "by hand");
         place.whole.cut_off();
         place.whole.run().await;
-        place.say(check("success"));
+        place.say(check(if kind == "bitbucket" { "SUCCESSFUL" } else { "success" }));
         place.whole.api.live(&id).await;
         assert_eq!(place.whole.site("shop").await, "one");
     }

@@ -146,6 +146,14 @@ async fn the_others_hear_it_in_their_own_form() {
         assert!(seen.head.starts_with(&format!("POST /api/repos/acme/web/statuses/{commit} ")));
         assert_eq!(seen.header("authorization").as_deref(), Some("token another"));
     }
+    place.set_token("bitbucket", "another").await;
+    let commit = change_to(&place, &json!({"body": "bitbucket"}));
+    place.deploy().await;
+    let seen = place.told(&commit, "SUCCESSFUL").await;
+    let line = format!("POST /api/repositories/acme/web/commit/{commit}/statuses/build ");
+    assert!(seen.head.starts_with(&line), "{}", seen.head);
+    assert_eq!(seen.header("authorization").as_deref(), Some("Bearer another"));
+    assert_eq!(body(&seen)["key"], "orbitra/shop");
 }
 
 #[tokio::test]

@@ -58,6 +58,8 @@ fn example_of(name: &str) -> Value {
         "webhook.ping" => {
             json!({ "webhook_id": "whk_8w1z3c7k2m9qhx4t", "message": "Hello from Orbitra" })
         }
+        "system.disk.low" => json!({ "free_bytes": 900_000_000, "floor_bytes": 1_073_741_824 }),
+        "system.engine.down" => json!({ "since": "2024-01-20T16:29:57Z" }),
         _ if name.starts_with("project.") => json!({
             "project_id": "prj_abc123", "name": "my-app", "status": "active", "changed": ["description"],
         }),

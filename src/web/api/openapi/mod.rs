@@ -1,6 +1,7 @@
 //! The description of the API. Routes bring their own part; here is added what is the same for all of them.
 
 mod answers;
+mod event_data;
 pub mod event_examples;
 pub mod events;
 mod headers;

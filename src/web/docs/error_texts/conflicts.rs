@@ -86,6 +86,11 @@ pub(super) const REASONS: &[Reason] = &[
     reason("database_in_use", "A project uses the database.", "Detach it first."),
     reason("backup_running", "A backup is being made or restored.", "Wait for its end."),
     reason("too_many_webhooks", "The team has as many webhooks as it may.", "Delete one first."),
+    reason(
+        "mail_not_configured",
+        "This server sends no mail yet.",
+        "An instance admin sets `mail` with `PATCH /system/settings` or under System.",
+    ),
     reason("webhook_disabled", "The webhook is switched off.", "Enable it first."),
     reason(
         "idempotency_key_in_use",
