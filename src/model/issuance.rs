@@ -33,7 +33,7 @@ impl Renewal {
     /// window is none.
     pub fn choose(from: Timestamp, to: Timestamp, random: u64) -> Option<Self> {
         let width = u64::try_from(to.0.checked_sub(from.0)?).ok().filter(|width| *width > 0)?;
-        let offset = i64::try_from(u128::from(width) * u128::from(random) >> 64).ok()?;
+        let offset = i64::try_from((u128::from(width) * u128::from(random)) >> 64).ok()?;
         Some(Self { from, to, at: Timestamp(from.0 + offset) })
     }
 }
