@@ -184,7 +184,7 @@ impl Engine {
     async fn send(&self, outgoing: Outgoing) -> Answer {
         let Parts { client, name, timeout, .. } = &*self.0;
         match outgoing {
-            Outgoing::Request(request) => attempt(client, request, *timeout).await,
+            Outgoing::Request(request) => attempt(client, *request, *timeout).await,
             Outgoing::Mail(mail) => mail::send(client.policy(), name, &mail, *timeout).await,
             Outgoing::Nowhere => {
                 let error = Some(AttemptError::NotConfigured);

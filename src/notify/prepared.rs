@@ -47,7 +47,7 @@ pub struct Prepared {
 
 /// What leaves the machine.
 pub enum Outgoing {
-    Request(Request<Bytes>),
+    Request(Box<Request<Bytes>>),
     Mail(Box<Mail>),
     /// A mail, and no server that takes it.
     Nowhere,
@@ -85,7 +85,7 @@ impl Prepared {
             request = request.header(name, value);
         }
         let request = request.body(Bytes::from(body)).map_err(|_| SealBroken)?;
-        let outgoing = Outgoing::Request(request);
+        let outgoing = Outgoing::Request(Box::new(request));
         Ok(Self { delivery, webhook, signature, outgoing, started_at: now })
     }
 }
