@@ -57,7 +57,7 @@ pub fn is_address(text: &str) -> bool {
     };
     text.len() <= LONGEST_ADDRESS
         && local.len() <= 64
-        && atoms(local, b"!#$&'*+-/=?^_{|}~")
+        && atoms(local, b"!#$&'*+-=?^_{|}~")
         && atoms(domain, b"-")
         && domain.contains('.')
         && labels()

@@ -76,7 +76,7 @@ async fn the_settings_it_runs_with() {
     assert_eq!(settings.at("/drain_seconds"), 30);
     assert_eq!(settings.at("/egress_allow"), json!([]));
     assert_eq!(settings.at("/git_size_limit"), 512 * 1024 * 1024);
-    assert_eq!(settings.json().as_object().unwrap().len(), 19);
+    assert_eq!(settings.json().as_object().unwrap().len(), 20);
     assert_eq!(settings.at("/disk_budget"), Value::Null);
     assert_eq!(settings.at("/preview_days"), 14);
     let bad = client.get("/system/settings?all=true").await.expect(400);

@@ -41,7 +41,7 @@ async fn an_admin_sees_what_is_kept_what_may_go_and_what_has_gone() {
         text.contains("Not measured yet") && text.contains("Nothing was removed yet"),
         "{text}"
     );
-    assert_eq!(page.text("main form"), "");
+    assert_eq!(page.text("form[action='/dashboard/system/gc']"), "");
     site.app.measured.send_replace(Some(Arc::new(measure())));
     let text = ada.get("/dashboard/system").await.text("main");
     for part in

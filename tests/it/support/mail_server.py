@@ -37,7 +37,7 @@ class Handler:
             "content": envelope.content.decode("ascii"),
             "hello": session.host_name,
             "tls": session.ssl is not None or MODE == "tls",
-            "user": session.login_data.decode() if session.authenticated else None,
+            "user": session.auth_data.decode() if session.authenticated else None,
         }
         with open(TAKEN, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -46,8 +46,7 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     right = data.login == b"orbitra" and data.password == b"correct horse"
-    session.login_data = data.login
-    return AuthResult(success=right, handled=False)
+    return AuthResult(success=right, handled=False, auth_data=data.login)
 
 
 async def main():

@@ -9,10 +9,11 @@ use orbitra::app::users::NewUser;
 use orbitra::model::user::Plan;
 use serde_json::{Value, json};
 
-use super::Whole;
+use super::{Whole, change};
 use crate::dashboard::browser::Browser;
 use crate::dashboard::site::PASSWORD;
 use crate::support::api_client::{Answer, Api, host_of, send, text};
+use crate::support::git_server::Repository;
 use crate::support::until::until;
 
 /// Somebody with a password.
@@ -41,8 +42,8 @@ async fn visit(whole: &Whole, host: &str, path: &str, cookie: &str) -> Answer {
     send(whole.api.port, request.unwrap()).await.unwrap()
 }
 
-/// A preview behind its wall: its project, its host and that of the project.
-async fn walled(whole: &Whole) -> (String, String) {
+/// A preview behind its wall: its project, its host and the repository.
+async fn walled(whole: &Whole) -> (String, String, Repository) {
     let project = whole.project("shop").await;
     let repository = whole.repository(&json!({ "body": "one" }));
     let live = whole.api.deploy_live(&project, &repository).await;
@@ -54,7 +55,7 @@ async fn walled(whole: &Whole) -> (String, String) {
         (visit(whole, &host, "/", "").await.status == 302).then_some(())
     })
     .await;
-    (project, host)
+    (project, host, repository)
 }
 
 /// The path at the dashboard that an answer leads to.
@@ -84,7 +85,7 @@ async fn go_on(whole: &Whole, browser: &mut Browser, host: &str, path: &str) -> 
 #[tokio::test]
 async fn a_browser_signs_in_and_comes_back_and_is_out_with_its_session() {
     let whole = Whole::start().await;
-    let (_, host) = walled(&whole).await;
+    let (_, host, repository) = walled(&whole).await;
     let (_, mut browser) = account(&whole, "ada@example.com", true).await;
     // The production address needs nobody to sign in.
     assert_eq!(visit(&whole, "shop.localhost", "/", "").await.status, 200);
@@ -102,7 +103,7 @@ async fn a_browser_signs_in_and_comes_back_and_is_out_with_its_session() {
     assert_eq!(back, "/a?b=c");
     assert_eq!(visit(&whole, &host, "/", &cookie).await.body, "one");
     // Stolen, it opens no other preview of the project.
-    let repository = whole.repository(&json!({ "body": "two" }));
+    change(&repository, &json!({ "body": "two" }));
     let second = whole.api.deploy_live("shop", &repository).await;
     let other = host_of(&text(&second, "url"));
     until("the second one has a wall too", async || {
@@ -126,7 +127,7 @@ async fn a_browser_signs_in_and_comes_back_and_is_out_with_its_session() {
 #[tokio::test]
 async fn who_may_not_see_the_project_any_more_is_out() {
     let whole = Whole::start().await;
-    let (_, host) = walled(&whole).await;
+    let (_, host, _) = walled(&whole).await;
     let (id, mut browser) = account(&whole, "ada@example.com", true).await;
     let (boss, _) = account(&whole, "boss@example.com", true).await;
     let full = ["full".to_owned()];
@@ -152,7 +153,7 @@ async fn who_may_not_see_the_project_any_more_is_out() {
 #[tokio::test]
 async fn nothing_leads_anywhere_else() {
     let whole = Whole::start().await;
-    let (project, host) = walled(&whole).await;
+    let (project, host, _) = walled(&whole).await;
     let (_, mut browser) = account(&whole, "ada@example.com", true).await;
     browser.sign_in("ada@example.com").await;
     for bad in [
