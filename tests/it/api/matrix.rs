@@ -1,10 +1,13 @@
 //! Every operation of the API's description, asked by everybody who may not and by those who may.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use orbitra::model::scope;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::operations::{OPERATIONS, Operation, Rows, Whose, World, account, document, send};
 use crate::support::app::{Client, Reply};
@@ -244,28 +247,41 @@ async fn whole(operation: &Operation, client: &Client, paged: bool) -> String {
     all
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_may_is_not_refused() {
+    // Most of the time is spent on the disk, so that several are tried at the same time.
+    let places = Arc::new(Semaphore::new(8));
+    let mut asked = JoinSet::new();
     // Who may call a hook does not follow from a key: `pushes.rs` looks at them.
     for operation in OPERATIONS.iter().filter(|one| !one.path.starts_with("/hooks/")) {
+        let places = places.clone();
+        asked.spawn(async move {
+            let _place = places.acquire_owned().await.unwrap();
+            may(operation).await;
+        });
+    }
+    asked.join_all().await;
+}
+
+/// Asks as everybody who may.
+async fn may(operation: &Operation) {
+    let world = World::new().await;
+    // Nobody makes deliveries here: a ping does not wait for one.
+    world.app.app.stopping.cancel();
+    let path = world.path(operation.path);
+    // The one scope is enough.
+    let scope = if operation.scope.is_empty() { "logs:read" } else { operation.scope };
+    if !matches!(operation.whose, Whose::Instance | Whose::Others) {
+        let owner = world.app.client_of(&world.owner, &[scope]).await;
+        assert_allowed(&operation.ask(&owner, &path).await, operation, "owner");
+    }
+    if matches!(operation.whose, Whose::Project | Whose::Instance | Whose::Others) {
         let world = World::new().await;
-        // Nobody makes deliveries here: a ping does not wait for one.
         world.app.app.stopping.cancel();
+        let admin = account(&world.app, "admin@example.com", true).await;
+        let admin = world.app.client_of(&admin, &[scope]).await;
         let path = world.path(operation.path);
-        // The one scope is enough.
-        let scope = if operation.scope.is_empty() { "logs:read" } else { operation.scope };
-        if !matches!(operation.whose, Whose::Instance | Whose::Others) {
-            let owner = world.app.client_of(&world.owner, &[scope]).await;
-            assert_allowed(&operation.ask(&owner, &path).await, operation, "owner");
-        }
-        if matches!(operation.whose, Whose::Project | Whose::Instance | Whose::Others) {
-            let world = World::new().await;
-            world.app.app.stopping.cancel();
-            let admin = account(&world.app, "admin@example.com", true).await;
-            let admin = world.app.client_of(&admin, &[scope]).await;
-            let path = world.path(operation.path);
-            assert_allowed(&operation.ask(&admin, &path).await, operation, "admin");
-        }
+        assert_allowed(&operation.ask(&admin, &path).await, operation, "admin");
     }
 }
 
