@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::{DOCKERFILE, Whole};
+use crate::support::api_client::text;
 use crate::support::pusher::Pusher;
 use crate::support::until::until;
 
@@ -75,9 +76,6 @@ async fn many_pushes_are_packed_anew_and_everything_is_there() {
     pusher.git(&["checkout", "-q", "main"]);
     pusher.git(&["merge", "-q", "notes"]);
     pusher.push(&address, &["main"]).taken();
-    until("it is deployed", async || {
-        let list = whole.api.get(&format!("/projects/{project}/deployments")).await;
-        (list["data"][0]["status"] == "live").then_some(())
-    })
-    .await;
+    let list = whole.api.get(&format!("/projects/{project}/deployments")).await;
+    whole.api.live(&text(&list["data"][0], "id")).await;
 }
