@@ -75,7 +75,7 @@ impl App {
         }
         let wanted = self.challenge(&new.project_id, &new.hostname);
         let asked = tokio::time::timeout(PATIENCE, self.is_shown(&wanted, &holders)).await;
-        match asked.unwrap_or_else(|_| Ok(Shown::Nothing)) {
+        match asked.unwrap_or(Ok(Shown::Nothing)) {
             Ok(Shown::New) => return Ok(holders),
             Ok(Shown::Holder) => return Err(taken(&new.hostname)),
             Ok(Shown::Nothing) => {}
