@@ -152,7 +152,9 @@ else
 fi
 
 if [ "$fast" != 1 ]; then
-  run 'the binary (cargo build)' cargo build --locked
+  # With the tests, which want more features of some libraries: built without them, everything would be built twice.
+  run 'the program and its tests (cargo test --no-run)' cargo test --locked --no-run
+  export ORBITRA_BUILT=1
   run 'base images' finish_base_images
 fi
 if [ ! -x tests/browser/run.sh ]; then

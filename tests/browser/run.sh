@@ -15,7 +15,8 @@ docker=$(command -v docker || echo /usr/bin/docker)
 CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome)}
 [ -d node_modules ] || npm ci --no-audit --no-fund
 
-cargo build --manifest-path "$root/Cargo.toml"
+# ORBITRA_BUILT=1: somebody has built it a moment ago.
+[ "${ORBITRA_BUILT:-}" = 1 ] || cargo build --manifest-path "$root/Cargo.toml"
 work=$(mktemp -d)
 # A copy: another build must not change the program while it is tested.
 orbitra=$work/orbitra

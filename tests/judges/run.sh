@@ -17,7 +17,8 @@ root=$(cd ../.. && pwd)
 full=${ORBITRA_JUDGES:-short}
 seed=${SEED:-$RANDOM}
 
-cargo build --manifest-path "$root/Cargo.toml"
+# ORBITRA_BUILT=1: somebody has built it a moment ago.
+[ "${ORBITRA_BUILT:-}" = 1 ] || cargo build --manifest-path "$root/Cargo.toml"
 work=$(mktemp -d)
 # A copy: another build must not change the program while it is judged.
 orbitra=$work/orbitra

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::support::api_client::{host_of, text, try_visit};
 use crate::support::apps;
+use crate::support::effort::effort;
 use crate::support::git_server::{GitServer, Repository};
 use crate::support::load::Load;
 use crate::support::orbitra::Orbitra;
@@ -214,8 +215,7 @@ async fn an_address_that_another_container_has_got_is_not_answered_from() {
 async fn a_daemon_that_comes_later_and_one_full_of_strangers_are_used() {
     let mut place = Place::start(false).await;
     place.orbitra.kill9();
-    let strangers: usize =
-        std::env::var("ORBITRA_TEST_STRANGERS").map_or(20, |number| number.parse().unwrap());
+    let strangers: usize = effort("ORBITRA_TEST_STRANGERS", 20);
     for number in 0..strangers {
         let label = format!("orbitra.instance=other-{number}");
         place.dockerd.docker(&["create", "--network", "none", "--label", &label, IMAGE, "true"]);

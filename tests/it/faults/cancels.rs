@@ -6,6 +6,7 @@ use orbitra::crypto::random;
 use serde_json::json;
 
 use super::{Place, change, count};
+use crate::support::effort::effort;
 use crate::support::until::until;
 
 /// The longest until a canceled deployment has ended.
@@ -55,7 +56,7 @@ async fn at_any_moment_a_cancel_ends_it_or_it_is_live() {
     let (project, _) = place.live("shop", &repository).await;
     let mut serves = "0".to_owned();
     let mut canceled = 0;
-    for number in 1..=count("ORBITRA_TEST_CANCELS", 40) {
+    for number in 1..=effort("ORBITRA_TEST_CANCELS", 40) {
         let body = number.to_string();
         change(&repository, &json!({ "body": body }));
         let id = place.deploy(&project, &repository).await;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{POINTS, Place, change, count};
 use crate::support::api_client::{host_of, text, try_visit};
+use crate::support::effort::effort;
 use crate::support::git_server::Repository;
 use crate::support::until::until;
 
@@ -79,7 +80,7 @@ async fn a_switch_that_was_cut_off_happened_or_did_not() {
         "drain.start=kill",
         "drain.done=kill",
     ];
-    for number in 0..count("ORBITRA_TEST_SWITCHES", 12) {
+    for number in 0..effort("ORBITRA_TEST_SWITCHES", 12) {
         let point = points[number % points.len()];
         let body = (number + 1).to_string();
         let id = dies(&mut place, &project, &repository, &body, point).await;

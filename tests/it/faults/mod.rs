@@ -108,8 +108,3 @@ impl Place {
 fn change(repository: &Repository, app: &Value) {
     repository.commit("app.json", &app.to_string());
 }
-
-/// A number from the environment, for runs that are longer than a test may be.
-fn count(name: &str, otherwise: usize) -> usize {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}

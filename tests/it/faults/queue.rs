@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{Place, count};
+use crate::support::effort::effort;
 use crate::support::until::within;
 
 #[tokio::test]
@@ -12,7 +13,7 @@ async fn everybody_gets_a_turn_before_anybody_gets_a_second() {
     let mut place = Place::start_with(&[("ORBITRA_BUILD_CONCURRENCY", "2")]).await;
     let repository = place.repository("app", &json!({"body": "here", "build_takes": 150}));
     let (projects, each) =
-        (count("ORBITRA_TEST_PROJECTS", 10), count("ORBITRA_TEST_DEPLOYMENTS", 6));
+        (effort("ORBITRA_TEST_PROJECTS", 10), effort("ORBITRA_TEST_DEPLOYMENTS", 6));
     let mut ids = Vec::new();
     for number in 0..projects {
         ids.push(place.project(&format!("shop-{number}")).await);

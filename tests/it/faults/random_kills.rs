@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Place, count};
 use crate::support::api_client::{Api, text, try_visit};
+use crate::support::effort::effort;
 
 /// Projects that stay, each changed by somebody and visited by somebody.
 const PROJECTS: usize = 3;
@@ -141,7 +142,7 @@ async fn no_moment_is_the_wrong_one() {
         clients.spawn(write(api, project, url, seen.clone(), stop.clone()));
         clients.spawn(visit(place.orbitra.port, name, seen.clone(), stop.clone()));
     }
-    let kills = count("ORBITRA_TEST_KILLS", 30);
+    let kills = effort("ORBITRA_TEST_KILLS", 30);
     let mut starts = Vec::new();
     for _ in 0..kills {
         let [a, b] = random::bytes::<2>();

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Place, change, count};
 use crate::support::api_client::{Api, text};
+use crate::support::effort::effort;
 
 /// Somebody who does one thing after the other to a project.
 struct Somebody {
@@ -62,7 +63,7 @@ impl Somebody {
 async fn whatever_the_order_everything_comes_to_its_end() {
     let mut place = Place::start_with(&[("ORBITRA_BUILD_CONCURRENCY", "3")]).await;
     let repository = place.repository("app", &json!({"body": "here", "build_takes": 10}));
-    let each = count("ORBITRA_TEST_SCHEDULES", 60);
+    let each = effort("ORBITRA_TEST_SCHEDULES", 60);
     let mut all = tokio::task::JoinSet::new();
     for number in 0..4 {
         let mut somebody = Somebody {

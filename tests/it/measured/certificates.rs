@@ -9,6 +9,7 @@ use super::{number, summary};
 use crate::support::api_client::text;
 use crate::support::dns::Dns;
 use crate::support::docker_api::DockerApi;
+use crate::support::effort::effort;
 use crate::support::engine::Engine;
 use crate::support::git_server::GitServer;
 use crate::support::orbitra::{Orbitra, free_port};
@@ -22,7 +23,7 @@ const HOST: &str = "www.example.org";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: bench/certificates.sh"]
 async fn no_handshake_fails_while_certificates_change() {
-    let switches = number("SWITCHES", 100);
+    let switches = effort("SWITCHES", 100);
     let dns = Dns::start().await;
     dns.set(HOST, &["127.0.0.1"]);
     let engine = Engine::new();

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::number;
 use crate::support::docker_api::DockerApi;
+use crate::support::effort::effort;
 use crate::support::engine::Engine;
 use crate::support::floods::{Flood, Target};
 use crate::support::git_server::GitServer;
@@ -63,7 +63,7 @@ fn memory(process: u32) -> f64 {
 /// Runs a flood from many connections until it is told to stop, on a runtime of its own and after everybody else.
 fn attack(flood: Flood, target: &Target, stop: &Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
     let (target, stop) = (target.clone(), Arc::clone(stop));
-    let clients = if flood.is_slow() { number("SLOW", 2000) } else { number("FAST", 8) };
+    let clients = if flood.is_slow() { effort("SLOW", 2000) } else { effort("FAST", 8) };
     std::thread::spawn(move || {
         let thread = u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
         tell("renice", &["-n", "15", "-p"], thread);
@@ -97,7 +97,7 @@ fn attack(flood: Flood, target: &Target, stop: &Arc<AtomicBool>) -> std::thread:
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: bench/floods.sh"]
 async fn others_notice_little_of_a_flood() {
-    let (rounds, seconds) = (number("ROUNDS", 3), number("SECONDS_EACH", 4) as u64);
+    let (rounds, seconds) = (effort("ROUNDS", 3), effort("SECONDS_EACH", 4) as u64);
     let only = std::env::var("FLOOD").unwrap_or_default();
     let engine = Engine::new();
     let socket = DockerApi::serve(engine.clone());

@@ -12,11 +12,6 @@ mod webhooks;
 
 use std::time::Duration;
 
-/// A number from the environment.
-fn number(name: &str, otherwise: usize) -> usize {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
 /// Median and longest.
 fn summary(times: &mut [Duration]) -> String {
     times.sort_unstable();

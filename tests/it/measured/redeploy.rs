@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{number, summary};
 use crate::support::apps;
+use crate::support::effort::effort;
 use crate::support::git_server::GitServer;
 use crate::support::load::Load;
 use crate::support::orbitra::Orbitra;
@@ -13,7 +14,7 @@ use crate::support::orbitra::Orbitra;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: bench/redeploy.sh"]
 async fn many_redeploys_cost_no_request() {
-    let (redeploys, rate) = (number("REDEPLOYS", 100), number("RATE", 500));
+    let (redeploys, rate) = (effort("REDEPLOYS", 100), effort("RATE", 500));
     let (git, orbitra) = (GitServer::start(), Orbitra::start().await);
     // Reads what it is sent before it answers, as an application does.
     let server = |text: &str| {

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{number, summary};
 use crate::support::api_client::{host_of, text};
 use crate::support::apps;
+use crate::support::effort::effort;
 use crate::support::git_server::GitServer;
 use crate::support::orbitra::{Orbitra, docker};
 use crate::support::until::until;
@@ -29,7 +30,7 @@ async fn measure(resting: &str, settings: &[(&str, &str)]) {
     let mut turns = [(one, "one"), (two, "two")].into_iter().cycle();
     let (mut warm, mut rested, mut wake, mut own) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for round in 0..2 * number("ROUNDS", 20) {
+    for round in 0..2 * effort("ROUNDS", 20) {
         let (deployment, body) = turns.next().unwrap();
         let (id, host) = (text(&deployment, "id"), host_of(&text(&deployment, "url")));
         let name = format!("orbitra-{id}");

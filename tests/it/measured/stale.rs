@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::number;
+use crate::support::effort::effort;
 use crate::support::front::{Front, HOST, to};
 use crate::support::toy::{self, Toy, ok};
 use crate::support::wire::Wire;
@@ -27,7 +27,7 @@ impl Dice {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: bench/stale.sh"]
 async fn closed_connections_cost_no_request() {
-    let requests = number("REQUESTS", 1_000_000);
+    let requests = effort("REQUESTS", 1_000_000);
     let received: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
     let (closed, reset) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let toy = Toy::serving({

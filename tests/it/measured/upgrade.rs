@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{number, summary};
 use crate::support::docker_api::DockerApi;
+use crate::support::effort::effort;
 use crate::support::engine::Engine;
 use crate::support::git_server::GitServer;
 use crate::support::load::Load;
@@ -14,7 +15,7 @@ use crate::support::orbitra::Orbitra;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: bench/upgrade.sh"]
 async fn many_upgrades_cost_no_request() {
-    let (upgrades, rate) = (number("UPGRADES", 20), number("RATE", 1000));
+    let (upgrades, rate) = (effort("UPGRADES", 20), effort("RATE", 1000));
     let engine = Engine::new();
     let socket = DockerApi::serve(engine.clone());
     let git = GitServer::start();

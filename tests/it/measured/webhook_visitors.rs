@@ -8,9 +8,9 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 
-use super::number;
 use crate::support::api_client::text;
 use crate::support::docker_api::DockerApi;
+use crate::support::effort::effort;
 use crate::support::engine::Engine;
 use crate::support::git_server::GitServer;
 use crate::support::orbitra::Orbitra;
@@ -62,7 +62,7 @@ fn p99(mut all: Vec<Duration>) -> Duration {
 #[ignore = "a figure, for bench/webhooks.sh"]
 async fn deliveries_beside_visitors() {
     let (turns, receivers) =
-        (number("ORBITRA_TEST_TURNS", 5), number("ORBITRA_TEST_RECEIVERS", 10));
+        (effort("ORBITRA_TEST_TURNS", 5), effort("ORBITRA_TEST_RECEIVERS", 10));
     let events = 500;
     let socket = DockerApi::serve(Engine::new());
     let git = GitServer::start();
@@ -121,7 +121,7 @@ async fn deliveries_beside_visitors() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a figure, for bench/webhooks.sh"]
 async fn a_receiver_that_hangs_beside_one_that_does_not() {
-    let turns = number("ORBITRA_TEST_TURNS", 5);
+    let turns = effort("ORBITRA_TEST_TURNS", 5);
     let socket = DockerApi::serve(Engine::new());
     let orbitra = Orbitra::start_on(&socket.host(), &[("ORBITRA_LOG", "warn")]).await;
     let project = orbitra.api.project("shop", json!({})).await;

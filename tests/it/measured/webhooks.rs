@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::number;
 use crate::support::api_client::text;
 use crate::support::docker_api::DockerApi;
+use crate::support::effort::effort;
 use crate::support::engine::Engine;
 use crate::support::orbitra::Orbitra;
 use crate::support::receiver::Receiver;
@@ -26,8 +26,8 @@ async fn start() -> (Orbitra, DockerApi) {
 /// of them arrives, and what arrives twice is the same.
 #[tokio::test]
 async fn no_event_is_lost_when_the_process_is_killed() {
-    let events = number("ORBITRA_TEST_EVENTS", 60);
-    let every = Duration::from_millis(number("ORBITRA_TEST_KILL_MILLIS", 300) as u64);
+    let events = effort("ORBITRA_TEST_EVENTS", 60);
+    let every = Duration::from_millis(effort("ORBITRA_TEST_KILL_MILLIS", 300) as u64);
     let (mut orbitra, _socket) = start().await;
     let receiver = Receiver::start().await;
     let hook = json!({ "url": receiver.url(), "events": ["project.updated"] });
@@ -92,8 +92,8 @@ async fn no_event_is_lost_when_the_process_is_killed() {
 #[tokio::test]
 #[ignore = "a figure, for bench/webhooks.sh"]
 async fn deliveries_a_second() {
-    let events = number("ORBITRA_TEST_EVENTS", 1000);
-    let count = number("ORBITRA_TEST_RECEIVERS", 10);
+    let events = effort("ORBITRA_TEST_EVENTS", 1000);
+    let count = effort("ORBITRA_TEST_RECEIVERS", 10);
     let (orbitra, _socket) = start().await;
     let mut receivers = Vec::new();
     for _ in 0..count {

@@ -8,6 +8,7 @@ pub mod ari;
 pub mod bind;
 pub mod dns;
 pub mod docker_api;
+pub mod effort;
 pub mod engine;
 pub mod floods;
 pub mod forge;

@@ -9,6 +9,7 @@ use super::handshakes::Handshakes;
 use super::listener::trusting_anybody;
 use crate::support::api_client::text;
 use crate::support::dns::Dns;
+use crate::support::effort::effort;
 use crate::support::orbitra::free_port;
 use crate::support::pebble::{Pebble, Place};
 use crate::support::tls::connect;
@@ -188,7 +189,7 @@ async fn what_the_authority_finds_is_told_and_the_next_try_succeeds() {
 async fn nonces_that_are_rejected_are_no_reason_to_give_up() {
     let scene = Scene::start(4, "http", 50).await;
     // More for a run that is longer than a test may be.
-    let many = std::env::var("ORBITRA_TEST_CERTIFICATES").map_or(1, |many| many.parse().unwrap());
+    let many = effort("ORBITRA_TEST_CERTIFICATES", 1);
     let mut ids = Vec::new();
     for number in 0..many {
         let host = format!("www.site-{number}.example");
