@@ -46,6 +46,10 @@ def make_consistent(query):
         query["ip"] = "203.0.113.9"
     if "wait" in query:
         query["wait"] = PATIENCE
+    # Which steps there can be follows from the time they are asked for.
+    if "step" in query or "from" in query or "to" in query:
+        for name in ("from", "to", "step"):
+            query.pop(name, None)
     # A pattern knows the form of a moment and not how long a month is.
     for name in ("since", "until"):
         if "T" in str(query.get(name, "")) and not is_moment(query[name]):

@@ -237,9 +237,10 @@ pub struct World {
 }
 
 impl World {
-    /// A fresh one.
+    /// A fresh one. Nobody makes deliveries in it, and a ping does not wait for one.
     pub async fn new() -> Self {
         let app = TestApp::new();
+        app.app.stopping.cancel();
         let owner = account(&app, "owner@example.com", false).await;
         let full = app.client_of(&owner, &["full"]).await;
         let (project, other) = (full.project("web").await, full.project("other").await);
