@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use orbitra::crypto::random;
 use serde_json::json;
 
-use super::{Place, change, count};
+use super::{Place, change};
 use crate::support::effort::effort;
 use crate::support::until::until;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{POINTS, Place, change, count};
+use super::{POINTS, Place, change};
 use crate::support::api_client::{host_of, text, try_visit};
 use crate::support::effort::effort;
 use crate::support::git_server::Repository;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Place, count};
+use super::Place;
 use crate::support::effort::effort;
 use crate::support::until::within;
 

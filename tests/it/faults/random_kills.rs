@@ -8,7 +8,7 @@ use orbitra::crypto::random;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Place, count};
+use super::Place;
 use crate::support::api_client::{Api, text, try_visit};
 use crate::support::effort::effort;
 

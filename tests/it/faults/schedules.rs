@@ -3,7 +3,7 @@
 use orbitra::crypto::random;
 use serde_json::{Value, json};
 
-use super::{Place, change, count};
+use super::{Place, change};
 use crate::support::api_client::{Api, text};
 use crate::support::effort::effort;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{number, summary};
+use super::summary;
 use crate::support::api_client::text;
 use crate::support::dns::Dns;
 use crate::support::docker_api::DockerApi;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{number, summary};
+use super::summary;
 use crate::support::api_client::{host_of, text};
 use crate::support::apps;
 use crate::support::effort::effort;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{number, summary};
+use super::summary;
 use crate::support::docker_api::DockerApi;
 use crate::support::effort::effort;
 use crate::support::engine::Engine;

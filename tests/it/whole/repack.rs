@@ -35,7 +35,7 @@ fn objects(repository: &Path, commit: &str) -> String {
     String::from_utf8(listed.stdout).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_pushes_are_packed_anew_and_everything_is_there() {
     let mut whole = Whole::start().await;
     let project = whole.project("shop").await;
