@@ -123,9 +123,15 @@ impl ClientIo {
                 _ => Ok(()),
             };
         }
-        self.link.until.set(0);
         let mut framing = self.link.framing.borrow_mut();
+        let before = framing.phase();
         framing.feed(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let empty = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        if empty && before == Phase::Between && framing.phase() == Phase::Between {
+            // Empty lines before a request are passed over (RFC 9112 section 2.2), and gain no time.
+            return Ok(());
+        }
+        self.link.until.set(0);
         let watch = &self.client.watch;
         match framing.phase() {
             Phase::Head if self.in_head => {}

@@ -55,7 +55,7 @@ async function wait(count) {
 
 test("a webhook is made, and its secret is shown once", async () => {
   await page.goto(list);
-  assert.match(await text("main"), /A webhook tells a program of yours what happens here/);
+  assert.match(await text("main"), /A webhook tells a program of yours, a chat or a mailbox what happens here/);
   await look(page, "webhooks-empty");
   await page.fill("#url", "https://10.0.0.1/hook");
   await page.click("#create-webhook");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::Full;
 use orbitra::server::Options;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 use crate::support::floods::{Flood, Target, headers};
@@ -86,9 +86,45 @@ async fn is_served(edge: &Edge) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_flood_ends_and_others_are_served() {
-    // The time limit of half a handshake is fixed, and a test of its own waits for it.
-    let all = Flood::ALL.into_iter().filter(|flood| *flood != Flood::HalfHandshakes);
+    // The time limit of half a handshake is fixed, and a test of its own waits for it. So does one for who takes nothing.
+    let apart = [Flood::HalfHandshakes, Flood::SlowReader];
+    let all = Flood::ALL.into_iter().filter(|flood| !apart.contains(flood));
     futures_util::future::join_all(all.map(it_ends_and_others_are_served)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_nothing_is_let_go() {
+    let toy = application().await;
+    let (upstream, route) = upstream(toy.address);
+    let front = Front::with(route, impatient);
+    let socket = TcpSocket::new_v4().unwrap();
+    // Where much is let be received, an answer that is not taken looks as if it were.
+    socket.set_recv_buffer_size(64 * 1024).unwrap();
+    let mut stream = socket.connect(front.address).await.unwrap();
+    stream.write_all(b"GET /large HTTP/1.1\r\nHost: app.test\r\n\r\n").await.unwrap();
+    until("it is on its way", async || (upstream.in_flight() == 1).then_some(())).await;
+    until("it is let go", async || (upstream.in_flight() == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_lines_between_requests_gain_no_time() {
+    let toy = application().await;
+    let front = Front::with(to(toy.address), impatient);
+    for asked in [true, false] {
+        let mut wire = Wire::connect(front.address).await;
+        if asked {
+            assert_eq!(wire.get(HOST, "/").await.unwrap().status, 200);
+        }
+        let (mut reading, mut writing) = wire.stream.into_split();
+        let sending = tokio::spawn(async move {
+            while writing.write_all(b"\r\n").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        let end = tokio::time::timeout(PATIENCE, reading.read(&mut [0; 64])).await;
+        assert!(matches!(end.unwrap(), Ok(0) | Err(_)), "asked: {asked}");
+        sending.abort();
+    }
 }
 
 async fn it_ends_and_others_are_served(flood: Flood) {

@@ -273,12 +273,10 @@ async fn drip(stream: impl AsyncRead + AsyncWrite, bytes: &[u8]) -> std::io::Res
     }
 }
 
-/// Waits for the end without taking anything: the kernel tells of a reset. Something is sent now and then, because a
-/// reset that comes while nothing more can be received may be passed over, and the answer to what is sent is another.
+/// Waits for the end without taking anything: the kernel tells of a reset.
 async fn ended(stream: &mut TcpStream) -> std::io::Result<()> {
     loop {
-        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
-        stream.write_all(b"\r\n").await?;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         if let Some(error) = stream.take_error()? {
             return Err(error);
         }
