@@ -6,6 +6,8 @@ use super::policy::Policy;
 
 /// Most bytes of an address.
 const LONGEST: usize = 2048;
+/// Stands for what is not shown; an address with it is still one (RFC 3986).
+const HIDDEN: &str = "***";
 
 /// An address that no request is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,17 +64,13 @@ pub fn masked(url: &Url) -> String {
     // Neither fails on an address that has a host.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
-    shown.set_query(url.query().map(|_| "…"));
-    let text = shown.to_string();
-    match text.strip_suffix("?%E2%80%A6") {
-        Some(start) => format!("{start}?…"),
-        None => text,
-    }
+    shown.set_query(url.query().map(|_| HIDDEN));
+    shown.to_string()
 }
 
 /// An address whose path is a credential: only where it leads to.
 pub fn origin(url: &Url) -> String {
-    format!("{}/…", url.origin().ascii_serialization())
+    format!("{}/{HIDDEN}", url.origin().ascii_serialization())
 }
 
 #[cfg(test)]
@@ -127,7 +125,7 @@ mod tests {
     #[test]
     fn a_query_is_masked() {
         let shown = |text: &str| masked(&Url::parse(text).expect("an address"));
-        assert_eq!(shown("https://a.example/x?token=secret"), "https://a.example/x?…");
+        assert_eq!(shown("https://a.example/x?token=secret"), "https://a.example/x?***");
         assert_eq!(shown("https://a.example/x"), "https://a.example/x");
     }
 }

@@ -18,7 +18,7 @@ pub type WebhookPage = Page<WebhookView>;
 #[schema(as = Webhook)]
 pub struct WebhookView {
     id: WebhookId,
-    /// In lists without its query, which may be a credential: `https://hooks.example.com/x?…`. That of a chat is shown
+    /// In lists without its query, which may be a credential: `https://hooks.example.com/x?***`. That of a chat is shown
     /// there without its path as well.
     #[schema(format = "uri", example = "https://hooks.acme.test/orbitra")]
     url: String,

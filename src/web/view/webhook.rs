@@ -65,7 +65,7 @@ impl WebhookPage {
         let page = |standing, deliveries| Self {
             shell: sample::shell(),
             id: "whk_8w1z3c7k2m9qhx4t".to_owned(),
-            address: "https://hooks.acme.test/orbitra?…".to_owned(),
+            address: "https://hooks.acme.test/orbitra?***".to_owned(),
             format: Format::Orbitra,
             standing,
             description: Some("Chat".to_owned()),

@@ -234,7 +234,7 @@ impl WebhooksPage {
     pub fn sample() -> Vec<(&'static str, Self)> {
         let row = |number: u8, standing| WebhookRow {
             id: format!("whk_{number}w1z3c7k2m9qhx4"),
-            address: "https://hooks.acme.test/orbitra?…".to_owned(),
+            address: "https://hooks.acme.test/orbitra?***".to_owned(),
             format: if number == 1 { Format::Slack } else { Format::Orbitra },
             events: "deployment.*, project.created".to_owned(),
             project: None,

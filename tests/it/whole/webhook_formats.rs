@@ -61,7 +61,7 @@ async fn slack_gets_text_and_blocks_that_mention_nobody() {
     assert!(got.iter().all(|one| one.body == got[0].body));
     // Whoever has the path can write to the channel.
     let listed = whole.api.get("/webhooks").await;
-    assert_eq!(listed["data"][0]["url"], format!("http://127.0.0.1:{}/…", receiver.port));
+    assert_eq!(listed["data"][0]["url"], format!("http://127.0.0.1:{}/***", receiver.port));
     assert_eq!(whole.api.get(&path).await["url"], receiver.url());
     // 404 is what Slack says of a channel or app that is gone: a failure as any other.
     receiver.always(Act::Answer(404, "", "no_service"));
