@@ -50,7 +50,7 @@ spent() {
   local pid
   for pid in "$1" $(pgrep -P "$1" || true); do
     cat /proc/"$pid"/task/*/schedstat 2>/dev/null || true
-  done | awk '{ total += $1 } END { printf "%d\n", total }'
+  done | awk '{ total += $1 } END { printf "%.0f\n", total }'
 }
 
 stop_proxies() {
