@@ -67,12 +67,19 @@ impl Policy {
             MailSecurity::Tls => Inner::Tls(handshake(tcp, host).await?),
             MailSecurity::StartTls => {
                 greeting = reply(&mut tcp).await?;
-                // One that refuses says so to whoever speaks next.
-                if greeting.first() == Some(&b'2') {
-                    start_tls(&mut tcp, own_name).await?;
-                    Inner::Tls(handshake(tcp, host).await?)
-                } else {
-                    Inner::Plain(tcp)
+                match greeting.first() {
+                    Some(b'2') => {
+                        start_tls(&mut tcp, own_name).await?;
+                        Inner::Tls(handshake(tcp, host).await?)
+                    }
+                    // One that refuses says so to whoever speaks next, who then says nothing.
+                    Some(b'4' | b'5') => Inner::Plain(tcp),
+                    // Anything else might be taken for a welcome, and a password would follow in clear.
+                    _ => {
+                        return Err(EgressError::Tls(
+                            "this is no mail server's greeting".to_owned(),
+                        ));
+                    }
                 }
             }
         };
@@ -84,6 +91,11 @@ impl SmtpStream {
     /// Whom it leads to.
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Whether what is said on it is secret.
+    pub fn is_secure(&self) -> bool {
+        matches!(self.inner, Inner::Tls(_))
     }
 }
 
@@ -267,6 +279,14 @@ mod tests {
             connect(OPEN, port, MailSecurity::StartTls).await,
             Err(EgressError::Tls(_))
         ));
+        // What some take for a welcome, and what is none at all.
+        const STRANGE: [&[&str]; 4] =
+            [&["354 go on\r\n"], &["100 wait\r\n"], &["hello\r\n"], &["\r\n"]];
+        for greeting in STRANGE {
+            let port = server(greeting).await;
+            let connected = connect(OPEN, port, MailSecurity::StartTls).await;
+            assert!(matches!(connected, Err(EgressError::Tls(_))), "{greeting:?}");
+        }
         // What is slipped in behind the reply is read as TLS.
         let slipped =
             &["220 hello\r\n", "250-x\r\n250 STARTTLS\r\n", "220 go\r\n250 AUTH PLAIN\r\n"];
@@ -281,6 +301,7 @@ mod tests {
     async fn a_server_that_refuses_is_heard_and_one_that_does_not_end_is_not() {
         let port = server(&["554 not you\r\n"]).await;
         let mut refused = connect(OPEN, port, MailSecurity::StartTls).await.unwrap();
+        assert!(!refused.is_secure());
         let mut buffer = [0; 11];
         refused.read_exact(&mut buffer).await.unwrap();
         assert_eq!(&buffer, b"554 not you");

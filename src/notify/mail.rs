@@ -78,10 +78,16 @@ async fn give(policy: &Policy, own_name: &str, mail: &Mail) -> Result<Response, 
     let server = &mail.server;
     let connected = policy.connect_smtp(&server.host, server.port, server.security, own_name);
     let stream = Box::new(connected.await.map_err(Failure::Unreachable)?);
+    let secure = stream.is_secure();
     let own_name = ClientId::Domain(own_name.to_owned());
     let connected = AsyncSmtpConnection::connect_with_transport(stream, &own_name).await;
     let mut connection = connected.map_err(Failure::Before)?;
     if let Some(user) = &server.user {
+        if !secure {
+            return Err(Failure::Unreachable(EgressError::Tls(
+                "the connection is not secured".to_owned(),
+            )));
+        }
         let secret = mail.secret.clone().unwrap_or_default();
         let login = Credentials::new(user.clone(), secret);
         let signed_in = connection.auth(&[Mechanism::Plain, Mechanism::Login], &login).await;

@@ -13,21 +13,39 @@ use crate::model::alarm::{self, Alarm};
 use crate::model::event::Event;
 use crate::model::ids::EventId;
 
-/// Pause between two looks.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// Pause between two looks, and while one alone would say too little. Each asks the engine and the database.
+const LOOK: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long the engine may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Pipeline {
-    /// One look at both.
-    pub(super) async fn look_for_alarms(&self) {
+    /// Looks until the process stops.
+    pub(super) async fn watch_for_alarms(&self) {
+        let stopping = self.tasks.stopping();
+        loop {
+            let pause = self.look_for_alarms().await;
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One look at both. Answers how long the next one can wait.
+    async fn look_for_alarms(&self) -> Duration {
         let looked = async {
             let raised = self.db.read(db::alarms::raised).await?;
             self.look_at_disk(raised.contains(&Alarm::DiskLow)).await?;
             self.look_at_engine(raised.contains(&Alarm::EngineDown)).await
         };
-        if let Err(error) = looked.await {
-            tracing::error!(%error, "it could not be told how the server is");
+        match looked.await {
+            Ok(true) => LOOK,
+            Ok(false) => AGAIN,
+            Err(error) => {
+                tracing::error!(%error, "it could not be told how the server is");
+                LOOK
+            }
         }
     }
 
@@ -38,7 +56,8 @@ impl Pipeline {
         self.sound(Alarm::DiskLow, raised, low, || alarm::disk_low(free, floor)).await
     }
 
-    async fn look_at_engine(&self, raised: bool) -> Result<(), DbError> {
+    /// Whether it is known by now how the engine is.
+    async fn look_at_engine(&self, raised: bool) -> Result<bool, DbError> {
         let answered = tokio::time::timeout(PATIENCE, self.engine.info()).await;
         let there = matches!(answered, Ok(Ok(_)));
         let now = self.clock.now();
@@ -46,8 +65,9 @@ impl Pipeline {
             let mut streak = self.state.engine.lock().unwrap_or_else(PoisonError::into_inner);
             streak.look(there, now)
         };
-        let Some((there, since)) = known else { return Ok(()) };
-        self.sound(Alarm::EngineDown, raised, !there, || alarm::engine_down(since)).await
+        let Some((there, since)) = known else { return Ok(false) };
+        self.sound(Alarm::EngineDown, raised, !there, || alarm::engine_down(since)).await?;
+        Ok(true)
     }
 
     /// Writes down what changed, and in the same transaction the events of it.

@@ -224,10 +224,7 @@ impl Pipeline {
             async move { pipeline.watch().await }
         });
         let pipeline = self.clone();
-        self.tasks.periodic(Signal::default(), alarm::LOOK, move || {
-            let pipeline = pipeline.clone();
-            async move { pipeline.look_for_alarms().await }
-        });
+        self.tasks.spawn(async move { pipeline.watch_for_alarms().await });
         let pipeline = self.clone();
         let before = recovered.clone();
         self.tasks.periodic(Signal::default(), Duration::from_secs(15), move || {
