@@ -65,11 +65,13 @@ PYTHON
 for _ in $(seq "$rounds"); do
   with 10
   with 10000
-done | python3 -c '
+  # Not in a pipe: the server would keep it open.
+done >"$work/rounds"
+python3 -c '
 import statistics, sys
 rounds = [line.split() for line in sys.stdin]
 few, many = ([float(one[1]) for one in rounds if one[0] == hosts] for hosts in ("10", "10000"))
 ratios = [b / a for a, b in zip(few, many)]
 print(f"10 hosts {statistics.median(few):.1f} µs, 10,000 hosts {statistics.median(many):.1f} µs a request;"
       f" ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}); failed {sum(int(one[2]) for one in rounds)}")
-'
+' <"$work/rounds"
