@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs Orbitra under a real systemd (process 1 of a container of its own), with the units that install.sh writes and the
 # sockets at systemd, and counts the requests that fail while the service is reloaded (another process takes over),
-# restarted and killed. Needs Docker with the base images, and Debian's packages for systemd. Sends requests to this machine
+# restarted and killed; and looks how it stops after a reload. Needs Docker with the base images, and Debian's packages for systemd. Sends requests to this machine
 # only.
 #
 #   RELOADS=10 RESTARTS=5 RATE=300 ./bench/systemd.sh [path of the orbitra binary]
@@ -112,6 +112,24 @@ under_load() {
 }
 under_load "systemctl reload" "$reloads" inside systemctl reload orbitra
 under_load "systemctl restart" "$restarts" inside systemctl restart orbitra
+# How the service stops after another process has taken over: in order, and soon. The first stop is of one whose process
+# before still has a request.
+stopped() {
+  local begin
+  begin=$(now)
+  # It warns of the socket, which stays.
+  inside systemctl stop orbitra.service 2>/dev/null
+  echo "stop $1: $(($(now) - begin)) ms of $(inside systemctl show -p TimeoutStopUSec --value orbitra.service), result $(inside systemctl show -p Result --value orbitra.service)"
+  [ "$(inside systemctl show -p Result --value orbitra.service)" = success ] || refuse "The service did not stop in order."
+  inside systemctl start orbitra.service
+}
+inside systemctl reload orbitra
+stopped "right after a reload"
+inside systemctl reload orbitra
+inside systemctl reload orbitra
+until [ "$(inside sh -c 'readlink /proc/[0-9]*/exe | grep -c "^$1"' - "$BINARY")" = 1 ]; do sleep 0.1; done
+stopped "some time after two reloads"
+inside journalctl --no-pager -q -u orbitra.service 2>/dev/null | grep -E "not our child|SIGKILL" && refuse "systemd does not take the process for its own."
 killed() {
   inside systemctl kill -s KILL --kill-who=main orbitra
   until [ "$(inside systemctl is-active orbitra)" = active ]; do sleep 0.05; done

@@ -135,6 +135,10 @@ function stand(steal) {
     });
 }
 
+// What no event tells of is looked at while somebody sees it.
+for (const region of regions())
+  if (region.dataset.every) setInterval(() => { if (!document.hidden) refresh(region); }, Number(region.dataset.every) * 1000);
+
 if (regions().length) {
   if (navigator.locks) {
     stand(false);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::domain_checks::happened;
-use super::{App, AppError};
+use super::domains::{deed, shown};
+use super::{App, AppError, journal};
 use crate::db::domains::Holder;
 use crate::db::{self, Connection};
 use crate::egress::lookup::{Lookup, LookupFailed};
 use crate::events::Change;
+use crate::model::audit;
 use crate::model::domain::{DnsRecord, Domain, Verdict, challenge, judge};
 use crate::model::ids::ProjectId;
 use crate::model::timestamp::Timestamp;
@@ -125,7 +126,8 @@ impl App {
         Ok(judge(&found, &self.config.public_addresses) == Verdict::Here)
     }
 
-    /// Takes host names away from those who have them, and tells their teams.
+    /// Takes host names away from those who have them, and tells their teams. Their audit logs say that it was Orbitra, and
+    /// why; not for whom.
     pub(super) fn give_way(
         &self,
         c: &Connection,
@@ -136,7 +138,9 @@ impl App {
             let found = db::domains::find(c, self.hosts.base_domain(), holder.id.as_str())?;
             let Some(domain) = found else { continue };
             db::domains::delete(c, &domain)?;
-            db::events::append(c, &happened("domain.deleted", &domain, now))?;
+            let mut changes = audit::changes(&shown(&domain), &json!({}));
+            changes["shown_by_others"] = json!({ "from": false, "to": true });
+            journal::write_own(c, "dns", deed("domain.deleted", &domain).changing(changes), now)?;
             tracing::info!(
                 domain = domain.hostname,
                 "a domain was taken over by whoever has shown it as theirs"

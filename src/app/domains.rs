@@ -127,7 +127,10 @@ impl App {
                 // With the certificate that a wildcard may have.
                 let stored = db::domains::find(c, app.hosts.base_domain(), new.id.as_str())?;
                 let stored = stored.unwrap_or(new);
-                let changes = audit::changes(&json!({}), &shown(&stored));
+                let mut changes = audit::changes(&json!({}), &shown(&stored));
+                if !holders.is_empty() {
+                    changes["taken_from"] = json!({ "from": null, "to": names(&holders) });
+                }
                 let deed = deed("domain.created", &stored).changing(changes);
                 journal::write(c, &actor, deed, stored.created_at)?;
                 terms.settle(&app, c, &stored)?;
@@ -341,8 +344,13 @@ impl App {
     }
 }
 
+/// The host names that gave way; whose they were stays unsaid.
+fn names(holders: &[Holder]) -> Vec<&str> {
+    holders.iter().map(|holder| holder.hostname.as_str()).collect()
+}
+
 /// What of a domain can be changed, as the audit log shows it.
-fn shown(domain: &Domain) -> Value {
+pub(super) fn shown(domain: &Domain) -> Value {
     json!({
         "hostname": domain.hostname, "redirect_to": domain.redirect_to, "redirect_code": domain.redirect_code,
     })

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use crate::crypto::random;
 use crate::db::{self, Connection, DbError};
 use crate::failpoint;
-use crate::model::actor::{Actor, Via};
+use crate::model::actor::{Actor, Origin, Via};
 use crate::model::audit::{AuditEntry, Party};
 use crate::model::event::Event;
-use crate::model::ids::{AuditId, EventId, ProjectId, TeamId};
+use crate::model::ids::{AuditId, EventId, ProjectId, TeamId, UserId};
 use crate::model::project::Project;
 use crate::model::timestamp::Timestamp;
 
@@ -69,6 +69,34 @@ pub fn write(
 ) -> Result<(), DbError> {
     let injected = failpoint::now("change.before_commit");
     injected.map_err(|injected| DbError::Unwritable(injected.to_string()))?;
+    let by = By { party: party(actor), user: actor.user_id.clone(), origin: actor.origin.clone() };
+    note(connection, by, deed, now)
+}
+
+/// Writes down what Orbitra itself does to what belongs to a team. `part` says which of it: `dns`.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn write_own(
+    connection: &Connection,
+    part: &str,
+    deed: Deed<'_>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    // A team without anybody has nobody to read it.
+    let Some(user) = db::users::of_team(connection, deed.team)? else { return Ok(()) };
+    let party = Party::new("system", part, "Orbitra");
+    note(connection, By { party, user, origin: Origin::default() }, deed, now)
+}
+
+/// Who does something.
+struct By {
+    party: Party,
+    user: UserId,
+    origin: Origin,
+}
+
+fn note(connection: &Connection, by: By, deed: Deed<'_>, now: Timestamp) -> Result<(), DbError> {
     if let Some(data) = deed.data {
         let event = Event {
             id: EventId::from_random(random::bytes()),
@@ -83,12 +111,12 @@ pub fn write(
     let entry = AuditEntry {
         id: AuditId::from_random(random::bytes()),
         action: deed.action.to_owned(),
-        actor: party(actor),
-        user_id: actor.user_id.clone(),
+        actor: by.party,
+        user_id: by.user,
         target: deed.target,
         team_id: deed.team.clone(),
         project_id: deed.project.cloned(),
-        origin: actor.origin.clone(),
+        origin: by.origin,
         changes: deed.changes,
         created_at: now,
     };

@@ -6,17 +6,17 @@ use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::other::Other;
+use super::other::{Left, Other};
 use super::upgrade::NotUpgraded;
 use super::{Orbitra, STOP_GRACE};
 use crate::config::Lock;
 use crate::handover::channel::Message;
 use crate::handover::command;
+use crate::handover::detached::Detached;
 use crate::handover::notify::Manager;
 use crate::routing::successor::Successor;
 use crate::routing::table::Routes;
@@ -92,7 +92,7 @@ impl Leaving {
 
     /// The number of the process that serves.
     pub fn process(&self) -> u32 {
-        self.other.child.as_ref().map_or(0, Child::id)
+        self.other.process.as_ref().map_or(0, Detached::number)
     }
 
     /// To be cancelled when the other process is told to end as well.
@@ -100,11 +100,20 @@ impl Leaving {
         self.stopping.clone()
     }
 
-    /// Waits for the last request. Should the other process end meanwhile, it is started again, or else this program is.
+    /// Waits for the last request. Should the other process end meanwhile, it is started again, or else this program is;
+    /// should the service as a whole be ended, what waits for nothing ends sooner.
     pub async fn finish(mut self) {
         let ended = CancellationToken::new();
         let told = ended.clone();
         let server = self.server.take();
+        let hurry = server.as_ref().map(Server::hurry);
+        let stopping = self.stopping.clone();
+        tokio::spawn(async move {
+            stopping.cancelled().await;
+            if let Some(hurry) = hurry {
+                hurry();
+            }
+        });
         tokio::spawn(async move {
             if let Some(server) = server {
                 server.ended().await;
@@ -113,18 +122,20 @@ impl Leaving {
         });
         let limit = tokio::time::Instant::now() + self.requests + Duration::from_secs(1);
         let mut programs = vec![PathBuf::from("/proc/self/exe"), self.program.clone()];
+        let mut alone = false;
         loop {
-            tokio::select! {
+            let left = tokio::select! {
                 () = ended.cancelled() => break,
                 () = tokio::time::sleep_until(limit) => break,
-                () = self.other.gone(), if !self.stopping.is_cancelled() => {}
-            }
-            if self.stopping.is_cancelled() {
-                continue;
-            }
-            // Somebody has stopped the service: it is not to come back.
-            if self.other.ended_in_order().await {
+                left = self.other.leaves(), if !alone => left,
+            };
+            // Somebody has stopped the service, or yet another one serves: it is not to come back.
+            alone = self.stopping.is_cancelled() || self.other.ended_in_order(&self.lock);
+            if let Left::Waits = left {
                 self.stopping.cancel();
+                alone = true;
+            }
+            if alone {
                 continue;
             }
             tracing::error!("the process that took over has ended");
@@ -136,11 +147,11 @@ impl Leaving {
             }
         }
         // It is on its own from now on.
-        self.other.child = None;
+        self.other.process = None;
     }
 
     async fn again(&mut self, program: &Path) -> Result<(), NotUpgraded> {
-        self.other = Other::start(program, &self.arguments, self.environment.as_ref())?;
+        self.other = Other::start(program, &self.arguments, self.environment.as_ref()).await?;
         let other = &mut self.other;
         let _ = other.give(&self.lock, &self.listeners);
         other.hear(AGAIN, |said| matches!(said, Message::Checked { .. }).then_some(())).await?;

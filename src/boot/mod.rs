@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 pub use self::certificates::revoke_certificate;
 use self::control::Control;
 pub use self::leaving::Leaving;
+use self::successor::Before;
 pub use self::successor::take_over;
 pub use self::upgrade::{NotUpgraded, Upgraded};
 use crate::app::{App, Parts};
@@ -178,6 +179,8 @@ pub struct Orbitra {
     engine: Arc<dyn ContainerEngine>,
     /// Held for as long as this instance runs.
     lock: Lock,
+    /// The process that this one has taken over from.
+    before: Option<Before>,
 }
 
 /// What the visitors meet, and what outlives a control plane.
@@ -262,7 +265,8 @@ impl Orbitra {
         options.phase = Phase::Waiting;
         let server = Server::start(options)?;
         let plane = DataPlane { server, routes, certificates };
-        Ok(Self { app: control.app.clone(), control, plane, config, engine, lock })
+        let app = control.app.clone();
+        Ok(Self { app, control, plane, config, engine, lock, before: None })
     }
 
     /// Starts the tasks.
@@ -285,11 +289,17 @@ impl Orbitra {
         self.plane.server.tls_addr()
     }
 
-    /// Stops: no new connections, running requests finish, tasks end, logs are written out. Applications run on.
+    /// Stops: no new connections, running requests finish, also those of the process before, tasks end, logs are written
+    /// out. Applications run on.
     pub async fn stop(self) {
         // Tasks are told first, so that streams which wait for them end within the grace.
         let tasks = self.control.tasks.clone();
-        tokio::join!(self.plane.server.shutdown(STOP_GRACE), tasks.stop(STOP_GRACE));
+        let before = async {
+            if let Some(before) = &self.before {
+                before.finish(STOP_GRACE).await;
+            }
+        };
+        tokio::join!(self.plane.server.shutdown(STOP_GRACE), tasks.stop(STOP_GRACE), before);
         self.control.store().await;
         self.lock.release();
     }

@@ -5,53 +5,46 @@ use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::upgrade::NotUpgraded;
 use crate::config::Lock;
 use crate::handover::channel::{self, Channel, Message};
+use crate::handover::detached::Detached;
 
 /// How long a program may take to say its version.
 const VERSION: Duration = Duration::from_secs(10);
 
-/// How long one that has said its last word may take to end.
-const LAST_STEPS: Duration = Duration::from_secs(5);
-
 /// The other process, which ends with this value unless it has taken over.
 pub struct Other {
-    pub child: Option<Child>,
+    pub process: Option<Detached>,
     pub channel: Channel,
 }
 
+/// How a process that has taken over is heard of last.
+pub enum Left {
+    Ended,
+    Waits,
+}
+
 impl Other {
-    /// Starts the program with one end of a channel as its standard input.
-    pub fn start(
+    /// Starts the program with one end of a channel as its standard input, as nobody's child.
+    pub async fn start(
         program: &Path,
         arguments: &[OsString],
         environment: Option<&BTreeMap<String, String>>,
     ) -> Result<Self, NotUpgraded> {
         let (ours, theirs) = channel::pair()?;
-        let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::from(theirs));
-        for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
-            command.env_remove(name);
-        }
-        if let Some(environment) = environment {
-            let ours = std::env::vars_os().map(|(name, _)| name);
-            for name in ours.filter(|name| is_setting(&name.to_string_lossy())) {
-                command.env_remove(name);
-            }
-            command.envs(environment.iter().filter(|(name, _)| is_setting(name)));
-        }
-        let channel = Channel::over(ours)?;
-        let child = command.spawn().map_err(|error| NotUpgraded::Program {
+        let mut channel = Channel::over(ours)?;
+        let settings = |command: &mut Command| set(command, environment);
+        let started =
+            Detached::start(program.as_os_str(), arguments, theirs, &mut channel, settings).await;
+        let process = started.map_err(|error| NotUpgraded::Program {
             path: program.display().to_string(),
             reason: error.to_string(),
         })?;
-        // Its end of the channel is its alone, so that its death is heard.
-        drop(command);
-        Ok(Self { child: Some(child), channel })
+        Ok(Self { process: Some(process), channel })
     }
 
     /// Gives it what it is to take over, and lets it look.
@@ -64,9 +57,14 @@ impl Other {
         sender.send(&Message::Check, None)
     }
 
-    /// Completes when the process has ended.
-    pub async fn gone(&mut self) {
-        while self.channel.hear().await.is_some() {}
+    /// Completes when the process has ended, or is about to and waits for this one.
+    pub async fn leaves(&mut self) -> Left {
+        while let Some(packet) = self.channel.hear().await {
+            if packet.message == Message::Ending {
+                return Left::Waits;
+            }
+        }
+        Left::Ended
     }
 
     /// Says something to it.
@@ -96,36 +94,37 @@ impl Other {
         tokio::time::timeout(limit, hearing).await.unwrap_or(Err(NotUpgraded::TooLate))
     }
 
-    /// Whether it ended because it was asked to, or because it has let yet another one take over. To be asked when it is
-    /// gone from the channel, which it is a moment before it has ended.
-    pub async fn ended_in_order(&mut self) -> bool {
-        let Some(child) = &mut self.child else { return false };
-        let begin = Instant::now();
-        loop {
-            match child.try_wait() {
-                Ok(Some(status)) => return status.success(),
-                Ok(None) if begin.elapsed() < LAST_STEPS => {}
-                _ => return false,
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+    /// Whether it ended because it was asked to, or because it has let yet another one take over: the data directory is
+    /// not its own then. To be asked when it is gone from the channel.
+    pub fn ended_in_order(&self, lock: &Lock) -> bool {
+        self.process.as_ref().is_some_and(|process| lock.owner() != Some(process.number()))
     }
 
     /// Ends the process, and returns when it is gone: nobody but this one has the database then.
     pub async fn end(&mut self) {
-        let Some(mut child) = self.child.take() else { return };
-        let _ = child.kill();
-        let _ = tokio::task::spawn_blocking(move || child.wait()).await;
+        let Some(process) = self.process.take() else { return };
+        let _ = tokio::task::spawn_blocking(move || process.kill()).await;
     }
 }
 
 impl Drop for Other {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Some(process) = self.process.take() {
+            process.kill();
         }
     }
+}
+
+/// The environment of the process that takes over: this one's, with other settings where such were given.
+fn set(command: &mut Command, settings: Option<&BTreeMap<String, String>>) {
+    for name in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        command.env_remove(name);
+    }
+    let Some(settings) = settings else { return };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command.envs(settings.iter().filter(|(name, _)| is_setting(name)));
 }
 
 fn is_setting(name: &str) -> bool {

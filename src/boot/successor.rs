@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +17,25 @@ use crate::crypto::token;
 use crate::db::{self, DbError, snapshot};
 use crate::docker::bollard::Bollard;
 use crate::failpoint;
-use crate::handover::channel::{Channel, Message, Packet};
+use crate::handover::channel::{Channel, Message, Packet, Sender};
 use crate::routing::upstream;
 use crate::server::Relayed;
+
+/// The process before, which still finishes requests.
+pub struct Before {
+    sender: Sender,
+    gone: CancellationToken,
+}
+
+impl Before {
+    /// Tells it that the service ends, and waits until it has finished: a service manager ends what is left when the main
+    /// process is gone.
+    pub async fn finish(&self, limit: Duration) {
+        if !self.gone.is_cancelled() && self.sender.send(&Message::Ending, None).is_ok() {
+            let _ = tokio::time::timeout(limit, self.gone.cancelled()).await;
+        }
+    }
+}
 
 /// Takes over from the process that started this one, or starts alone when that one has gone.
 ///
@@ -29,9 +46,10 @@ pub async fn take_over(config: Config) -> Result<Orbitra, BootError> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
     let mut channel = Channel::over(socket)?;
     match proceed(config, &mut channel).await {
-        Ok(orbitra) => {
-            listen(channel, &orbitra.1);
-            Ok(orbitra.0)
+        Ok((mut orbitra, (relay, gone))) => {
+            orbitra.before = Some(Before { sender: channel.sender(), gone: gone.clone() });
+            listen(channel, &(relay, gone));
+            Ok(orbitra)
         }
         Err(error) => {
             let _ = channel.say(&Message::failed(&error.to_string()));

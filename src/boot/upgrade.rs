@@ -94,7 +94,7 @@ impl Orbitra {
         let said = tokio::task::spawn_blocking(move || version_of(&path)).await;
         let said = said.map_err(std::io::Error::other)??;
         step(&format!("{} says it is {said}.", asked.binary.display()));
-        let other = Other::start(&asked.binary, arguments, asked.environment.as_ref())?;
+        let other = Other::start(&asked.binary, arguments, asked.environment.as_ref()).await?;
         // When it has ended already, that is heard next.
         let _ = other.give(&self.lock, self.plane.server.listeners());
         Ok(other)

@@ -5,6 +5,7 @@ mod plan;
 mod serve;
 mod upgrade;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -13,7 +14,7 @@ use crate::app::AppError;
 use crate::boot::BootError;
 use crate::builder::DetectError;
 use crate::config::{Config, Flags, data_path};
-use crate::handover::activation;
+use crate::handover::{activation, detached};
 
 /// A self-hosted deployment platform.
 #[derive(Debug, Parser)]
@@ -51,6 +52,13 @@ enum Command {
         /// Take the ORBITRA_ settings from this command's environment, in the place of those of the running process.
         #[arg(long)]
         settings: bool,
+    },
+    /// Start a program as nobody's child, and tell who it is over standard input.
+    #[command(hide = true, name = detached::COMMAND)]
+    Detach {
+        program: OsString,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
     },
     /// Work on the data directory, also while the server runs.
     Admin {
@@ -133,6 +141,7 @@ pub fn run(arguments: Arguments) -> Result<(), CliError> {
             let data = data_path(data.as_deref(), environment);
             upgrade::run(&data, binary, timeout, settings)
         }
+        Command::Detach { program, arguments } => Ok(detached::leave_behind(&program, &arguments)?),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Admin { data, command } => {
             admin::run(Config::load(&Flags { data, listen: None }, environment)?, command)

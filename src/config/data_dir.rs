@@ -42,6 +42,13 @@ impl Lock {
         self.file.as_fd()
     }
 
+    /// The process that the directory belongs to; `None` when that one has ended in order.
+    pub fn owner(&self) -> Option<u32> {
+        let mut text = [0; 32];
+        let length = self.file.read_at(&mut text, 0).ok()?;
+        std::str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
+    }
+
     /// Names this process as the one that the directory belongs to.
     pub fn sign(&self) {
         // A full disk is no reason to stop.

@@ -12,6 +12,7 @@ pub mod api_keys;
 pub mod audit_log;
 pub mod branch_hosts;
 pub mod build_cache;
+pub mod certificate_ledger;
 pub mod certificates;
 pub mod challenge_records;
 pub mod checks;

@@ -134,6 +134,17 @@ pub fn list(
     Ok(Page { items, total: u64::try_from(total).unwrap_or(0) })
 }
 
+/// Who has been in a team for longest.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn of_team(connection: &Connection, team: &TeamId) -> Result<Option<UserId>, DbError> {
+    let sql = "SELECT id FROM users WHERE team_id = ?1 ORDER BY created_at, id LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row([team.as_str()], |row| super::read::id(row, 0, UserId::parse));
+    Ok(found.optional()?)
+}
+
 /// The name of a team.
 ///
 /// # Errors

@@ -22,6 +22,10 @@ const REASON: usize = 2000;
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(tag = "say", rename_all = "snake_case")]
 pub enum Message {
+    /// With a descriptor of the process that takes over; from the one that has started it.
+    Started {
+        process: u32,
+    },
     /// With the lock of the data directory.
     Lock,
     /// With a listening socket.
@@ -39,10 +43,15 @@ pub enum Message {
         peer: SocketAddr,
         secure: bool,
     },
+    /// From the new one, later: the service as a whole is to end, and the old one is waited for.
+    Ending,
     /// It does not go on, and why.
     Failed {
         reason: String,
     },
+    /// A word of another version, which is passed over.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Message {
@@ -85,7 +94,7 @@ impl Channel {
     /// # Errors
     /// There is no thread to listen on.
     pub fn over(socket: OwnedFd) -> io::Result<Self> {
-        let sender = Sender(Arc::new(socket));
+        let sender = Sender::over(socket);
         let (arrived, incoming) = mpsc::unbounded_channel();
         let socket = Arc::clone(&sender.0);
         std::thread::Builder::new().name("handover".to_owned()).spawn(move || {
@@ -125,6 +134,11 @@ impl Drop for Channel {
 }
 
 impl Sender {
+    /// Speaks over one end of a pair, and does not listen.
+    pub fn over(socket: OwnedFd) -> Self {
+        Self(Arc::new(socket))
+    }
+
     /// Sends a message, with a descriptor that the other process gets a copy of.
     ///
     /// # Errors
@@ -191,6 +205,10 @@ mod tests {
         near.read_exact(&mut four).unwrap();
         assert_eq!(&four, b"here");
         assert!(matches!(other.hear().await.unwrap().message, Message::Failed { .. }));
+        // Another version may say more.
+        let flags = SendFlags::NOSIGNAL;
+        rustix::net::send(&*one.sender().0, br#"{"say":"news","of":[1]}"#, flags).unwrap();
+        assert_eq!(other.hear().await.unwrap().message, Message::Unknown);
         drop(one);
         assert!(other.hear().await.is_none());
         assert!(other.say(&Message::Ready).is_err());

@@ -52,6 +52,40 @@ pub struct Certificate {
     pub created_at: Timestamp,
 }
 
+/// A host name in the ledger of certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub hostname: String,
+    /// The certificate that it has.
+    pub held: Option<Held>,
+    /// What came of asking for one; `None` when nothing failed since the last one.
+    pub tried: Option<Tried>,
+    /// What the authority has signed in a week for all names of its domain.
+    pub counted: u32,
+}
+
+/// A certificate in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub origin: Origin,
+    pub issuer: String,
+    pub not_before: Timestamp,
+    pub not_after: Timestamp,
+    /// When its authority wants it to be renewed, as far as it says so.
+    pub renew_at: Option<Timestamp>,
+}
+
+/// Tries that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// In a row.
+    pub failures: u32,
+    /// The next one is not before.
+    pub next_at: Timestamp,
+    /// The last reason, for people.
+    pub error: String,
+}
+
 /// What decides whether a certificate is to be renewed.
 #[derive(Clone, Debug)]
 pub struct CertificateFacts {

@@ -66,11 +66,12 @@ pub enum Problem {
     Internal,
 }
 
-struct Text {
-    status: StatusCode,
+/// What is said of a problem.
+pub(super) struct Text {
+    pub status: StatusCode,
     code: &'static str,
-    headline: &'static str,
-    message: &'static str,
+    pub headline: &'static str,
+    pub message: &'static str,
     hint: &'static str,
     /// Seconds.
     retry_after: Option<u16>,
@@ -78,7 +79,7 @@ struct Text {
 
 impl Problem {
     #[rustfmt::skip]
-    fn text(self) -> Text {
+    pub(super) fn text(self) -> Text {
         use StatusCode as S;
         let (status, code, headline, message) = match self {
             Self::BadRequest => (S::BAD_REQUEST, "bad_request", "Bad request", "The request could not be understood."),
@@ -123,7 +124,7 @@ impl Problem {
     }
 
     /// Whether what follows on the connection cannot be trusted to be a request.
-    fn closes(self) -> bool {
+    pub(super) fn closes(self) -> bool {
         matches!(
             self,
             Self::BadRequest | Self::HeadTooLarge | Self::MethodRefused | Self::BodyTooLarge
@@ -248,3 +249,6 @@ fn form(accept: Option<&HeaderValue>) -> Form {
     }
     Form::Text
 }
+
+#[cfg(test)]
+mod tests;

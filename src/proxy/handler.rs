@@ -2,22 +2,22 @@
 
 use std::rc::Rc;
 
-use http::header::ACCEPT;
 use http::{HeaderValue, Request, Response, request};
 use hyper::body::Incoming;
 
 use super::access_log::Line;
+use super::asked::Asked;
 use super::body::{Body, Measured, UpstreamBody};
 use super::client::Client;
 use super::core::Core;
-use super::error_page::{self, Problem};
+use super::error_page::Problem;
 use super::forward::{self, Failure};
 use super::headers::X_ROBOTS_TAG;
 use super::reference::Reference;
 use super::request_body::RequestBody;
 use super::resolve::{self, Answerer, Miss, Target};
 use super::{
-    another, compress, headers, kept, policy, redirect, relay, static_site, upgrade, wake,
+    another, compress, grpc, headers, kept, policy, redirect, relay, static_site, upgrade, wake,
 };
 use crate::model::project::Protocol;
 use crate::routing::upstream::Guard;
@@ -33,7 +33,7 @@ pub async fn handle(
     let reference = core.references.next();
     core.requests.update(|count| count + 1);
     client.limits.set(None);
-    let accept = request.headers().get(ACCEPT).cloned();
+    let asked = Asked::by(&request);
     let mut line = Line::begin(&core, &client, &request, reference);
     let policy = match &found {
         Ok(target) => target.policy.clone(),
@@ -49,9 +49,7 @@ pub async fn handle(
                 set = Some((policy, request.uri().path().to_owned(), compress::wanted(&request)));
             }
             Ok(Some(response)) => return logged(line, response),
-            Err(problem) => {
-                return logged(line, error_page::answer(problem, accept.as_ref(), reference));
-            }
+            Err(problem) => return logged(line, asked.answer(problem, reference)),
         }
     }
     let own = match &found {
@@ -84,8 +82,7 @@ pub async fn handle(
         Err(_) if client.oversized.get() => Err(Problem::BodyTooLarge),
         answered => answered,
     };
-    let mut response =
-        answered.unwrap_or_else(|problem| error_page::answer(problem, accept.as_ref(), reference));
+    let mut response = answered.unwrap_or_else(|problem| asked.answer(problem, reference));
     if let Some((policy, path, coding)) = set {
         policy::add_fields(&policy.rules, &path, response.headers_mut());
         if policy.compress
@@ -94,7 +91,7 @@ pub async fn handle(
             response = compress::answer(response, coding);
         }
     }
-    let measured = measured.map(|measured| measured.answered(response.status()));
+    let measured = measured.map(|measured| measured.answered(grpc::status(&response)));
     response.body_mut().measure(measured);
     logged(line, response)
 }
@@ -102,7 +99,7 @@ pub async fn handle(
 /// The answer, whose line is written when it ends.
 fn logged(line: Option<Box<Line>>, mut response: Response<Body>) -> Response<Body> {
     if let Some(line) = line {
-        let line = line.answered(response.status());
+        let line = line.answered(grpc::status(&response));
         response.body_mut().log(Some(line));
     }
     response

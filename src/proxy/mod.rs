@@ -3,16 +3,18 @@
 //! Everything here belongs to one thread (`Core`) and is never locked. A request passes through
 //! `handler`, which calls one file a phase: `host`, `resolve` (and `wake`, for what sleeps), `headers`,
 //! then `forward` (and `another`, when a replica does not answer), `upgrade` or `static_site`, and `kept` for what the newest deployment does not have;
-//! `body` carries the answer out.
+//! `body` carries the answer out. What the proxy says itself has the form that was `asked` for: `error_page` or `grpc`.
 
 mod access_log;
 mod another;
+mod asked;
 mod body;
 mod client;
 mod compress;
 mod core;
 pub mod error_page;
 mod forward;
+mod grpc;
 mod handler;
 pub mod headers;
 pub mod host;

@@ -4,17 +4,18 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use http::header::{ACCEPT, CONNECTION, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderName, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
+use super::asked::Asked;
 use super::body::Body;
 use super::client::Client;
 use super::core::Core;
-use super::error_page::{self, Problem};
+use super::error_page::Problem;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
@@ -24,11 +25,11 @@ pub async fn answer(
     client: &Rc<Client>,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let accept = request.headers().get(ACCEPT).cloned();
+    let asked = Asked::by(&request);
     match send(core, client, request).await {
         Some(response) => response,
         // It is gone as well, and will be back.
-        None => error_page::answer(Problem::Elsewhere, accept.as_ref(), core.references.next()),
+        None => asked.answer(Problem::Elsewhere, core.references.next()),
     }
 }
 

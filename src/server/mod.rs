@@ -246,6 +246,18 @@ impl Server {
         self.phase.send_replace(Phase::Leaving(farewell));
     }
 
+    /// A way to tell it that it is to end sooner: as with [`Server::shutdown`].
+    pub fn hurry(&self) -> impl Fn() + Send + use<> {
+        let phase = self.phase.clone();
+        move || {
+            phase.send_if_modified(|phase| {
+                let Phase::Leaving(Farewell { requests, .. }) = *phase else { return false };
+                *phase = Phase::Leaving(Farewell { idle: IDLE, tunnels: Duration::ZERO, requests });
+                true
+            });
+        }
+    }
+
     /// Waits for the end of its threads, which are to have been told.
     pub async fn ended(self) {
         // As long as one of them is open, connections come in that nobody takes.

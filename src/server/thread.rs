@@ -245,21 +245,38 @@ async fn serve(
         start(accepted);
     }
     drop(listeners);
-    let Some(Farewell { idle, tunnels, requests }) = farewell else { return };
+    let Some(mut farewell) = farewell else { return };
+    let requests = farewell.requests;
     connections.leaving.set(true);
     core.ticker.wake_all();
     let end = async {
-        let close = async {
-            tokio::time::sleep(idle).await;
-            connections.closing.set(true);
-            core.ticker.wake_all();
-        };
-        let cut = async {
-            tokio::time::sleep(tunnels).await;
-            connections.stop.cancel();
-        };
-        tokio::join!(close, cut);
-        std::future::pending::<()>().await;
+        loop {
+            let Farewell { idle, tunnels, .. } = farewell;
+            let close = async {
+                tokio::time::sleep(idle).await;
+                connections.closing.set(true);
+                core.ticker.wake_all();
+            };
+            let cut = async {
+                tokio::time::sleep(tunnels).await;
+                connections.stop.cancel();
+            };
+            let times = async {
+                tokio::join!(close, cut);
+                std::future::pending::<()>().await;
+            };
+            // The newest word counts: the end may have to come sooner.
+            let sooner = async {
+                match phase.changed().await.map(|()| *phase.borrow_and_update()) {
+                    Ok(Phase::Leaving(sooner)) => sooner,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = times => {}
+                sooner = sooner => farewell = sooner,
+            }
+        }
     };
     tokio::select! {
         () = open.none() => {}

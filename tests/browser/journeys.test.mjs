@@ -166,6 +166,29 @@ test("deploying again is seen on every open page", { timeout: BUILD }, async () 
   page.nothingWrong();
 });
 
+test("figures are read with the arrow keys, and come by themselves", { timeout: BUILD }, async () => {
+  await page.goto(`${url}/dashboard/projects/hello/metrics`);
+  // They are written every 15 seconds.
+  await page.waitForSelector("#requests-plot[role=slider]", { timeout: BUILD });
+  const said = (name) => page.getAttribute("#requests-plot", name);
+  const read = () => text("#requests .read");
+  await page.focus("#requests-plot");
+  assert.equal(await said("aria-valuenow"), await said("aria-valuemax"));
+  assert.equal(await read(), await said("aria-valuetext"));
+  const newest = await read();
+  assert.match(newest, /^\d{4}-\d\d-\d\d \d\d:\d\d UTC: /);
+  await page.keyboard.press("ArrowLeft");
+  assert.notEqual(await read(), newest, "the step before");
+  await page.keyboard.press("Home");
+  assert.equal(await said("aria-valuenow"), "0");
+  assert.match(await read(), /: nothing$/);
+  assert.match(await page.getAttribute("#requests .cross", "d") ?? "", /^M0 0V100$/);
+  const other = page.waitForResponse((answer) => answer.url().includes("/metrics?part=figures"), { timeout: 40_000 });
+  assert.equal((await other).status(), 200);
+  assert.equal(await page.title(), "Metrics · hello · Orbitra");
+  await look(page, "metrics");
+});
+
 test("variables are pasted, looked at, shown and deployed", { timeout: BUILD }, async () => {
   const variables = `${url}/dashboard/projects/hello/variables`;
   await page.goto(`${url}/dashboard/projects/hello`);

@@ -38,6 +38,7 @@ mod proxy;
 mod proxy_faults;
 mod proxy_floods;
 mod proxy_grpc;
+mod proxy_grpc_refusals;
 mod proxy_policy;
 mod proxy_replicas;
 mod proxy_rest;

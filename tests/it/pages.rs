@@ -215,6 +215,11 @@ fn a_live_region_has_an_address_and_no_field() {
 
 #[test]
 fn a_region_renders_alone_as_it_does_in_its_page() {
+    for (name, page) in MetricsPage::sample() {
+        let (whole, part) = (page.render().unwrap(), page.as_figures().render().unwrap());
+        assert!(part.trim_start().starts_with("<div id=\"figures\""), "{name}");
+        assert!(whole.contains(part.trim()), "{name}");
+    }
     for (name, page) in DeploymentPage::sample() {
         let (whole, part) = (page.render().unwrap(), page.as_state().render().unwrap());
         assert!(part.trim_start().starts_with("<div id=\"state\""), "{name}");
@@ -308,7 +313,7 @@ fn a_first_load_stays_small() {
     let size = |name: &str| gz(&std::fs::read(Path::new("static").join(name)).unwrap());
     let styles = size("app.css");
     let scripts: usize =
-        ["app.js", "live.js", "forms.js", "time.js", "log.js"].map(size).iter().sum();
+        ["app.js", "live.js", "forms.js", "time.js", "log.js", "chart.js"].map(size).iter().sum();
     assert!(styles <= 8_000, "style sheet: {styles} bytes");
     assert!(scripts <= 10_000, "scripts: {scripts} bytes");
     for (name, html) in all() {

@@ -143,6 +143,7 @@ async fn answer(
             .header("grpc-message", "not%20for%20you")
             .body(body(futures_util::stream::empty()))
             .unwrap(),
+        "/echo.Echo/Silent" => std::future::pending().await,
         "/echo.Echo/Late" => {
             let end = Frame::trailers(fields(&[("grpc-status", "13"), ("grpc-message", "late")]));
             let frames = [Frame::data(message("half")), end];
@@ -319,5 +320,12 @@ async fn visitors_without_http_2_reach_it_and_an_application_that_is_gone_is_sai
     let edge = Edge::start(route);
     let mut client = client(&edge).await;
     let answered = client.send_request(call("Unary", once(""))).await.unwrap();
-    assert_eq!(answered.status(), 502);
+    assert_eq!(
+        (answered.status().as_u16(), &answered.headers()["grpc-status"]),
+        (200, &HeaderValue::from_static("14"))
+    );
+    // Who asks for a page gets one.
+    let page = Request::get(format!("https://{HOST}/")).header("accept", "text/html");
+    let answered = client.send_request(page.body(once("")).unwrap()).await.unwrap();
+    assert_eq!((answered.status().as_u16(), answered.headers().get("grpc-status")), (502, None));
 }

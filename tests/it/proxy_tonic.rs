@@ -275,6 +275,11 @@ async fn an_application_that_is_gone_is_a_status() {
     let mut client = over_tls(&edge).await;
     client.ready().await.unwrap();
     let status = client.unary(Request::new(String::new()), path("Unary"), Text).await.unwrap_err();
-    // The page of a 502, which each client takes for what it will.
-    assert!(matches!(status.code(), Code::Unavailable | Code::Internal), "{status:?}");
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(status.message().starts_with("The site did not answer: "), "{status:?}");
+    // The connection is none the worse for it.
+    client.ready().await.unwrap();
+    let asked = Request::new(String::new());
+    let status = client.server_streaming(asked, path("Many"), Text).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
 }

@@ -13,6 +13,8 @@ mod audit;
 mod audit_view;
 mod body;
 mod catalogue;
+mod certificate_view;
+mod certificates;
 mod conditional;
 mod deployment_actions;
 mod deployment_request;
@@ -190,6 +192,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/registries/{id}", routes!(registries::delete))
         .keyed("/system", routes!(system::show))
         .keyed("/system/gc", routes!(gc::list, gc::run))
+        .keyed("/system/certificates", routes!(certificates::list))
         .keyed("/system/settings", routes!(settings::show, settings::update))
         .keyed("/system/mail/test", routes!(settings::test_mail))
         .keyed(rate_limit::PATH, routes!(rate_limit::show))

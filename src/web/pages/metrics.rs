@@ -17,6 +17,7 @@ use crate::model::series::{Metric, Series};
 use crate::model::timestamp::Timestamp;
 use crate::web::view::chart::{Axis, Line};
 use crate::web::view::metrics::{Figure, MetricsPage, RANGES};
+use crate::web::view::shell::Shell;
 use crate::web::view::size::size;
 use crate::web::view::time::Moment;
 
@@ -33,14 +34,34 @@ struct Shown {
     figures: Figures,
 }
 
-/// The page.
+/// The page, or with `?part=figures` what of it changes.
 pub async fn show(
     State(pages): State<Pages>,
     visitor: Visitor,
     Path(name): Path<String>,
     params: Params,
 ) -> Answer {
-    let shown = read(&pages, &visitor, &name, &params).await?;
+    match params.get("part") {
+        "" => {
+            let shell = visitor.shell().await?;
+            respond::html(&page(&pages, &visitor, &name, &params, shell).await?)
+        }
+        "figures" => {
+            let page = page(&pages, &visitor, &name, &params, visitor.bare_shell()).await?;
+            respond::html(&page.as_figures())
+        }
+        _ => Err(PageError::not_found()),
+    }
+}
+
+async fn page(
+    pages: &Pages,
+    visitor: &Visitor,
+    name: &str,
+    params: &Params,
+    shell: Shell,
+) -> Result<MetricsPage, PageError> {
+    let shown = read(pages, visitor, name, params).await?;
     let span = shown.figures.span;
     let axis =
         Axis { from: Moment(span.from * 1000), to: Moment(span.to * 1000), step: span.step * 1000 };
@@ -52,14 +73,15 @@ pub async fn show(
         let within = axis.from <= at && at < axis.to;
         within.then(|| (deployment.id.to_string(), show::short(deployment), at))
     });
-    respond::html(&MetricsPage {
-        shell: visitor.shell().await?,
+    Ok(MetricsPage {
+        shell,
         deployment: shown.deployment.as_ref().map(|one| (one.id.to_string(), show::short(one))),
         range: shown.range,
         deployed: !found.items.is_empty(),
         axis,
         figures: figures(&shown.figures.series, shown.project.runtime.memory_mb),
         marks: marks.take(MARKED).collect(),
+        project_id: shown.project.id.to_string(),
         project: shown.project.name,
     })
 }

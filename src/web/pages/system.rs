@@ -1,4 +1,4 @@
-//! `/dashboard/system`: the disk and the mail, for instance admins.
+//! `/dashboard/system`: the disk, the certificates and the mail, for instance admins.
 
 use axum::extract::State;
 
@@ -9,11 +9,13 @@ use crate::app::AppError;
 use crate::app::gc::Wanted;
 use crate::app::terms::Terms;
 use crate::db::page::PageRequest;
+use crate::model::certificate::Standing;
+use crate::model::issuance::BUDGET;
 use crate::model::problems::Problems;
 use crate::model::retention::{Kind, Removal};
 use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::size::size;
-use crate::web::view::system::{DiskUse, Gone, Removable, SystemPage};
+use crate::web::view::system::{CertificateRow, DiskUse, Gone, Removable, SystemPage};
 
 const PAGE: &str = "/dashboard/system";
 /// Entries of the ledger that the page shows.
@@ -53,6 +55,8 @@ pub(super) async fn page(
     });
     let request = PageRequest { page: 1, limit: SHOWN };
     let ledger = pages.app.removals(actor, request).await?;
+    let certificates =
+        pages.app.certificate_ledger(actor, PageRequest { page: 1, limit: 100 }).await?;
     let settings = pages.app.system_settings(actor).await?;
     Ok(SystemPage {
         shell,
@@ -61,7 +65,18 @@ pub(super) async fn page(
         removable: removable.collect(),
         older: ledger.total.saturating_sub(ledger.items.len() as u64),
         ledger: ledger.items.into_iter().map(gone).collect(),
+        more_certificates: certificates.total.saturating_sub(certificates.items.len() as u64),
+        certificates: certificates.items.into_iter().map(certificate).collect(),
     })
+}
+
+fn certificate(standing: Standing) -> CertificateRow {
+    CertificateRow {
+        hostname: standing.hostname,
+        held: standing.held.map(|held| (held.issuer, moment(held.not_after))),
+        failed: standing.tried.map(|tried| (tried.error, moment(tried.next_at))),
+        signed: format!("{} of {BUDGET}", standing.counted),
+    }
 }
 
 fn gone(removal: Removal) -> Gone {

@@ -30,6 +30,18 @@ impl Axis {
         (WIDTH * since / all).clamp(0, WIDTH)
     }
 
+    /// How many steps there are.
+    pub fn count(&self) -> usize {
+        let steps = (self.to.0 - self.from.0).max(0) / self.step.max(1);
+        usize::try_from(steps).unwrap_or(0)
+    }
+
+    /// Which step a moment is in, when it is in one.
+    pub fn step_of(&self, at: Moment) -> Option<usize> {
+        let since = at.0.checked_sub(self.from.0).filter(|since| *since >= 0)?;
+        usize::try_from(since / self.step.max(1)).ok().filter(|step| *step < self.count())
+    }
+
     /// The `d` of a path through these points. A step without a point is a gap, and one alone is a dot.
     pub fn path(&self, points: &[(Moment, f64)], top: f64) -> String {
         let mut path = String::new();
@@ -77,6 +89,19 @@ mod tests {
         assert_eq!(axis.path(&points, 10.0), "M0 100L60 50h0M240 0h0M420 0h0");
         assert_eq!(axis.path(&[], 10.0), "");
         assert_eq!(axis.path(&points[..1], 0.0), "M0 100h0");
+    }
+
+    #[test]
+    fn a_moment_is_in_one_step_or_in_none() {
+        let axis = Axis { from: Moment(1000), to: Moment(4000), step: 1000 };
+        assert_eq!(axis.count(), 3);
+        for (at, step) in
+            [(999, None), (1000, Some(0)), (1999, Some(0)), (3999, Some(2)), (4000, None)]
+        {
+            assert_eq!(axis.step_of(Moment(at)), step, "{at}");
+        }
+        let nothing = Axis { from: Moment(5), to: Moment(5), step: 0 };
+        assert_eq!((nothing.count(), nothing.step_of(Moment(5))), (0, None));
     }
 
     #[test]

@@ -12,10 +12,11 @@ const ROWS: usize = 24;
 
 /// The page.
 #[derive(Template)]
-#[template(path = "metrics.html")]
+#[template(path = "metrics.html", blocks = ["figures"])]
 pub struct MetricsPage {
     pub shell: Shell,
     pub project: String,
+    pub project_id: String,
     /// Id and short name of the deployment, when only one is shown.
     pub deployment: Option<(String, String)>,
     /// The chosen one of [`RANGES`].
@@ -65,6 +66,16 @@ impl MetricsPage {
         self.of(".csv", self.range)
     }
 
+    /// What the page fetches again.
+    fn part(&self) -> String {
+        self.address(self.range).replacen('?', "?part=figures&", 1)
+    }
+
+    /// How often, in seconds: the newest step of an hour grows all the time.
+    fn every(&self) -> u32 {
+        if self.range == "1h" { 15 } else { 60 }
+    }
+
     fn of(&self, suffix: &str, range: &str) -> String {
         let deployment = self.deployment.as_ref();
         let deployment = deployment.map(|(id, _)| format!("&deployment={id}")).unwrap_or_default();
@@ -96,8 +107,25 @@ impl Figure {
         self.limit.map(|limit| y(limit, self.top()))
     }
 
-    fn paths(&self, axis: &Axis) -> Vec<String> {
-        self.lines.iter().map(|line| axis.path(&line.points, self.top())).collect()
+    fn paths(&self, axis: &Axis) -> Vec<(&Line, String)> {
+        self.lines.iter().map(|line| (line, axis.path(&line.points, self.top()))).collect()
+    }
+
+    /// The values of a line as words, a step after the other with `|` between them. A gap has none, and what is as before
+    /// is `=`, because many are.
+    fn words(&self, line: &Line, axis: &Axis) -> String {
+        let mut words = vec![String::new(); axis.count()];
+        for (at, value) in &line.points {
+            if let Some(word) = axis.step_of(*at).and_then(|step| words.get_mut(step)) {
+                *word = (self.unit)(*value);
+            }
+        }
+        for step in (1..words.len()).rev() {
+            if !words[step].is_empty() && words[step] == words[step - 1] {
+                words[step] = "=".to_owned();
+            }
+        }
+        words.join("|")
     }
 
     /// The newest moments of the table with a value, or none, of each line.
@@ -158,6 +186,7 @@ impl MetricsPage {
         Self {
             shell: sample::shell(),
             project: "web".to_owned(),
+            project_id: "prj_7c7k2m9qhx5m8qhx".to_owned(),
             deployment: None,
             range: "1h",
             deployed: true,

@@ -1,4 +1,4 @@
-//! `/dashboard/system`: what is kept on the disk, what may go, and what has gone.
+//! `/dashboard/system`: what is kept on the disk, what may go, and what has gone; and the certificates.
 
 use askama::Template;
 
@@ -21,6 +21,22 @@ pub struct SystemPage {
     /// Entries of the ledger that are not shown.
     pub older: u64,
     pub mail: MailForm,
+    /// Host names that have a certificate or were asked one for.
+    pub certificates: Vec<CertificateRow>,
+    /// Those of them that are not shown.
+    pub more_certificates: u64,
+}
+
+/// A host name in the ledger of certificates.
+#[derive(Clone, Debug)]
+pub struct CertificateRow {
+    pub hostname: String,
+    /// Who signed what it has, and until when that holds.
+    pub held: Option<(String, Moment)>,
+    /// The last reason why it was not signed anew, and when that is tried again.
+    pub failed: Option<(String, Moment)>,
+    /// `3 of 40`: what was signed this week for its domain.
+    pub signed: String,
 }
 
 /// What is kept on the disk.
@@ -122,6 +138,24 @@ impl SystemPage {
             ledger: vec![gone(None), gone(Some(sample::NOW.plus(-sample::DAY)))],
             older: 118,
             mail: MailForm::sample(),
+            certificates: vec![
+                CertificateRow {
+                    hostname: "*.apps.example.com".to_owned(),
+                    held: Some(("Let's Encrypt".to_owned(), sample::NOW.plus(60 * sample::DAY))),
+                    failed: None,
+                    signed: "2 of 40".to_owned(),
+                },
+                CertificateRow {
+                    hostname: "www.example.org".to_owned(),
+                    held: None,
+                    failed: Some((
+                        "198.51.100.7: connection refused".to_owned(),
+                        sample::NOW.plus(20 * sample::MINUTE),
+                    )),
+                    signed: "0 of 40".to_owned(),
+                },
+            ],
+            more_certificates: 3,
         };
         let too_full = DiskUse { free: Some(900_000_000), ..disk.clone() };
         vec![
@@ -134,6 +168,8 @@ impl SystemPage {
                     ledger: Vec::new(),
                     older: 0,
                     mail: MailForm::default(),
+                    certificates: Vec::new(),
+                    more_certificates: 0,
                     ..full()
                 },
             ),

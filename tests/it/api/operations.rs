@@ -90,6 +90,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("PATCH", "/users/{id}", "account:write", Others, r#"{"plan":"free"}"#),
     op("DELETE", "/users/{id}", "account:write", Others, ""),
     op("GET", "/system", "system:read", Instance, ""),
+    op("GET", "/system/certificates", "system:read", Instance, ""),
     op("GET", "/system/gc", "system:read", Instance, ""),
     op("POST", "/system/gc", "system:write", Instance, r#"{"dry_run":true}"#),
     op("GET", "/system/settings", "system:read", Instance, ""),

@@ -5,6 +5,11 @@ use std::time::Duration;
 use axum::body::Body;
 use http::Request;
 use orbitra::app::users::NewUser;
+use orbitra::db::issuance::FailedOrder;
+use orbitra::db::{self, DbError};
+use orbitra::model::certificate::{Certificate, Origin};
+use orbitra::model::ids::CertificateId;
+use orbitra::model::timestamp::Timestamp;
 use orbitra::model::user::Plan;
 use serde_json::{Value, json};
 
@@ -262,4 +267,60 @@ async fn mail_is_set_as_a_whole_and_its_password_is_never_shown() {
     assert_eq!(gone.at("/mail"), Value::Null);
     let refused = client.post("/system/mail/test", json!({ "to": "ada@example.com" })).await;
     assert_eq!(refused.error("reason"), (409, "conflict".to_owned(), json!("mail_not_configured")));
+}
+
+#[tokio::test]
+async fn certificates_and_tries_that_failed_are_a_ledger() {
+    let app = TestApp::new();
+    let client = admin(&app).await;
+    assert_eq!(client.get("/system/certificates").await.expect(200).at("/data"), json!([]));
+    let now = app.app.clock.now();
+    let day = 24 * 3600 * 1000;
+    let certificate = Certificate {
+        id: CertificateId::from_random([1; 10]),
+        hostname: "www.example.org".to_owned(),
+        origin: Origin::Acme,
+        chain: "a chain".to_owned(),
+        issuer: "Somebody".to_owned(),
+        not_before: now,
+        not_after: now.plus(Duration::from_secs(90 * 24 * 3600)),
+        created_at: now,
+    };
+    let failed = FailedOrder {
+        failures: 3,
+        next_at: now.plus(Duration::from_secs(3600)),
+        error: "198.51.100.7: connection refused".to_owned(),
+    };
+    let written = app.app.db.write(move |c| -> Result<(), DbError> {
+        db::certificates::put(c, &certificate, b"a sealed key")?;
+        db::issuance::fail(c, "api.example.org", &failed)?;
+        for (host, ago) in [("old.example.org", 8), ("www.example.org", 1), ("mail.example.org", 0)]
+        {
+            db::issuance::count(c, "example.org", host, Timestamp(now.0 - ago * day), i64::MAX)?;
+        }
+        Ok(())
+    });
+    written.await.unwrap();
+    let page = client.get("/system/certificates?limit=1").await.expect(200);
+    assert_eq!(page.at("/pagination/total"), 2);
+    assert_eq!(
+        page.at("/data/0"),
+        json!({
+            "hostname": "api.example.org", "origin": null, "issuer": null, "issued_at": null, "expires_at": null,
+            "renew_at": null, "failures": 3, "last_error": "198.51.100.7: connection refused",
+            "next_try_at": "2026-01-20T17:30:00Z",
+            "budget": { "domain": "example.org", "signed": 2, "limit": 40 },
+        })
+    );
+    let page = client.get("/system/certificates?limit=1&page=2").await.expect(200);
+    assert_eq!(
+        page.at("/data/0"),
+        json!({
+            "hostname": "www.example.org", "origin": "acme", "issuer": "Somebody",
+            "issued_at": "2026-01-20T16:30:00Z", "expires_at": "2026-04-20T16:30:00Z", "renew_at": null,
+            "failures": 0, "last_error": null, "next_try_at": null,
+            "budget": { "domain": "example.org", "signed": 2, "limit": 40 },
+        })
+    );
+    client.get("/system/certificates?sort=issuer").await.expect(400);
 }

@@ -68,9 +68,29 @@ async fn charts_have_their_numbers_beside_them() {
     assert!(page.text("#latency figcaption").contains("p95"));
     // The picture is for those who see it; the table says the same.
     assert_eq!(page.attribute("#requests .chart svg", "aria-hidden"), "true");
+    // Each step has its words for whoever reads the picture with the arrow keys.
+    let words = page.attribute("#requests path.l1", "data-words");
+    assert_eq!(words.split('|').count(), 60, "{words}");
+    assert!(words.contains("|1,200|5") || words.contains("1,200|5|"), "{words}");
+    assert_eq!(page.attribute("#requests path.l1", "data-line"), "Requests");
+    assert_eq!(page.attribute("#requests-chart", "data-step"), "60000");
+    // What changes comes again without its page.
+    assert_eq!(page.attribute("#figures", "data-every"), "15");
+    seen(&site, &id, 0, 60, answered(0, 1)).await;
+    let part = ada.get(&page.attribute("#figures", "data-src")).await;
+    assert!(part.body.trim_start().starts_with("<div id=\"figures\""), "{}", part.body);
+    assert!(part.text("#requests figcaption").contains("1,206 requests, 4 of them failed"));
+    let day = ada.get("/dashboard/projects/web/metrics?range=24h").await;
+    assert_eq!(day.attribute("#figures", "data-every"), "60");
+    let day = ada.get(&day.attribute("#figures", "data-src")).await;
+    assert_eq!(day.attribute("#requests-chart", "data-step"), "600000");
+    let of = format!("/dashboard/projects/web/metrics?deployment={id}");
+    let of = ada.get(&of).await.attribute("#figures", "data-src");
+    assert!(of.ends_with(&format!("&deployment={id}")), "{of}");
+    assert_eq!(ada.get("/dashboard/projects/web/metrics?part=nothing").await.status, 404);
     let csv = ada.get("/dashboard/projects/web/metrics.csv?range=24h").await;
     assert!(csv.body.starts_with("from,metric,unit,label,value\n"), "{}", csv.body);
-    assert!(csv.body.contains(",requests,requests,,1205\n"), "{}", csv.body);
+    assert!(csv.body.contains(",requests,requests,,1206\n"), "{}", csv.body);
     assert!(csv.body.contains(",cpu,millicores,1,100\n"), "{}", csv.body);
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use orbitra::db::issuance::FailedOrder;
+use orbitra::db::{self, Connection};
 use orbitra::model::build_cache::{Entry, Record, Whose};
 use orbitra::model::disk::{Measure, Used};
 use orbitra::model::timestamp::Timestamp;
@@ -47,6 +49,18 @@ async fn an_admin_sees_what_is_kept_what_may_go_and_what_has_gone() {
     for part in
         ["Orbitra keeps 9.0 GB; its budget is 48.0 GB", "This goes, about 90 MB", "1 record"]
     {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    assert!(text.contains("None yet. What is ordered"), "{text}");
+    let failed = FailedOrder {
+        failures: 1,
+        next_at: START,
+        error: "the <b>authority</b> says no".to_owned(),
+    };
+    let write = move |c: &Connection| db::issuance::fail(c, "www.example.org", &failed);
+    site.app.db.write(write).await.unwrap();
+    let text = ada.get("/dashboard/system").await.text("main");
+    for part in ["www.example.org", "the <b>authority</b> says no", "0 of 40"] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     // Without the engine nothing can be removed, and the page says so.

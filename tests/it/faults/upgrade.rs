@@ -309,6 +309,13 @@ async fn in_the_gap_between_two_owners_visitors_are_served_and_everybody_else_wa
     place.sound().await;
 }
 
+/// The number of a process's parent (`proc_pid_stat(5)`).
+fn parent_of(process: u32) -> u32 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let behind_the_name = stat.rsplit(") ").next().unwrap();
+    behind_the_name.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_manager_keeps_the_socket_and_hears_who_serves() {
     use std::os::fd::OwnedFd;
@@ -351,12 +358,22 @@ async fn a_service_manager_keeps_the_socket_and_hears_who_serves() {
         process = start(&place);
         assert_eq!(tokio::task::block_in_place(next), "READY=1");
     }
-    // One that takes over gets the socket from the process before.
+    // One that takes over gets the socket from the process before. The manager is the one whose child it is: only so
+    // does it wait for its end.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
     place.orbitra.upgrade(&place.newer(""), 30).await.unwrap();
     let mut told = [next(), next()];
     told.sort();
     assert_eq!(told, [format!("MAINPID={}", place.orbitra.pid()), "READY=1".to_owned()]);
+    assert_eq!(parent_of(place.orbitra.pid()), std::process::id());
     tokio::task::block_in_place(|| process.wait()).unwrap();
     let seen = load.stop().await;
     assert_eq!(seen.failures, Vec::<String>::new(), "of {}", seen.requests);
+    let pid = i32::try_from(place.orbitra.pid()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    place.orbitra.ask_to_stop();
+    assert_eq!(tokio::task::block_in_place(next), "STOPPING=1");
+    let options = rustix::process::WaitOptions::empty();
+    let ended = tokio::task::block_in_place(|| rustix::process::waitpid(Some(pid), options));
+    assert_eq!(ended.unwrap().unwrap().1.exit_status(), Some(0), "its end is heard");
 }

@@ -20,6 +20,7 @@ use crate::support::api_client::try_visit;
 use crate::support::orbitra::free_port;
 use crate::support::tls::{Authority, connect, get, http1, http2, read};
 use crate::support::until::{until, within};
+use crate::support::wire::Wire;
 
 const HOST: &str = "shop.apps.test";
 const URL: &str = "https://shop.apps.test";
@@ -225,5 +226,32 @@ async fn who_is_stopped_right_after_it_took_over_is_not_brought_back() {
     let status = place.orbitra.relieved().await;
     assert!(status.success(), "{status}");
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "nobody listens");
+    assert!(!place.orbitra.log().contains("the process that took over has ended"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_right_after_a_change_waits_for_what_the_one_before_has() {
+    let mut place = Place::start().await;
+    let slow = place.repository("slow", &json!({"body": "slow", "think": 3000}));
+    place.live("slow", &slow).await;
+    let port = place.orbitra.port;
+    // A client that keeps its connection is told to go and waited for no longer.
+    let mut kept = Wire::connect(([127, 0, 0, 1], port).into()).await;
+    assert_eq!(kept.get("slow.localhost", "/health").await.unwrap().text(), "slow");
+    let waiting = tokio::spawn(async move { try_visit(port, "slow.localhost", "/slow").await });
+    until("it is under way", async || (place.engine.thinking() > 0).then_some(())).await;
+    let newer = place.newer("");
+    place.orbitra.upgrade(&newer, 60).await.unwrap();
+    let serves = place.orbitra.pid();
+    place.orbitra.ask_to_stop();
+    until("the main process has ended", async || {
+        let stat = std::fs::read_to_string(format!("/proc/{serves}/stat")).unwrap_or_default();
+        let ended = stat.rsplit(") ").next().unwrap().starts_with('Z');
+        (stat.is_empty() || ended).then_some(())
+    })
+    .await;
+    // What a service manager does with what is left then.
+    place.orbitra.kill9();
+    assert_eq!(waiting.await.unwrap().unwrap().body, "slow");
     assert!(!place.orbitra.log().contains("the process that took over has ended"));
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use x509_parser::extensions::GeneralName;
 
+use super::issuance::ends_in;
 use super::listener::trusting_anybody;
 use crate::support::api_client::{host_of, text};
 use crate::support::bind::{Bind, KEY, SECRET, ZONE};
@@ -76,6 +77,14 @@ impl Scene {
         Self::start(number, false, "", &more).await
     }
 
+    /// The number of the certificate that is served for a host.
+    async fn number(&self, host: &str) -> String {
+        let stream = connect(self.tls, host, trusting_anybody()).await.unwrap();
+        let chain = stream.get_ref().1.peer_certificates().unwrap().to_vec();
+        let (_, own) = x509_parser::parse_x509_certificate(&chain[0]).unwrap();
+        own.raw_serial_as_string()
+    }
+
     /// The names that the authority has signed for a host; none when it is not the authority's certificate.
     async fn names(&self, host: &str) -> Option<Vec<String>> {
         let stream = connect(self.tls, host, trusting_anybody()).await.ok()?;
@@ -136,6 +145,26 @@ async fn a_wildcard_of_a_project_gets_one_too() {
         (shown["certificate"]["status"] == "issued").then_some(())
     })
     .await;
+    // It is renewed, and one that is revoked is replaced: with a new proof each time, of which nothing stays.
+    let (host, name) = ("anything.shop.example.org", format!("*.shop.{ZONE}"));
+    let app = scene.whole.program.as_ref().unwrap().1.app.clone();
+    for revoked in [false, true] {
+        let before = scene.number(host).await;
+        if revoked {
+            orbitra::boot::revoke_certificate(&app, &name).await.unwrap();
+            assert!(scene.pebble.log().contains("/revoke-cert"), "{}", scene.pebble.log());
+        } else {
+            ends_in(&scene.whole, &name, 30);
+        }
+        within(PATIENCE, "another one", async || {
+            scene.whole.api.call("POST", &format!("/domains/{id}/verify"), Some(json!({}))).await;
+            let signed = scene.names(host).await?;
+            (scene.number(host).await != before && signed == [name.clone()]).then_some(())
+        })
+        .await;
+    }
+    let left = scene.bind.lookup().texts("_acme-challenge.shop.example.org").await.unwrap();
+    assert_eq!(left, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -79,12 +79,13 @@ impl Scene {
         .await
     }
 
-    /// Who has signed what is served, and until when it holds.
-    async fn served(&self) -> Option<(String, i64)> {
+    /// Who has signed what is served, until when it holds, and its number.
+    async fn served(&self) -> Option<(String, i64, String)> {
         let stream = connect(self.tls, HOST, trusting_anybody()).await.ok()?;
         let chain = stream.get_ref().1.peer_certificates()?.to_vec();
         let (_, own) = x509_parser::parse_x509_certificate(&chain[0]).ok()?;
-        Some((own.issuer().to_string(), own.validity().not_after.timestamp()))
+        let number = own.raw_serial_as_string();
+        Some((own.issuer().to_string(), own.validity().not_after.timestamp(), number))
     }
 
     fn events(&self, name: &str) -> Vec<Value> {
@@ -92,15 +93,37 @@ impl Scene {
         all.filter(|(event, _)| event == name).map(|(_, data)| data).collect()
     }
 
-    /// Moves the life of the stored certificate, so that it ends so many days from now.
     fn ends_in(&self, days: i64) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        let now = i64::try_from(now.as_millis()).unwrap();
-        let day = 24 * 3600 * 1000;
-        let (from, until) = ((now - 80 * day).to_string(), (now + days * day).to_string());
-        let sql = "UPDATE certificates SET not_before = ?2, not_after = ?3, warned = NULL WHERE hostname = ?1";
-        assert_eq!(self.whole.change_rows(sql, [HOST, &from, &until]), 1);
+        ends_in(&self.whole, HOST, days);
     }
+
+    /// Has the certificate revoked, and waits for the one that comes in its place.
+    async fn is_revoked_and_replaced(&self, id: &str) {
+        let (before, told) = (self.served().await, self.events("domain.certificate.issued").len());
+        let app = self.whole.program.as_ref().unwrap().1.app.clone();
+        orbitra::boot::revoke_certificate(&app, HOST).await.unwrap();
+        assert!(self.pebble.log().contains("/revoke-cert"), "{}", self.pebble.log());
+        within(PATIENCE, "another one", async || {
+            self.stands(id, "issued").await;
+            (self.events("domain.certificate.issued").len() == told + 1).then_some(())
+        })
+        .await;
+        until("it is served", async || {
+            let after = self.served().await?;
+            (after.0.contains("Pebble") && Some(&after) != before.as_ref()).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Moves the life of a stored certificate, so that it ends so many days from now.
+pub fn ends_in(whole: &Whole, host: &str, days: i64) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = i64::try_from(now.as_millis()).unwrap();
+    let day = 24 * 3600 * 1000;
+    let (from, until) = ((now - 80 * day).to_string(), (now + days * day).to_string());
+    let sql = "UPDATE certificates SET not_before = ?2, not_after = ?3, warned = NULL WHERE hostname = ?1";
+    assert_eq!(whole.change_rows(sql, [host, &from, &until]), 1);
 }
 
 #[tokio::test]
@@ -119,7 +142,7 @@ async fn a_domain_gets_its_certificate_over_http() {
     assert!(shown["certificate"]["issuer"].as_str().unwrap().contains("Pebble"), "{shown}");
     assert_eq!(shown["certificate"]["last_error"], Value::Null);
     until("it is served", async || {
-        let (issuer, _) = scene.served().await?;
+        let (issuer, ..) = scene.served().await?;
         issuer.contains("Pebble").then_some(())
     })
     .await;
@@ -144,7 +167,7 @@ async fn a_domain_gets_its_certificate_over_tls_and_a_new_one_in_time() {
     let id = scene.add().await;
     scene.stands(&id, "issued").await;
     let first = until("it is served", async || {
-        scene.served().await.filter(|(issuer, _)| issuer.contains("Pebble"))
+        scene.served().await.filter(|(issuer, ..)| issuer.contains("Pebble"))
     })
     .await;
     // A third of its life is left, and more than people are told of.
@@ -162,6 +185,7 @@ async fn a_domain_gets_its_certificate_over_tls_and_a_new_one_in_time() {
     println!("renewed beside {} handshakes, of which none failed", seen.count);
     assert!(scene.events("domain.certificate.expiring").is_empty());
     assert!(scene.served().await.unwrap().1 >= first.1);
+    scene.is_revoked_and_replaced(&id).await;
 }
 
 #[tokio::test]
@@ -209,7 +233,7 @@ async fn nonces_that_are_rejected_are_no_reason_to_give_up() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_revoked_is_replaced() {
+async fn a_certificate_over_http_is_renewed_and_one_that_is_revoked_is_replaced() {
     let scene = Scene::start(6, "http", 0).await;
     scene.lead_here();
     let id = scene.add().await;
@@ -217,11 +241,13 @@ async fn a_certificate_that_is_revoked_is_replaced() {
     let app = scene.whole.program.as_ref().unwrap().1.app.clone();
     let unknown = orbitra::boot::revoke_certificate(&app, "www.example.net").await.unwrap_err();
     assert!(unknown.to_string().contains("no authority has signed"), "{unknown}");
-    orbitra::boot::revoke_certificate(&app, HOST).await.unwrap();
-    let log = scene.pebble.log();
-    assert!(log.contains("/revoke-cert"), "{log}");
-    scene.stands(&id, "issued").await;
-    assert_eq!(scene.events("domain.certificate.issued").len(), 2);
+    scene.ends_in(30);
+    within(PATIENCE, "a new one", async || {
+        scene.whole.api.call("POST", &format!("/domains/{id}/verify"), Some(json!({}))).await;
+        (scene.events("domain.certificate.issued").len() == 2).then_some(())
+    })
+    .await;
+    scene.is_revoked_and_replaced(&id).await;
 }
 
 #[tokio::test]
@@ -231,7 +257,7 @@ async fn people_are_told_of_what_runs_out_and_an_authority_that_is_away_takes_no
     let id = scene.add().await;
     scene.stands(&id, "issued").await;
     until("it is served", async || {
-        scene.served().await.filter(|(issuer, _)| issuer.contains("Pebble"))
+        scene.served().await.filter(|(issuer, ..)| issuer.contains("Pebble"))
     })
     .await;
     scene.pebble.stop();

@@ -119,6 +119,20 @@ async fn who_can_change_the_zone_gets_what_nobody_has_shown_to_be_his() {
     let events = scene.teams[0].0.get("/events?event=domain.deleted").await;
     assert_eq!(events["data"][0]["data"]["domain_id"], id.as_str(), "{events}");
     assert!(!events.to_string().contains("second"), "nobody is told who has it now");
+    // Both audit logs have it, in the words of each team.
+    let log = scene.teams[0].0.get(&format!("/audit-log?target_id={id}")).await;
+    let lost =
+        &log["data"].as_array().unwrap().iter().find(|one| one["action"] == "domain.deleted");
+    let lost = lost.unwrap_or_else(|| panic!("{log}"));
+    assert_eq!(lost["actor"], json!({"type": "system", "id": "dns", "name": "Orbitra"}));
+    assert_eq!(lost["target"]["name"], HOST);
+    assert_eq!(lost["changes"]["shown_by_others"], json!({"from": false, "to": true}));
+    assert!(!log.to_string().contains("second"), "{log}");
+    let own = text(&taken, "id");
+    let log = scene.teams[1].0.get(&format!("/audit-log?target_id={own}")).await;
+    assert_eq!(log["data"][0]["action"], "domain.created", "{log}");
+    assert_eq!(log["data"][0]["changes"]["taken_from"]["to"], json!([HOST]));
+    assert!(!log.to_string().contains("first"), "{log}");
     // The one who had it cannot have it back while the record is there, not even with his own beside it.
     let (status, refused) = scene.add(0, HOST).await;
     assert_eq!(
