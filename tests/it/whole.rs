@@ -130,7 +130,7 @@ impl Whole {
         self.data.path()
     }
 
-    fn app(&self) -> App {
+    pub fn app(&self) -> App {
         self.program.as_ref().unwrap().1.app.clone()
     }
 
@@ -150,6 +150,8 @@ impl Whole {
 
     /// Waits until nothing is on its way to the traffic, and answers the deployment.
     async fn released(&self, id: &str) -> Deployment {
+        // Its answer waits until visitors get what is live.
+        self.api.finished(id).await;
         until("the release is over", async || {
             let stored = self.stored(id).await;
             stored.release.is_none().then_some(stored)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use orbitra::crypto::random;
 use serde_json::json;
 
-use super::{Place, change};
+use super::{Gate, Place, change};
 use crate::support::effort::effort;
 use crate::support::until::until;
 
@@ -30,8 +30,9 @@ async fn at_every_step_a_cancel_ends_it_soon() {
         ("health.first_ok", "checking"),
     ];
     for (step, phase) in steps {
-        // Long enough that the cancel comes while it stands there, and shorter than what is called soon.
-        place.rearm(&format!("{step}=sleep(1500)")).await;
+        // The cancel comes while it stands there.
+        let gate = Gate::new();
+        place.rearm(&gate.at(step)).await;
         let id = place.deploy(&project, &repository).await;
         let shown = format!("/deployments/{id}");
         until("it is there", async || {
@@ -40,6 +41,7 @@ async fn at_every_step_a_cancel_ends_it_soon() {
         .await;
         let begin = Instant::now();
         place.orbitra.api.done("POST", &format!("{shown}/cancel"), Some(json!({}))).await;
+        gate.open();
         let ended = place.orbitra.api.finished(&id).await;
         assert_eq!(ended["status"], "canceled", "{step}");
         assert!(begin.elapsed() < SOON, "{step}: {:?}", begin.elapsed());
