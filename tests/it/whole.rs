@@ -12,6 +12,7 @@ mod disk_full;
 mod domain_claims;
 mod domains;
 mod env;
+mod event_keys;
 mod failures;
 mod git_push;
 mod health;
