@@ -160,6 +160,12 @@ async fn what_is_removed_behind_its_back_comes_back_or_says_why_not() {
     place.dockerd.docker(&["rm", "-f", &container]);
     let took = place.answer(Duration::from_secs(15), &["shop"]).await;
     println!("it answered again {took:?} after it was removed");
+    // With the network, as a prune does it, while nobody looks.
+    place.orbitra.signal(Signal::STOP);
+    place.dockerd.docker(&["rm", "-f", &container]);
+    place.dockerd.docker(&["network", "rm", &format!("orbitra-{project}")]);
+    place.orbitra.signal(Signal::CONT);
+    place.answer(Duration::from_secs(15), &["shop"]).await;
     // Everything that is not in use: its image is.
     place.dockerd.docker(&["stop", "-t", "0", &container]);
     place.answer(Duration::from_secs(15), &["shop"]).await;
