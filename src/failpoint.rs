@@ -111,7 +111,7 @@ mod armed {
                 match what {
                     "sleep" => Action::Sleep(Duration::from_millis(argument.parse().ok()?)),
                     // It is armed a few times in the life of a process, and stays as long.
-                    "until" => Action::Until(Path::new(Box::leak(argument.to_owned().into()))),
+                    "until" => Action::Until(Path::new(argument.to_owned().leak())),
                     _ => return None,
                 }
             }

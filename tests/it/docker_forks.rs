@@ -34,8 +34,8 @@ server.listen(process.env.PORT, "0.0.0.0", () => console.log("listening"));
 /// Tells of a pull request. Answers its deployment.
 async fn opened(orbitra: &Orbitra, hook: &Value, id: &str, sha: &str, fork: bool) -> String {
     let branch = if fork { "main" } else { "feature" };
-    let answer = told(orbitra, hook, id, &pull_request("github", "opened", branch, sha, fork));
-    let (status, body) = answer.await;
+    let payload = pull_request("github", "opened", branch, sha, fork);
+    let (status, body) = told(orbitra, hook, id, &payload).await;
     assert_eq!(status, 202, "{body}");
     text(&serde_json::from_str(&body).unwrap(), "deployment_id")
 }
