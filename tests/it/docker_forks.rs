@@ -11,11 +11,11 @@ use crate::support::git_server::GitServer;
 use crate::support::orbitra::Orbitra;
 use crate::support::until::until;
 
-/// Connects to whatever its path names, as `/10.0.0.1_3000`, and says what came of it.
+/// Connects to whatever its path names, as `/10.0.0.1@3000`, and says what came of it.
 const REACHING: &str = r#"const http = require("node:http");
 const net = require("node:net");
 const server = http.createServer((request, response) => {
-  const [host, port] = request.url.slice(1).split("_");
+  const [host, port] = request.url.slice(1).split("@");
   if (!port) return response.end("preview");
   let said = false;
   const socket = net.connect({ host, port: Number(port), timeout: 4000 });
@@ -78,11 +78,13 @@ async fn a_preview_of_a_fork_reaches_no_container_of_the_project() {
 
     let (networks, address) = place_of(&orbitra, &live);
     assert_eq!(networks, [format!("orbitra-{project}")]);
-    let ways = [format!("/{address}_3000"), "/forked_3000".to_owned()];
+    let ways = [format!("/{address}@3000"), format!("/orbitra-{live}@3000")];
     // Code of the repository's own reaches it, at its address and by its name.
     let own = opened(&orbitra, &hook, "one", &sha, false).await;
     let own_host = host_of(&text(&api.finished(&own).await, "url"));
-    assert_eq!(orbitra.visit(&own_host, &ways[0]).await.body, "reached");
+    for way in &ways {
+        assert_eq!(orbitra.visit(&own_host, way).await.body, "reached", "{way}");
+    }
     assert_eq!(place_of(&orbitra, &own).0, networks);
     // That of a fork does not; the proxy reaches both.
     let fork = opened(&orbitra, &hook, "two", &sha, true).await;
@@ -102,12 +104,12 @@ async fn a_preview_of_a_fork_reaches_no_container_of_the_project() {
         );
     }
     let (_, own_address) = place_of(&orbitra, &own);
-    let said = orbitra.visit(&fork_host, &format!("/{own_address}_3000")).await.body;
+    let said = orbitra.visit(&fork_host, &format!("/{own_address}@3000")).await.body;
     assert_ne!(said, "reached");
     assert_eq!(orbitra.visit("forked.localhost", "/").await.body, "live");
     // It itself is reached by nothing but the proxy either.
     let (_, fork_address) = place_of(&orbitra, &fork);
-    let said = orbitra.visit(&own_host, &format!("/{fork_address}_3000")).await.body;
+    let said = orbitra.visit(&own_host, &format!("/{fork_address}@3000")).await.body;
     assert_ne!(said, "reached");
 
     // With the request everything of it goes, and its network with it.

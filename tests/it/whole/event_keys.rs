@@ -80,7 +80,9 @@ async fn every_event_has_exactly_its_keys() {
     api.failure(&failed).await;
     change(&repository, &json!({ "build_hangs": true }));
     let canceled = api.deploy(&id, &repository, json!({})).await;
-    whole.phase(&canceled, "building").await;
+    let path = format!("/deployments/{canceled}");
+    until("it is built", async || (api.get(&path).await["phase"] == "building").then_some(()))
+        .await;
     post(&format!("/deployments/{canceled}/cancel"), json!({})).await;
     assert_eq!(api.finished(&canceled).await["status"], "canceled");
     delete(&format!("/deployments/{failed}")).await;
