@@ -116,8 +116,11 @@ async fn a_preview_of_a_fork_reaches_no_container_of_the_project() {
     assert_eq!(orbitra.owned("network").len(), 2);
     let closed = pull_request("github", "closed", "main", &sha, true);
     assert_eq!(told(&orbitra, &hook, "three", &closed).await.0, 200);
-    until("its network is gone", async || (orbitra.owned("network").len() == 1).then_some(()))
-        .await;
+    until("its network and its image are gone", async || {
+        let left = (orbitra.owned("network").len(), orbitra.owned("image").len());
+        (left == (1, 2)).then_some(())
+    })
+    .await;
     assert!(!orbitra.has_container(&fork));
     assert_eq!(orbitra.visit("forked.localhost", "/").await.body, "live");
     assert_eq!(orbitra.visit(&own_host, "/").await.body, "preview");
