@@ -42,7 +42,7 @@ async fn at_every_step_a_cancel_ends_it_soon() {
         let (api, path) = (place.orbitra.api.clone(), format!("{shown}/cancel"));
         let canceling = tokio::spawn(async move { api.done("POST", &path, Some(json!({}))).await });
         until("somebody has asked", async || {
-            let sql = "SELECT cancel_requested IS NOT NULL FROM deployments WHERE id = ?1";
+            let sql = "SELECT cancel_requested IS NOT NULL OR state = 'canceled' FROM deployments WHERE id = ?1";
             let asked = place.orbitra.database().query_row(sql, [&id], |row| row.get(0));
             asked.unwrap_or(false).then_some(())
         })
