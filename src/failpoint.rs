@@ -3,7 +3,8 @@
 //!
 //! The setting is a list such as `clone.done=kill; build.start=2*error; db.after_commit=kill@5`: at this place do
 //! that; at most so often (`2*`); only from the fifth time on that the place is passed (`@5`). `commit-then-kill`,
-//! inside a transaction, kills when it is on the disk and before anybody is answered.
+//! inside a transaction, kills when it is on the disk and before anybody is answered. `until(/path)` stands still until
+//! there is a file of this name.
 
 /// The error a test asked for.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -43,6 +44,7 @@ mod empty {
 #[cfg(debug_assertions)]
 mod armed {
     use std::collections::HashMap;
+    use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Mutex, PoisonError};
     use std::time::Duration;
@@ -61,7 +63,12 @@ mod armed {
         Error,
         Panic,
         Sleep(Duration),
+        /// Until there is a file of this name.
+        Until(&'static Path),
     }
+
+    /// Pause between two looks for a file.
+    const LOOK: Duration = Duration::from_millis(5);
 
     struct Point {
         action: Action,
@@ -100,8 +107,13 @@ mod armed {
             "error" => Action::Error,
             "panic" => Action::Panic,
             _ => {
-                let millis = word.strip_prefix("sleep(")?.strip_suffix(')')?;
-                Action::Sleep(Duration::from_millis(millis.parse().ok()?))
+                let (what, argument) = word.strip_suffix(')')?.split_once('(')?;
+                match what {
+                    "sleep" => Action::Sleep(Duration::from_millis(argument.parse().ok()?)),
+                    // It is armed a few times in the life of a process, and stays as long.
+                    "until" => Action::Until(Path::new(argument.to_owned().leak())),
+                    _ => return None,
+                }
             }
         };
         Some((name.to_owned(), Point { action, times, skips }))
@@ -128,6 +140,11 @@ mod armed {
     pub async fn at(name: &'static str) -> Result<(), Injected> {
         match action(name) {
             Some(Action::Sleep(time)) => tokio::time::sleep(time).await,
+            Some(Action::Until(file)) => {
+                while !file.exists() {
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
             other => return act(name, other),
         }
         Ok(())
@@ -139,8 +156,14 @@ mod armed {
     /// The one a test asked for.
     pub fn now(name: &'static str) -> Result<(), Injected> {
         let wanted = action(name);
-        if let Some(Action::Sleep(time)) = wanted {
-            std::thread::sleep(time);
+        match wanted {
+            Some(Action::Sleep(time)) => std::thread::sleep(time),
+            Some(Action::Until(file)) => {
+                while !file.exists() {
+                    std::thread::sleep(LOOK);
+                }
+            }
+            _ => {}
         }
         act(name, wanted)
     }
@@ -163,7 +186,7 @@ mod armed {
             }
             Some(Action::Panic) => panic!("the failpoint {name} panics"),
             Some(Action::Error) => Err(Injected(name)),
-            Some(Action::Sleep(_)) | None => Ok(()),
+            Some(Action::Sleep(_) | Action::Until(_)) | None => Ok(()),
         }
     }
 
@@ -176,7 +199,11 @@ mod armed {
             let (name, point) = parse("clone.done=2*sleep(60000)@3").expect("one");
             assert_eq!((name.as_str(), point.times, point.skips), ("clone.done", 2, 2));
             assert_eq!(point.action, Action::Sleep(Duration::from_secs(60)));
-            for wrong in ["clone.done", "a=explode", "a=kill@0", "a=x*kill", "a=sleep(1"] {
+            let (_, point) = parse("clone.start=until(/tmp/open)").expect("one");
+            assert_eq!(point.action, Action::Until(Path::new("/tmp/open")));
+            for wrong in
+                ["clone.done", "a=explode", "a=kill@0", "a=x*kill", "a=sleep(1", "a=for(1)"]
+            {
                 assert!(parse(wrong).is_none(), "{wrong}");
             }
         }

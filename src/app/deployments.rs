@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::journal::Deed;
 use super::may::{Action, Decision, Resource, may, require_scope};
 use super::terms::Terms;
@@ -15,11 +17,15 @@ use crate::model::actor::{Actor, Via};
 use crate::model::audit::Party;
 use crate::model::deployment::{Deployment, PhaseTiming, Trigger};
 use crate::model::env_var::Environment;
+use crate::model::hostname;
 use crate::model::ids::DeploymentId;
 use crate::model::problems::Problems;
 use crate::model::project::Project;
 use crate::model::timestamp::Timestamp;
 use crate::model::transition::State;
+
+/// The longest that somebody waits for the routes once a deployment is live.
+const ROUTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A deployment to make. A field that was sent with a wrong type is `None` and stands in the problems.
 #[derive(Clone, Debug, Default)]
@@ -137,11 +143,12 @@ impl App {
         id: &str,
         limit: Duration,
     ) -> Result<(Deployment, Project), AppError> {
-        let deadline = tokio::time::Instant::now() + limit;
+        let deadline = Instant::now() + limit;
         let mut changes = self.bus.subscribe();
         loop {
             let (deployment, project) = self.deployment(actor, id).await?;
             if !deployment.state.unfinished() && deployment.release.is_none() {
+                self.until_routed(&deployment, &project, deadline).await;
                 return Ok((deployment, project));
             }
             let ours = |change: &Change| matches!(change, Change::Deployment(_, _, id) if *id == deployment.id);
@@ -155,6 +162,32 @@ impl App {
                 if change.as_ref().map_or(true, ours) {
                     break;
                 }
+            }
+        }
+    }
+
+    /// Waits until visitors get what is live: the routes follow the commit by a moment, and longer when the database is busy.
+    async fn until_routed(&self, deployment: &Deployment, project: &Project, deadline: Instant) {
+        let Some(routes) = self.memory().routes.get() else { return };
+        if !deployment.is_live || deployment.project_paused || deployment.state != State::Ready {
+            return;
+        }
+        let host = hostname::of_project(&project.name, self.hosts.base_domain());
+        let deadline = deadline.min(Instant::now() + ROUTED_WITHIN);
+        let mut changes = routes.changes();
+        loop {
+            let is_routed = {
+                let table = routes.load();
+                let of = table.get(&host).and_then(|entry| entry.application.as_ref());
+                of.is_some_and(|application| application.deployment == deployment.id)
+            };
+            if is_routed {
+                return;
+            }
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep_until(deadline) => return,
+                () = self.stopping.cancelled() => return,
             }
         }
     }

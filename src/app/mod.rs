@@ -52,6 +52,7 @@ mod push_rates;
 pub mod pushes;
 pub mod rates;
 pub mod receipts;
+pub mod recipients;
 pub mod redeploy;
 pub mod registries;
 mod room;

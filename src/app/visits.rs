@@ -1,14 +1,16 @@
 //! People who are signed in here and look at a project's site behind its wall.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::may::Action;
 use super::{App, AppError};
 use crate::crypto::token;
-use crate::db;
+use crate::db::visits::StoredVisit;
+use crate::db::{self, DbError};
 use crate::model::actor::Actor;
 use crate::routing::table::Routes;
-use crate::routing::visits::{PATH, Visit};
+use crate::routing::visits::{Kept, LASTS, PATH, Visit};
 
 /// Longest path somebody is led back to, in bytes.
 const LONGEST: usize = 2_000;
@@ -80,11 +82,70 @@ impl App {
                 Err(error) => return tracing::warn!(?error, "visits could not be checked"),
             }
         }
-        if known.values().any(|may| !may) {
-            let ended = |visit: &Visit| {
-                known.get(&(visit.session, visit.project.to_string())) == Some(&false)
-            };
-            routes.visits().retain(|visit| !ended(visit));
+        known.retain(|_, may| !*may);
+        if known.is_empty() {
+            return;
+        }
+        let ended = |visit: &Visit| known.contains_key(&(visit.session, visit.project.to_string()));
+        let over: Vec<Visit> = routes.visits().all().into_iter().filter(ended).collect();
+        routes.visits().retain(|visit| !ended(visit));
+        let forgotten = self.db.write(move |c| -> Result<(), DbError> {
+            over.iter().try_for_each(|one| db::visits::delete_of(c, &one.session, &one.project))
+        });
+        if let Err(error) = forgotten.await {
+            tracing::warn!(%error, "visits that ended could not be forgotten");
+        }
+    }
+
+    /// Lets in whom the process before had let in, as far as they still may.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn load_visits(&self) -> Result<(), DbError> {
+        let Some(routes) = self.memory().routes.get() else { return Ok(()) };
+        let now = self.clock.now();
+        let stored = self.db.read(move |c| db::visits::all(c, now)).await?;
+        let begun = Instant::now();
+        let kept = stored.into_iter().map(|stored| Kept {
+            cookie: stored.cookie,
+            until: begun + Duration::from_millis(stored.expires_at.millis_since(now)).min(LASTS),
+            visit: Visit {
+                host: stored.host,
+                project: stored.project,
+                user: stored.user,
+                session: stored.session,
+            },
+        });
+        routes.visits().restore(kept);
+        self.check_visits().await;
+        Ok(())
+    }
+
+    /// Writes down who was let in. What cannot be written now is tried again.
+    pub async fn store_visits(&self) {
+        let Some(routes) = self.memory().routes.get() else { return };
+        let (taken, now) = (routes.visits().take_unkept(), self.clock.now());
+        if taken.is_empty() {
+            return;
+        }
+        let begun = Instant::now();
+        let stored: Vec<StoredVisit> = taken
+            .iter()
+            .map(|kept| StoredVisit {
+                cookie: kept.cookie,
+                host: kept.visit.host.clone(),
+                project: kept.visit.project.clone(),
+                user: kept.visit.user.clone(),
+                session: kept.visit.session,
+                expires_at: now.plus(kept.until.saturating_duration_since(begun)),
+            })
+            .collect();
+        let written = self.db.write(move |c| -> Result<(), DbError> {
+            stored.iter().try_for_each(|visit| db::visits::insert(c, visit))
+        });
+        if let Err(error) = written.await {
+            tracing::warn!(%error, "visits could not be stored");
+            routes.visits().keep_later(taken);
         }
     }
 

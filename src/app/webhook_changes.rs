@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::may::Action;
 use super::terms::Terms;
-use super::webhooks::{ShownWebhook, deed, settings};
+use super::webhooks::{ShownWebhook, consulted, deed, settings};
 use super::{App, AppError, journal, webhook_rules};
 use crate::crypto::webhook_secret::WebhookSecret;
 use crate::db::webhooks::{StoredWebhook, url_identity};
@@ -16,7 +16,7 @@ use crate::model::actor::Actor;
 use crate::model::audit;
 use crate::model::ids::ProjectId;
 use crate::model::problems::Problems;
-use crate::model::webhook::{GRACE, GRACE_MOST, Webhook};
+use crate::model::webhook::{Format, GRACE, GRACE_MOST, Webhook};
 
 /// A change of a webhook. Fields that were not sent stay.
 #[derive(Clone, Default)]
@@ -31,10 +31,11 @@ pub struct WebhookPatch {
 }
 
 impl App {
-    /// Changes a webhook. One that is enabled again begins anew; what happened meanwhile can be replayed.
+    /// Changes a webhook. One that is enabled again begins anew; what happened meanwhile can be replayed. Another address of
+    /// mail is asked like that of a new webhook.
     ///
     /// # Errors
-    /// `Invalid`, or no such webhook.
+    /// `Invalid`, no such webhook, and about another address of mail as [`App::create_webhook`].
     pub async fn update_webhook(
         &self,
         actor: &Actor,
@@ -60,7 +61,9 @@ impl App {
             if changes.as_object().is_none_or(serde_json::Map::is_empty) {
                 return Ok(ShownWebhook { webhook: current.webhook, url, secret: None });
             }
-            let (actor, now) = (actor.clone(), self.clock.now());
+            let moved = changes.get("url").is_some();
+            let enabled = stored.webhook.enabled && !current.webhook.enabled;
+            let (app, actor, now) = (self.clone(), actor.clone(), self.clock.now());
             let written = self
                 .db
                 .write(move |c| -> Result<Option<Webhook>, AppError> {
@@ -68,11 +71,16 @@ impl App {
                         Err(DbError::Stale) => return Ok(None),
                         other => other?,
                     }
-                    if !stored.webhook.enabled {
+                    // What was written for somebody is for nobody else to read.
+                    let another = moved && stored.webhook.format == Format::Email;
+                    if !stored.webhook.enabled || another {
                         db::webhook_queue::cancel_open(c, &stored.webhook.id, now)?;
                     }
                     let deed = deed("webhook.updated", &stored.webhook).changing(changes);
                     journal::write(c, &actor, deed, now)?;
+                    if moved || enabled {
+                        return Ok(Some(consulted(&app, c, &actor, &stored.webhook.id, now)?));
+                    }
                     let found = db::webhooks::find(c, &stored.webhook.id)?;
                     Ok(found.map(|found| found.webhook))
                 })
@@ -138,9 +146,15 @@ impl App {
             "disabled_reason": known.disabled_reason, "secret_hint": known.secret_hint,
             "updated_at": known.updated_at, "previous_secret_expires_at": known.previous_secret_expires_at,
         });
+        let recipient = known.recipient.as_ref().map(|recipient| recipient.status().as_str());
         for (field, sent) in &patch.read_only {
-            // It changes with every delivery: nobody can send back what it is by now.
-            if field != "last_delivery" && read_only.get(field) != Some(sent) {
+            let kept = match field.as_str() {
+                // It changes with every delivery: nobody can send back what it is by now.
+                "last_delivery" => true,
+                "recipient" => sent.get("status").and_then(Value::as_str) == recipient,
+                _ => read_only.get(field) == Some(sent),
+            };
+            if !kept {
                 problems.invalid(field, "read_only", "This field is set by Orbitra.");
             }
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::may::Action;
 use super::terms::Terms;
 use super::webhooks::deed;
-use super::{App, AppError, journal};
+use super::{App, AppError, journal, recipients};
 use crate::crypto::random;
 use crate::db;
 use crate::db::page::{Page, PageRequest};
@@ -18,7 +18,7 @@ use crate::model::event::{self, Event};
 use crate::model::ids::{DeliveryId, EventId, WebhookId};
 use crate::model::problems::Problems;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{Format, Webhook};
+use crate::model::webhook::{CONFIRMATION, Format, Webhook};
 use crate::notify::{self, Signature, USER_AGENT};
 
 /// How much longer than an attempt takes somebody waits for it.
@@ -135,7 +135,7 @@ impl App {
     /// Sends `webhook.ping` to a webhook, once, and waits for what comes of it.
     ///
     /// # Errors
-    /// A conflict `webhook_disabled`, or no such webhook.
+    /// A conflict `webhook_disabled`, `recipient_pending` or `recipient_declined`, or no such webhook.
     pub async fn ping_webhook(
         &self,
         actor: &Actor,
@@ -193,7 +193,8 @@ impl App {
     /// Sends an event to a webhook again: the same id and the same body in a new delivery.
     ///
     /// # Errors
-    /// A conflict `webhook_disabled`, or no such webhook or delivery.
+    /// A conflict `webhook_disabled`, `recipient_pending`, `recipient_declined` or `not_an_event`, or no such webhook or
+    /// delivery.
     pub async fn redeliver(
         &self,
         actor: &Actor,
@@ -206,6 +207,10 @@ impl App {
         let before = self.delivery_of(&webhook, id).await?;
         terms.admit(self, Some(webhook.revision)).await?;
         AppError::check(problems)?;
+        if before.delivery.event == CONFIRMATION {
+            let message = "A mail that asks an address is not redelivered. Ask again instead.";
+            return Err(AppError::conflict("not_an_event", message));
+        }
         let now = self.clock.now();
         let delivery = Delivery {
             id: DeliveryId::from_random(random::bytes()),
@@ -251,8 +256,10 @@ fn shown(
 pub(super) fn enabled(connection: &db::Connection, id: &WebhookId) -> Result<Webhook, AppError> {
     let found = db::webhooks::find(connection, id)?;
     let webhook = found.ok_or_else(|| AppError::not_found("webhook", id.as_str()))?.webhook;
-    if webhook.enabled {
-        return Ok(webhook);
+    if !webhook.enabled {
+        let message = "The webhook is disabled. Enable it first.";
+        return Err(AppError::conflict("webhook_disabled", message));
     }
-    Err(AppError::conflict("webhook_disabled", "The webhook is disabled. Enable it first."))
+    recipients::require_consent(&webhook)?;
+    Ok(webhook)
 }

@@ -34,7 +34,8 @@ impl App {
     /// Sends events to a webhook again, those that happened while it was disabled among them. Answers how many.
     ///
     /// # Errors
-    /// `Invalid`, also when they are too many; a conflict `webhook_disabled`, or no such webhook.
+    /// `Invalid`, also when they are too many; a conflict `webhook_disabled`, `recipient_pending` or `recipient_declined`, or
+    /// no such webhook.
     pub async fn replay_webhook(
         &self,
         actor: &Actor,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::journal::{self, Deed};
 use super::may::{Action, Decision, Resource, may, require_scope};
 use super::terms::Terms;
-use super::{App, AppError, mail, webhook_rules};
+use super::{App, AppError, mail, recipients, webhook_rules};
 use crate::crypto::random;
 use crate::crypto::webhook_secret::WebhookSecret;
 use crate::db;
@@ -17,6 +17,7 @@ use crate::model::actor::{Actor, Via};
 use crate::model::audit::{self, Party};
 use crate::model::ids::{ProjectId, WebhookId};
 use crate::model::problems::Problems;
+use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{Format, MOST, Webhook};
 
 /// A webhook to make. A field that was sent with a wrong type is `None` and stands in the problems.
@@ -46,7 +47,8 @@ impl App {
     /// Makes a webhook.
     ///
     /// # Errors
-    /// `Invalid`, `Forbidden` when a key that is limited to projects names none, or a conflict `too_many_webhooks`.
+    /// `Invalid`, `Forbidden` when a key that is limited to projects names none, a conflict `too_many_webhooks`,
+    /// `mail_not_configured` or `recipient_declined`, or `TooMany` when the address was asked too often.
     pub async fn create_webhook(
         &self,
         actor: &Actor,
@@ -88,6 +90,7 @@ impl App {
             failing_since: None,
             exhausted: false,
             last: None,
+            recipient: None,
             created_by: actor.user_id.clone(),
             created_at: now,
             updated_at: now,
@@ -98,13 +101,12 @@ impl App {
             url: self.secrets.seal(&url_identity(&webhook.id), url.as_bytes()),
             secret: self.seal_secret(&webhook.id, &secret),
             previous_secret: None,
-            webhook: webhook.clone(),
+            webhook,
         };
-        let made = ShownWebhook { webhook, url, secret: Some(secret.reveal().to_owned()) };
-        let (app, actor, terms, answer) =
-            (self.clone(), actor.clone(), terms.clone(), made.clone());
-        self.db
-            .write(move |c| -> Result<(), AppError> {
+        let (app, actor, terms) = (self.clone(), actor.clone(), terms.clone());
+        let made = self
+            .db
+            .write(move |c| -> Result<ShownWebhook, AppError> {
                 if db::webhooks::count(c, &stored.webhook.team_id)? >= MOST {
                     return Err(AppError::Conflict {
                         reason: "too_many_webhooks",
@@ -119,7 +121,10 @@ impl App {
                 let changes = audit::changes(&json!({}), &settings(&stored.webhook));
                 let deed = deed("webhook.created", &stored.webhook).changing(changes);
                 journal::write(c, &actor, deed, now)?;
-                terms.settle(&app, c, &answer)
+                let webhook = consulted(&app, c, &actor, &stored.webhook.id, now)?;
+                let made = ShownWebhook { webhook, url, secret: Some(secret.reveal().to_owned()) };
+                terms.settle(&app, c, &made)?;
+                Ok(made)
             })
             .await?;
         self.webhook_changed(&made.webhook);
@@ -248,6 +253,26 @@ impl App {
     pub(super) fn webhook_changed(&self, webhook: &Webhook) {
         self.bus.send(Change::Webhook(webhook.team_id.clone(), webhook.id.clone()));
     }
+}
+
+/// A webhook that was just made or changed, as it is stored. Whoever reads its address is asked, where that is needed.
+pub(super) fn consulted(
+    app: &App,
+    connection: &db::Connection,
+    actor: &Actor,
+    id: &WebhookId,
+    now: Timestamp,
+) -> Result<Webhook, AppError> {
+    let find = || -> Result<Webhook, AppError> {
+        let found = db::webhooks::find(connection, id)?;
+        Ok(found.ok_or_else(|| AppError::not_found("webhook", id.as_str()))?.webhook)
+    };
+    let webhook = find()?;
+    if webhook.recipient.is_none() {
+        return Ok(webhook);
+    }
+    recipients::ask_once(app, connection, actor, &webhook, now)?;
+    find()
 }
 
 /// What of a webhook can be changed, as the audit log shows it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{BootError, STOP_GRACE, certificates, forges};
 use crate::app::App;
 use crate::config::DataDir;
-use crate::db;
+use crate::db::{self, DbError};
 use crate::docker::ContainerEngine;
 use crate::egress::{Client, EgressError};
 use crate::git::libgit::{LibGit, Limits};
@@ -59,6 +59,7 @@ impl Control {
         // Before the first connection is accepted: what served before the restart serves at once.
         publisher.publish().await?;
         app.load_rate_windows().await?;
+        app.load_visits().await?;
         app.clean_uploads().await;
         if let Err(error) = app.load_settings().await {
             tracing::error!(%error, "the settings that were chosen could not be read");
@@ -125,7 +126,7 @@ impl Control {
     /// The name servers of the settings cannot be used.
     pub fn start(&self, certificates: &Certificates) -> Result<(), BootError> {
         send_webhooks(&self.app, &self.tasks)?;
-        start_tasks(&self.app, &self.publisher, &self.keeper, &self.tasks);
+        start_tasks(&self.app, &self.routes, &self.publisher, &self.keeper, &self.tasks);
         forges::tell(&self.app, &self.tasks)?;
         certificates::look_at_domains(&self.app, certificates, &self.tasks)?;
         if let Some(address) = self.app.config.metrics_listen {
@@ -145,6 +146,7 @@ impl Control {
     pub async fn store(&self) {
         self.app.store_key_uses().await;
         self.app.store_rate_windows().await;
+        self.app.store_visits().await;
         self.meter.look().await;
         self.app.logs.flush().await;
     }
@@ -159,6 +161,7 @@ fn send_webhooks(app: &App, tasks: &Tasks) -> Result<(), EgressError> {
         bus: app.bus.clone(),
         client: Client::connecting_within(app.egress.clone(), notify::CONNECT)?,
         name: app.config.hosts.base_domain().to_owned(),
+        dashboard: app.config.hosts.dashboard_url(),
         schedule: app.config.webhook_schedule.as_slice().into(),
         timeout: app.config.webhook_timeout,
         tasks: tasks.clone(),
@@ -205,7 +208,7 @@ fn check_visits(app: &App, tasks: &Tasks) {
     });
 }
 
-fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {
+fn start_tasks(app: &App, routes: &Routes, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks) {
     let publisher = publisher.clone();
     tasks.periodic(app.routes.clone(), Duration::from_secs(60), move || {
         let publisher = publisher.clone();
@@ -225,6 +228,11 @@ fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks)
         }
     });
     check_visits(app, tasks);
+    let visitors = (app.clone(), routes.visits().came());
+    tasks.periodic(visitors.1, Duration::from_secs(60), move || {
+        let app = visitors.0.clone();
+        async move { app.store_visits().await }
+    });
     let keys = app.clone();
     tasks.periodic(Signal::default(), Duration::from_secs(5), move || {
         let app = keys.clone();
@@ -245,7 +253,11 @@ fn start_tasks(app: &App, publisher: &Publisher, keeper: &Keeper, tasks: &Tasks)
             app.forget_old_uploads().await;
             app.forget_old_removals().await;
             app.forget_old_figures().await;
-            if let Err(error) = app.db.write(move |c| db::sessions::delete_expired(c, now)).await {
+            let removed = app.db.write(move |c| -> Result<(), DbError> {
+                db::visits::delete_expired(c, now)?;
+                db::sessions::delete_expired(c, now)
+            });
+            if let Err(error) = removed.await {
                 tracing::warn!(%error, "expired sessions could not be removed");
             }
         }

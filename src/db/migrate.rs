@@ -34,6 +34,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0026_alarms.sql"),
     include_str!("../../migrations/0027_series.sql"),
     include_str!("../../migrations/0028_claims.sql"),
+    include_str!("../../migrations/0029_mail_recipients.sql"),
+    include_str!("../../migrations/0030_visits.sql"),
 ];
 
 /// Whether there is something to do for a database with this schema.

@@ -259,6 +259,7 @@ pub fn delete(connection: &Connection, id: &UserId) -> Result<(), DbError> {
         })?;
     connection.execute("DELETE FROM users WHERE id = ?1", [id.as_str()])?;
     connection.execute("DELETE FROM webhooks WHERE team_id = ?1", [&team])?;
+    connection.execute("DELETE FROM mail_recipients WHERE team_id = ?1", [&team])?;
     connection.execute("DELETE FROM teams WHERE id = ?1", [team])?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::DbError;
 use super::filter::Conditions;
+use super::mail_recipients::{AGREED, RECIPIENT};
 use super::page::{Page, PageRequest};
 use super::webhooks::CHOOSES;
 use super::{announcements, webhook_messages};
@@ -18,12 +19,13 @@ const SELECT: &str =
     "SELECT d.id, d.webhook_id, d.event_id, d.event, d.status, d.once, d.attempts, d.next_at,
     d.redelivery_of, d.created_at, d.completed_at FROM webhook_deliveries d";
 
-/// Adds a delivery of an event for every enabled webhook that is told of it.
+/// Adds a delivery of an event for every enabled webhook that is told of it. An address of mail that has not agreed is told
+/// of nothing.
 pub(super) fn fan_out(connection: &Connection, event: &Event) -> Result<(), DbError> {
     let project = event.project_id.as_ref().map(ProjectId::as_str);
     let sql = format!(
-        "SELECT w.id, w.format, randomblob(10) FROM webhooks w
-         WHERE w.team_id = ? AND w.enabled AND (w.project_id IS NULL OR w.project_id IS ?) AND {CHOOSES}"
+        "SELECT w.id, w.format, randomblob(10) FROM webhooks w {RECIPIENT}
+         WHERE w.team_id = ? AND w.enabled AND (w.project_id IS NULL OR w.project_id IS ?) AND {CHOOSES} AND {AGREED}"
     );
     let name = event.event.as_ref();
     let told: Vec<(WebhookId, Format, [u8; 10])> = connection
@@ -73,6 +75,20 @@ pub fn tell(
         other => announcements::of(connection, event)?.body(other),
     };
     insert(connection, delivery, own.as_deref())
+}
+
+/// Adds a delivery with bytes of its own, of an event that nobody else is told of.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn tell_alone(
+    connection: &Connection,
+    delivery: &Delivery,
+    event: &Event,
+    body: &str,
+) -> Result<(), DbError> {
+    webhook_messages::keep(connection, event)?;
+    insert(connection, delivery, Some(body))
 }
 
 /// Adds a delivery of what another one was of, with the same bytes.

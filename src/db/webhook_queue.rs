@@ -8,10 +8,10 @@ use super::webhook_deliveries::{body, find};
 use super::webhooks::StoredWebhook;
 use super::{mail, webhooks};
 use crate::model::delivery::Delivery;
-use crate::model::ids::{DeliveryId, WebhookId};
+use crate::model::ids::{DeliveryId, TeamId, WebhookId};
 use crate::model::mail::StoredMail;
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::Format;
+use crate::model::webhook::{CONFIRMATION, Format};
 
 /// A webhook with something to send: when the next is due, and what is due now.
 #[derive(Debug)]
@@ -118,6 +118,25 @@ pub fn advance(connection: &Connection, delivery: &Delivery) -> Result<(), DbErr
             delivery.completed_at.map(|at| at.0),
         ])?;
     exactly_one(changed)
+}
+
+/// Cancels mails that were still to ask an address: it has answered.
+///
+/// # Errors
+/// The database cannot be written.
+pub fn cancel_questions(
+    connection: &Connection,
+    team: &TeamId,
+    address: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    connection.execute(
+        "UPDATE webhook_deliveries SET status = 'canceled', next_at = NULL, completed_at = ?4
+         WHERE event = ?3 AND next_at IS NOT NULL AND webhook_id IN (
+            SELECT id FROM webhooks WHERE team_id = ?1 AND format = 'email' AND lower(substr(address, 8)) = ?2)",
+        params![team.as_str(), address, CONFIRMATION, now.0],
+    )?;
+    Ok(())
 }
 
 /// Cancels what a webhook was still to be told.

@@ -9,13 +9,18 @@ use super::filter::Conditions;
 use super::page::{Page, PageRequest};
 use crate::model::delivery::DeliveryStatus;
 use crate::model::ids::{DeliveryId, ProjectId, TeamId, UserId, WebhookId};
+use crate::model::mail::Recipient;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{DisabledReason, Format, LastDelivery, Webhook};
 
 const SELECT: &str = "SELECT w.id, w.team_id, w.project_id, w.address, w.events, w.description, w.enabled,
     w.disabled_reason, w.secret_hint, w.previous_secret_expires_at, w.failures, w.failing_since, w.exhausted,
     w.last_delivery_id, w.last_status, w.last_response_status, w.last_at, w.created_by, w.created_at, w.updated_at,
-    w.revision, w.url, w.secret, w.previous_secret, w.format FROM webhooks w";
+    w.revision, w.url, w.secret, w.previous_secret, w.format,
+    EXISTS (SELECT 1 FROM users u WHERE u.email = substr(w.address, 8) AND u.suspended = 0), r.confirmed_at,
+    r.declined_at, r.asked_at, r.expires_at
+    FROM webhooks w LEFT JOIN mail_recipients r
+        ON w.format = 'email' AND r.team_id = w.team_id AND r.address = lower(substr(w.address, 8))";
 
 /// A webhook chooses the event whose name is bound twice: by name, by a beginning, or with all others.
 pub(super) const CHOOSES: &str = "EXISTS (SELECT 1 FROM json_each(w.events) e WHERE e.value = ?
@@ -55,11 +60,22 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
         }
         _ => None,
     };
+    let format = super::read::word(row, 24, Format::parse)?;
+    let recipient = match format {
+        Format::Email => Some(Recipient {
+            member: row.get(25)?,
+            confirmed_at: moment(26)?,
+            declined_at: moment(27)?,
+            asked_at: moment(28)?,
+            expires_at: moment(29)?,
+        }),
+        _ => None,
+    };
     let webhook = Webhook {
         id: super::read::id(row, 0, WebhookId::parse)?,
         team_id: super::read::id(row, 1, TeamId::parse)?,
         project_id: super::read::optional(row, 2, ProjectId::parse)?,
-        format: super::read::word(row, 24, Format::parse)?,
+        format,
         address: row.get(3)?,
         events: super::read::json(row, 4)?,
         description: row.get(5)?,
@@ -71,6 +87,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<StoredWebhook> {
         failing_since: moment(11)?,
         exhausted: row.get(12)?,
         last,
+        recipient,
         created_by: super::read::id(row, 17, UserId::parse)?,
         created_at: Timestamp(row.get(18)?),
         updated_at: Timestamp(row.get(19)?),

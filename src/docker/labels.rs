@@ -8,7 +8,7 @@ use crate::model::ids::{DeploymentId, ProjectId};
 pub const INSTANCE: &str = "orbitra.instance";
 /// The project's identifier.
 pub const PROJECT: &str = "orbitra.project";
-/// The deployment's identifier; absent on networks.
+/// The deployment's identifier; absent on networks of projects.
 pub const DEPLOYMENT: &str = "orbitra.deployment";
 
 /// Which of its deployment's containers one is, from 1; for people, and for tools that look from outside.

@@ -54,7 +54,7 @@ pub struct EngineInfo {
     pub api_version: String,
 }
 
-/// A bridge network of its own for one project.
+/// A bridge network for one project, or for one deployment alone when its owner names that.
 #[derive(Clone, Debug)]
 pub struct NetworkSpec {
     pub owner: Owner,

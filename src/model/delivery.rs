@@ -75,4 +75,5 @@ AttemptError {
     Timeout = "timeout", ConnectFailed = "connect_failed", TlsFailed = "tls_failed",
     DnsFailed = "dns_failed", BlockedAddress = "blocked_address", Redirect = "redirect",
     TooLarge = "too_large", NotConfigured = "not_configured", Protocol = "protocol",
+    NotConfirmed = "not_confirmed",
 });

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::deployment::words;
+use super::timestamp::Timestamp;
 
 /// Longest address, in bytes (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const LONGEST_ADDRESS: usize = 254;
@@ -39,6 +40,42 @@ pub struct StoredMail {
 
 /// What the secret is sealed for.
 pub const SECRET: &str = "settings/mail/secret";
+
+words!(
+    /// Whether an address wants what a webhook sends: it has said so or is a member's own, it was not asked or has not
+    /// answered, it has refused.
+    RecipientStatus { Confirmed = "confirmed", Pending = "pending", Declined = "declined" });
+
+/// What is known of an address that webhooks of a team send mail to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipient {
+    /// It is the own address of somebody with an account here.
+    pub member: bool,
+    pub confirmed_at: Option<Timestamp>,
+    pub declined_at: Option<Timestamp>,
+    /// When it was asked last.
+    pub asked_at: Option<Timestamp>,
+    /// The end of the link it was sent then.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Recipient {
+    /// How it stands. A refusal counts for more than anything else.
+    pub fn status(&self) -> RecipientStatus {
+        if self.declined_at.is_some() {
+            RecipientStatus::Declined
+        } else if self.member || self.confirmed_at.is_some() {
+            RecipientStatus::Confirmed
+        } else {
+            RecipientStatus::Pending
+        }
+    }
+
+    /// Whether a mail that asks it is under way or may still be answered.
+    pub fn is_asked(&self, now: Timestamp) -> bool {
+        self.asked_at.is_some() && self.expires_at.is_some_and(|until| until > now)
+    }
+}
 
 /// Whether a text is one plain mail address: ASCII, no quotes, no comments, a domain with a dot. What is more than
 /// that (RFC 5322 §3.4) is seldom meant and often an attack.
@@ -86,6 +123,19 @@ pub fn mailto(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_counts_for_more_than_an_account() {
+        let (none, now) = (Recipient::default(), Timestamp(1_000));
+        assert_eq!(none.status(), RecipientStatus::Pending);
+        let member = Recipient { member: true, ..none.clone() };
+        assert_eq!(member.status(), RecipientStatus::Confirmed);
+        let declined = Recipient { declined_at: Some(now), ..member };
+        assert_eq!(declined.status(), RecipientStatus::Declined);
+        let asked = Recipient { asked_at: Some(now), expires_at: Some(Timestamp(2_000)), ..none };
+        assert_eq!(asked.status(), RecipientStatus::Pending);
+        assert!(asked.is_asked(now) && !asked.is_asked(Timestamp(2_000)));
+    }
 
     #[test]
     fn one_plain_address_and_nothing_else() {

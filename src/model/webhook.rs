@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::delivery::DeliveryStatus;
 use super::deployment::words;
 use super::ids::{DeliveryId, ProjectId, TeamId, UserId, WebhookId};
+use super::mail::{Recipient, RecipientStatus};
 use super::timestamp::Timestamp;
 
 /// Most a team may have.
@@ -17,6 +18,8 @@ const PATIENCE: u64 = 5 * 86_400_000;
 pub const GRACE: i64 = 86_400;
 /// The longest it can, in seconds: a week.
 pub const GRACE_MOST: i64 = 604_800;
+/// The delivery that asks an address whether it wants mail. No webhook can choose it.
+pub const CONFIRMATION: &str = "webhook.confirmation";
 /// Most events that are sent again at once.
 pub const REPLAYED_MOST: u32 = 10_000;
 
@@ -48,6 +51,8 @@ pub struct Webhook {
     pub exhausted: bool,
     /// What came of the last attempt.
     pub last: Option<LastDelivery>,
+    /// Of mail: whether the address has agreed.
+    pub recipient: Option<Recipient>,
     pub created_by: UserId,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -90,6 +95,12 @@ impl Webhook {
         } else {
             WebhookStatus::Active
         }
+    }
+
+    /// Whether it may be told of events: mail goes only to addresses that have agreed.
+    pub fn is_agreed(&self) -> bool {
+        let asked = self.recipient.as_ref().map(Recipient::status);
+        asked.is_none_or(|status| status == RecipientStatus::Confirmed)
     }
 
     /// Whether it has been told in vain for so long that it is no longer told.

@@ -13,13 +13,14 @@ use super::lanes::{Lanes, QUICK};
 use super::outcome::Outcome;
 use super::prepared::{Outgoing, Prepared};
 use super::record::Ended;
-use super::{Parts, mail};
+use super::{Parts, mail, question};
 use crate::crypto::random;
 use crate::db::{self, DbError};
 use crate::events::Change;
 use crate::model::delivery::AttemptError;
 use crate::model::ids::{DeliveryId, WebhookId};
 use crate::model::timestamp::Timestamp;
+use crate::model::webhook::CONFIRMATION;
 
 /// How long it sleeps at most: another process may have written something, and clocks are set.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -168,7 +169,11 @@ impl Engine {
         let open = self.0.db.read(move |c| db::webhook_queue::open(c, &hook, &delivery));
         let Some(open) = open.await? else { return Ok(None) };
         let once = open.delivery.once;
-        let prepared = Prepared::new(open, &self.0.secrets, self.0.clock.now());
+        let link = match open.delivery.event == CONFIRMATION {
+            true => question::link(&self.0, &open).await?,
+            false => None,
+        };
+        let prepared = Prepared::new(open, link, &self.0.secrets, self.0.clock.now());
         let mut prepared = prepared.map_err(|broken| DbError::Broken(broken.to_string()))?;
         let outgoing = std::mem::replace(&mut prepared.outgoing, Outgoing::Nowhere);
         let answer = self.send(outgoing).await;
@@ -189,6 +194,10 @@ impl Engine {
             Outgoing::Nowhere => {
                 let error = Some(AttemptError::NotConfigured);
                 Answer { error, mail: true, ..Answer::default() }
+            }
+            Outgoing::Unwanted => {
+                let error = Some(AttemptError::NotConfirmed);
+                Answer { error, mail: true, refused: true, ..Answer::default() }
             }
         }
     }

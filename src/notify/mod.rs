@@ -10,6 +10,7 @@ mod lanes;
 mod mail;
 mod outcome;
 mod prepared;
+mod question;
 mod record;
 mod retry_after;
 mod signature;
@@ -22,6 +23,7 @@ pub use engine::Engine;
 pub use mail::{Mail, send as send_mail};
 pub use outcome::Outcome;
 pub use prepared::{Prepared, USER_AGENT, headers};
+pub use question::{LINK, LINK_LASTS, PATH as LINK_PATH};
 pub use signature::{Signature, signed_bytes};
 
 use crate::clock::Clock;
@@ -45,6 +47,8 @@ pub struct Parts {
     pub client: Client,
     /// What this server calls itself to mail servers.
     pub name: String,
+    /// The dashboard's origin, for links.
+    pub dashboard: String,
     /// How long after each attempt the next one is made.
     pub schedule: Arc<[Duration]>,
     /// How long one attempt may take.

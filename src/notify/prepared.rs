@@ -5,6 +5,7 @@ use http::Request;
 use http::header::{CONTENT_TYPE, USER_AGENT as USER_AGENT_HEADER};
 
 use super::mail::Mail;
+use super::question::LINK;
 use super::signature::Signature;
 use crate::crypto::secret_box::{SealBroken, SecretBox};
 use crate::crypto::webhook_secret::WebhookSecret;
@@ -13,7 +14,7 @@ use crate::db::webhooks::{StoredWebhook, secret_identity, url_identity};
 use crate::model::delivery::Delivery;
 use crate::model::mail::{self, StoredMail};
 use crate::model::timestamp::Timestamp;
-use crate::model::webhook::{Format, Webhook};
+use crate::model::webhook::{CONFIRMATION, Format, Webhook};
 
 /// How requests call themselves.
 pub const USER_AGENT: &str = "Orbitra-Webhooks/1";
@@ -51,19 +52,35 @@ pub enum Outgoing {
     Mail(Box<Mail>),
     /// A mail, and no server that takes it.
     Nowhere,
+    /// A mail to an address that has not agreed, or one that asks an address that has answered.
+    Unwanted,
 }
 
 impl Prepared {
-    /// Opens what is sealed, and signs the body where it is sent over HTTP.
+    /// Opens what is sealed, and signs the body where it is sent over HTTP. `link` is that of a mail that asks an address.
     ///
     /// # Errors
     /// What is sealed does not open, or what it holds is no address.
-    pub fn new(open: Open, secrets: &SecretBox, now: Timestamp) -> Result<Self, SealBroken> {
+    pub fn new(
+        open: Open,
+        link: Option<String>,
+        secrets: &SecretBox,
+        now: Timestamp,
+    ) -> Result<Self, SealBroken> {
         let Open { delivery, stored, body, mail } = open;
         let StoredWebhook { webhook, url, secret, previous_secret } = stored;
         let url = text(secrets.open(&url_identity(&webhook.id), &url)?)?;
         if webhook.format == Format::Email {
-            let outgoing = letter(&delivery, &url, &body, mail, secrets)?;
+            let mut outgoing = letter(&delivery, &url, &body, mail, secrets)?;
+            match (&mut outgoing, link) {
+                (Outgoing::Mail(mail), Some(link)) => {
+                    mail.letter.text = mail.letter.text.replace(LINK, &link);
+                }
+                (_, None) if delivery.event == CONFIRMATION || !webhook.is_agreed() => {
+                    outgoing = Outgoing::Unwanted;
+                }
+                _ => {}
+            }
             let signature = Signature::new(&[], delivery.event_id.as_str(), now.seconds(), "");
             return Ok(Self { delivery, webhook, signature, outgoing, started_at: now });
         }

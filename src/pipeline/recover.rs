@@ -100,7 +100,9 @@ impl Pipeline {
             }
         }
         for network in owned.networks {
-            if !projects.contains(&network.owner.project) {
+            // One that a deployment has for itself goes with it.
+            let own = network.owner.deployment.is_some() && orphan(&network.owner.deployment);
+            if own || !projects.contains(&network.owner.project) {
                 tracing::info!(network = network.name, "removing a leftover network");
                 let _ = self.engine.remove_network(&network.name).await;
             }

@@ -208,7 +208,7 @@ impl Run {
         let (engine, pipeline) = (self.pipeline.engine.clone(), self.pipeline.clone());
         let image = self.deployment.image.clone().ok_or_else(gone)?;
         let info = engine.image(&image).await.map_err(failed)?.ok_or_else(gone)?;
-        let network = pipeline.network_of(&self.project).await?;
+        let network = pipeline.network_of(&self.project, &self.deployment).await?;
         let port = port_of(
             &self.project,
             &self.environment,

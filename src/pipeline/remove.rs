@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::Pipeline;
 use super::replicas;
-use super::start::network_name;
+use super::start::{network_name, own_network_name};
 use crate::db::{self, DbError};
 use crate::failpoint;
 use crate::logs::LogName;
@@ -24,6 +24,12 @@ impl Pipeline {
             clean = false;
         }
         clean &= self.remove_release_container(id).await;
+        if deployment.untrusted
+            && let Err(error) = self.engine.remove_network(&own_network_name(id)).await
+        {
+            tracing::warn!(deployment = %id, %error, "its network could not be removed");
+            clean = false;
+        }
         let tag = format!("orbitra/{}:{id}", deployment.project_id);
         if let Err(error) = self.engine.remove_image(&tag).await {
             tracing::warn!(deployment = %id, %error, "the image could not be removed");

@@ -81,7 +81,7 @@ impl Pipeline {
         let image = deployment.image.clone().ok_or_else(gone)?;
         let info = self.engine.image(&image).await.map_err(engine_error)?.ok_or_else(gone)?;
         let environment = self.open_environment(deployment).await?;
-        let network = self.network_of(project).await?;
+        let network = self.network_of(project, deployment).await?;
         let port = self.told_port(project, deployment, &environment, &info.exposed_ports);
         let spec = self.container_spec(project, deployment, &image, network, environment, port);
         let made = self.engine.create(spec_of(&spec, number)).await.map_err(engine_error)?;

@@ -1,4 +1,5 @@
-//! Stage 4: new containers beside the old ones, in the project's own network.
+//! Stage 4: new containers beside the old ones, in the project's own network. What strangers have written gets one that
+//! nothing else is in.
 
 use std::net::Ipv4Addr;
 
@@ -9,13 +10,14 @@ use super::held;
 use super::job::Job;
 use super::replicas::{self, Numbered};
 use super::stop::Stop;
+use crate::crypto::digest::Sha256;
 use crate::db::{self, DbError};
-use crate::docker::{ContainerId, ContainerSpec, NetworkError, NetworkSpec};
+use crate::docker::{ContainerId, ContainerSpec, NetworkError, NetworkSpec, Owner};
 use crate::model::build_plan::{BuildPlan, Output};
 use crate::model::deployment::{Deployment, Replica, RunState, Target};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::hostname;
-use crate::model::ids::ProjectId;
+use crate::model::ids::{DeploymentId, ProjectId};
 use crate::model::project::{Project, Strategy};
 use crate::model::receipt::ImageFacts;
 use crate::model::transition::State;
@@ -46,7 +48,7 @@ impl Job {
     ) -> Result<Option<Started>, Stop> {
         self.advance(State::Starting).await?;
         self.record_manner().await?;
-        let network = self.pipeline.network_of(&self.project).await?;
+        let network = self.pipeline.network_of(&self.project, &self.deployment).await?;
         let exposed = match self.pipeline.engine.image(image).await {
             Ok(Some(info)) => {
                 self.gathered.image = Some(ImageFacts {
@@ -236,40 +238,72 @@ impl Pipeline {
         }
     }
 
-    /// The project's network; made when it is not there, on the next free subnet when its own is in use.
-    pub(super) async fn network_of(&self, project: &Project) -> Result<String, Stop> {
+    /// The network of a deployment's containers; made when it is not there. It is the project's, or for code of a fork, which
+    /// may do whatever it likes there, one that nothing else is in.
+    pub(super) async fn network_of(
+        &self,
+        project: &Project,
+        deployment: &Deployment,
+    ) -> Result<String, Stop> {
+        if deployment.untrusted {
+            return self.own_network(project, &deployment.id).await;
+        }
         let name = network_name(&project.id);
         let mut index = project.network_index;
         for _ in 0..SUBNET_TRIES {
             let Some(address) = subnet(self.network_pool, index) else { break };
-            let made = self
-                .engine
-                .ensure_network(NetworkSpec {
-                    owner: self.owner(&project.id, None),
-                    name: name.clone(),
-                    subnet: (address, NETWORK_PREFIX),
-                })
-                .await;
-            match made {
-                Ok(()) => return Ok(name),
-                Err(NetworkError::Engine(error)) => return Err(Stop::engine(PHASE, &error)),
-                Err(NetworkError::SubnetInUse) => {
-                    let id = project.id.clone();
-                    index = self
-                        .db
-                        .write(move |c| -> Result<u32, DbError> {
-                            db::projects::move_network(c, &id)
-                        })
-                        .await?;
-                }
+            if self.make_network(self.owner(&project.id, None), &name, address).await? {
+                return Ok(name);
+            }
+            // The next free subnet, when its own is in use.
+            let id = project.id.clone();
+            let moved = move |c: &db::Connection| -> Result<u32, DbError> {
+                db::projects::move_network(c, &id)
+            };
+            index = self.db.write(moved).await?;
+        }
+        Err(no_network_left())
+    }
+
+    /// The network of one deployment. Its subnet stands nowhere: it is one from the end of the pool, and projects take
+    /// theirs from the beginning.
+    async fn own_network(&self, project: &Project, id: &DeploymentId) -> Result<String, Stop> {
+        let name = own_network_name(id);
+        let hash = Sha256::of(id.as_str().as_bytes());
+        let wanted = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+        for index in last_subnets(self.network_pool, wanted).take(SUBNET_TRIES as usize) {
+            let Some(address) = subnet(self.network_pool, index) else { break };
+            if self.make_network(self.owner(&project.id, Some(id)), &name, address).await? {
+                return Ok(name);
             }
         }
-        Err(Stop::Failed(Failure::new(
-            FailureCode::EngineError,
-            PHASE,
-            "No free network is left. Set ORBITRA_NETWORK_POOL to a larger private network.",
-        )))
+        Err(no_network_left())
     }
+
+    /// Makes a network unless it is there. Answers whether it is there now; its subnet may be in use.
+    async fn make_network(
+        &self,
+        owner: Owner,
+        name: &str,
+        address: Ipv4Addr,
+    ) -> Result<bool, Stop> {
+        let subnet = (address, NETWORK_PREFIX);
+        let made =
+            self.engine.ensure_network(NetworkSpec { owner, name: name.to_owned(), subnet }).await;
+        match made {
+            Ok(()) => Ok(true),
+            Err(NetworkError::SubnetInUse) => Ok(false),
+            Err(NetworkError::Engine(error)) => Err(Stop::engine(PHASE, &error)),
+        }
+    }
+}
+
+fn no_network_left() -> Stop {
+    Stop::Failed(Failure::new(
+        FailureCode::EngineError,
+        PHASE,
+        "No free network is left. Set ORBITRA_NETWORK_POOL to a larger private network.",
+    ))
 }
 
 /// The command that replaces the image's: the user's own words, run by the shell of the user's own container.
@@ -284,9 +318,27 @@ pub(super) fn network_name(project: &ProjectId) -> String {
     format!("orbitra-{project}")
 }
 
+/// Name of the network that one deployment has for itself.
+pub(super) fn own_network_name(deployment: &DeploymentId) -> String {
+    format!("orbitra-{deployment}")
+}
+
+/// How many subnets a pool has.
+fn subnets(pool: (Ipv4Addr, u8)) -> u32 {
+    1u32 << (NETWORK_PREFIX - pool.1)
+}
+
+/// Subnets to try for one deployment: from somewhere in the second half of the pool, down to its beginning and on from
+/// its end. `wanted` is any number.
+fn last_subnets(pool: (Ipv4Addr, u8), wanted: u32) -> impl Iterator<Item = u32> {
+    let count = subnets(pool);
+    let first = count - 1 - wanted % (count / 2).max(1);
+    (0..count).map(move |step| (first + count - step) % count)
+}
+
 /// The `index`-th subnet of the pool.
 fn subnet(pool: (Ipv4Addr, u8), index: u32) -> Option<Ipv4Addr> {
-    let count = 1u32 << (NETWORK_PREFIX - pool.1);
+    let count = subnets(pool);
     let size = 1u32 << (32 - NETWORK_PREFIX);
     (index < count).then(|| Ipv4Addr::from(u32::from(pool.0) + index * size))
 }
@@ -302,5 +354,19 @@ mod tests {
         assert_eq!(subnet(pool, 1), Some(Ipv4Addr::new(10, 200, 0, 64)));
         assert_eq!(subnet(pool, 8191), Some(Ipv4Addr::new(10, 207, 255, 192)));
         assert_eq!(subnet(pool, 8192), None);
+    }
+
+    #[test]
+    fn one_deployment_is_given_a_subnet_from_the_end() {
+        let pool = (Ipv4Addr::new(10, 200, 0, 0), 13);
+        for wanted in [0, 1, 4095, 4096, u32::MAX] {
+            let tried: Vec<_> = last_subnets(pool, wanted).take(3).collect();
+            assert!(tried[0] >= 4096 && tried[0] < 8192, "{tried:?}");
+            assert!(tried[1] == tried[0] - 1 && tried[2] == tried[1] - 1, "{tried:?}");
+        }
+        let small = (Ipv4Addr::new(10, 200, 0, 0), 24);
+        assert_eq!(last_subnets(small, 1).collect::<Vec<_>>(), [2, 1, 0, 3]);
+        let one = (Ipv4Addr::new(10, 200, 0, 0), 26);
+        assert_eq!(last_subnets(one, 7).collect::<Vec<_>>(), [0]);
     }
 }

@@ -66,6 +66,12 @@ impl Pipeline {
                 self.engine.remove_image(&image.id).await?;
             }
         }
+        for network in owned.networks {
+            if network.owner.deployment.is_some_and(|id| !wanted.contains(&id)) {
+                tracing::info!(network = network.name, "removing a network that was left");
+                self.engine.remove_network(&network.name).await?;
+            }
+        }
         Ok(())
     }
 }

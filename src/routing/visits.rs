@@ -1,5 +1,5 @@
-//! Visitors who were let in because they are signed in to the dashboard. In memory alone: after a restart a browser is led
-//! to the dashboard and back without being asked for anything.
+//! Visitors who were let in because they are signed in to the dashboard. Requests look into memory alone; whoever comes in
+//! is written down a moment later (`app/visits.rs`), so that a restart sends nobody away.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Hosts;
 use crate::model::ids::{ProjectId, UserId};
+use crate::task::Signal;
 
 /// Where, at a host, a browser shows the token that the dashboard gave it.
 pub const PATH: &str = "/.orbitra/sign-in";
@@ -62,6 +63,15 @@ struct Waiting {
     until: Instant,
 }
 
+/// Somebody who was let in, as it is written down.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The hash of the cookie's value.
+    pub cookie: [u8; 32],
+    pub visit: Visit,
+    pub until: Instant,
+}
+
 #[derive(Debug)]
 struct Open {
     visit: Visit,
@@ -78,6 +88,9 @@ struct Inner {
     waiting: Mutex<HashMap<[u8; 32], Waiting>>,
     /// By the hash of the cookie's value.
     open: RwLock<HashMap<[u8; 32], Open>>,
+    /// Who has come in and is not written down yet.
+    unkept: Mutex<Vec<Kept>>,
+    came: Signal,
 }
 
 impl Visits {
@@ -116,8 +129,40 @@ impl Visits {
         if open.len() >= MOST_OPEN {
             return None;
         }
-        open.insert(cookie, Open { visit, until: now + LASTS });
+        let until = now + LASTS;
+        open.insert(cookie, Open { visit: visit.clone(), until });
+        drop(open);
+        self.keep_later([Kept { cookie, visit, until }]);
+        self.0.came.wake();
         Some(path)
+    }
+
+    /// These are to be written down with the next round; those that are too many are not, and come in over the dashboard
+    /// after a restart.
+    pub fn keep_later(&self, visits: impl IntoIterator<Item = Kept>) {
+        let mut unkept = self.0.unkept.lock().unwrap_or_else(PoisonError::into_inner);
+        unkept.extend(visits);
+        unkept.truncate(MOST_OPEN);
+    }
+
+    /// Takes who is to be written down.
+    pub fn take_unkept(&self) -> Vec<Kept> {
+        std::mem::take(&mut self.0.unkept.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Wakes when somebody is to be written down.
+    pub fn came(&self) -> Signal {
+        self.0.came.clone()
+    }
+
+    /// Lets in whom a process before has let in.
+    pub fn restore(&self, visits: impl IntoIterator<Item = Kept>) {
+        let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
+        for Kept { cookie, visit, until } in visits {
+            if open.len() < MOST_OPEN {
+                open.entry(cookie).or_insert(Open { visit, until });
+            }
+        }
     }
 
     /// Whether a cookie of this hash lets in at this host.
@@ -187,6 +232,22 @@ mod tests {
         assert!(!visits.admits(&[10; 32], "a.test", &other));
         visits.retain(|visit| visit.session != [1; 32]);
         assert!(!admits(10, "a.test") && visits.all().is_empty());
+    }
+
+    #[test]
+    fn who_has_come_in_is_written_down_once_and_let_in_by_the_next_process() {
+        let (visits, project) = (Visits::default(), ProjectId::from_random([1; 10]));
+        assert!(visits.expect([1; 32], visit("a.test", 1), "/".to_owned()));
+        visits.open(&[1; 32], "a.test", &project, [10; 32]).expect("a token that is known");
+        let kept = visits.take_unkept();
+        assert_eq!((kept.len(), visits.take_unkept().len()), (1, 0));
+        let next = Visits::default();
+        next.restore(kept.clone());
+        assert!(next.admits(&[10; 32], "a.test", &project));
+        assert!(next.take_unkept().is_empty());
+        let over = Kept { cookie: [11; 32], until: Instant::now(), ..kept[0].clone() };
+        next.restore([over]);
+        assert!(!next.admits(&[11; 32], "a.test", &project));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tower_sessions::Session;
 
 use super::actor::origin;
-use super::pages::{PageError, Pages, welcome};
+use super::pages::{PageError, Pages, recipient, welcome};
 use super::session::{cookie_name, signed_in};
 use crate::app::App;
 use crate::crypto::{random, token};
@@ -29,7 +29,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const OPEN: [&str; 2] = ["/login", "/setup"];
 
 fn is_open(path: &str) -> bool {
-    OPEN.contains(&path) || welcome::is_here(path)
+    OPEN.contains(&path) || welcome::is_here(path) || recipient::is_here(path)
 }
 
 /// The fields of a form that passed the checks.

@@ -20,8 +20,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use self::pages::{
     Pages, build_log_stream, build_log_text, compare, delivery, deployment, domains, forge, home,
     keys, live, login, logs, mail, metrics, new_project, paste, plain, project, push_hooks,
-    release, settings, setup, source, system, variable, variables, visit, webhook, webhooks,
-    welcome,
+    recipient, release, settings, setup, source, system, variable, variables, visit, webhook,
+    webhooks, welcome,
 };
 use crate::app::App;
 
@@ -55,6 +55,7 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/", get(plain::start))
         .route("/setup", get(setup::show).post(setup::submit))
         .route("/welcome/{token}", get(welcome::show).post(welcome::submit))
+        .route("/mail/{token}", get(recipient::show).post(recipient::submit))
         .route("/login", get(login::show).post(login::submit))
         .route("/logout", post(login::leave))
         .route("/dashboard", get(home::show))
@@ -102,6 +103,7 @@ fn dashboard(pages: &Pages) -> Router {
         .route("/dashboard/team/webhooks", get(webhooks::show).post(webhooks::create))
         .route(WEBHOOK, get(webhook::show).post(webhook::save))
         .route(&format!("{WEBHOOK}/ping"), post(webhook::ping))
+        .route(&format!("{WEBHOOK}/confirmation"), post(webhook::ask))
         .route(&format!("{WEBHOOK}/enabled"), post(webhook::enable))
         .route(&format!("{WEBHOOK}/rotate"), post(webhook::rotate))
         .route(&format!("{WEBHOOK}/replay"), post(webhook::replay))

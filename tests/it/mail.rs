@@ -1,5 +1,7 @@
 //! Webhooks of the format `email`, and mails to try the settings, against a real mail server.
 
+mod recipients;
+
 use std::time::Duration;
 
 use orbitra::app::users::NewUser;
@@ -46,6 +48,18 @@ async fn set_up(whole: &Whole, port: u16) -> Api {
     admin
 }
 
+/// Somebody with an account, whose own address needs not be asked.
+async fn member(whole: &Whole, email: &str) {
+    let user = NewUser {
+        email: email.to_owned(),
+        name: "Member".to_owned(),
+        plan: Plan::Free,
+        instance_admin: false,
+        password: None,
+    };
+    whole.app().create_user(user).await.unwrap();
+}
+
 async fn hook(whole: &Whole, to: &str, events: &[&str]) -> Value {
     let body = json!({ "url": format!("mailto:{to}"), "format": "email", "events": events });
     whole.api.done("POST", "/webhooks", Some(body)).await
@@ -73,7 +87,9 @@ async fn an_event_arrives_as_a_mail_and_the_answer_is_shown() {
     let whole = Whole::start_with(SOON).await;
     let server = MailServer::plain();
     set_up(&whole, server.port).await;
+    member(&whole, "ops@example.com").await;
     let hook = hook(&whole, "ops@example.com", &["project.created", "deployment.*"]).await;
+    assert_eq!(hook["recipient"]["status"], "confirmed", "{hook}");
     assert_eq!(
         (&hook["format"], &hook["url"]),
         (&json!("email"), &json!("mailto:ops@example.com"))
@@ -131,6 +147,9 @@ async fn what_a_mail_server_refuses_for_good_is_final_and_the_rest_is_tried_agai
     let whole = Whole::start_with(SOON).await;
     let server = MailServer::plain();
     set_up(&whole, server.port).await;
+    for name in ["unknown", "spam", "grey"] {
+        member(&whole, &format!("{name}@example.com")).await;
+    }
     let unknown = hook(&whole, "unknown@example.com", &["project.created"]).await;
     let spam = hook(&whole, "spam@example.com", &["project.created"]).await;
     let grey = hook(&whole, "grey@example.com", &["project.created"]).await;
@@ -169,6 +188,7 @@ async fn a_mail_server_that_is_away_or_hangs_delays_nobody_else() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = silent.local_addr().unwrap().port();
     let admin = set_up(&whole, port).await;
+    member(&whole, "ops@example.com").await;
     let mails = hook(&whole, "ops@example.com", &["project.*"]).await;
     let receiver = Receiver::start().await;
     crate::whole::webhooks::hook(&whole, &receiver, &["project.*"]).await;

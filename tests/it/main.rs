@@ -14,6 +14,7 @@ mod docker_deploy;
 mod docker_engine;
 mod docker_failures;
 mod docker_faults;
+mod docker_forks;
 mod docker_frameworks;
 mod docker_javascript;
 mod docker_languages;

@@ -19,6 +19,7 @@ use orbitra::web::view::metrics::MetricsPage;
 use orbitra::web::view::new_project::NewProjectPage;
 use orbitra::web::view::project::ProjectPage;
 use orbitra::web::view::projects::ProjectsPage;
+use orbitra::web::view::recipient::RecipientPage;
 use orbitra::web::view::settings::SettingsPage;
 use orbitra::web::view::setup::SetupPage;
 use orbitra::web::view::system::SystemPage;
@@ -60,6 +61,7 @@ fn all() -> Vec<(String, String)> {
         render("settings", SettingsPage::sample()),
         render("keys", KeysPage::sample()),
         render("visit", VisitPage::sample()),
+        render("recipient", RecipientPage::sample()),
         render("webhooks", WebhooksPage::sample()),
         render("webhook", WebhookPage::sample()),
         render("delivery", DeliveryPage::sample()),

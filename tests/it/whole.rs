@@ -12,6 +12,7 @@ mod disk_full;
 mod domain_claims;
 mod domains;
 mod env;
+mod event_keys;
 mod failures;
 mod git_push;
 mod health;
@@ -130,7 +131,7 @@ impl Whole {
         self.data.path()
     }
 
-    fn app(&self) -> App {
+    pub fn app(&self) -> App {
         self.program.as_ref().unwrap().1.app.clone()
     }
 
@@ -150,6 +151,8 @@ impl Whole {
 
     /// Waits until nothing is on its way to the traffic, and answers the deployment.
     async fn released(&self, id: &str) -> Deployment {
+        // Its answer waits until visitors get what is live.
+        self.api.finished(id).await;
         until("the release is over", async || {
             let stored = self.stored(id).await;
             stored.release.is_none().then_some(stored)

@@ -1,4 +1,4 @@
-//! The network of a project.
+//! The network of a project, or of one deployment.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ pub async fn ensure(engine: &Bollard, spec: NetworkSpec) -> Result<(), NetworkEr
 fn request(spec: NetworkSpec) -> NetworkCreateRequest {
     let (address, prefix) = spec.subnet;
     let pool = IpamConfig { subnet: Some(format!("{address}/{prefix}")), ..IpamConfig::default() };
-    // Containers of one project reach each other; between networks the engine drops everything.
+    // Containers of one network reach each other; between networks the engine drops everything.
     let icc = ("com.docker.network.bridge.enable_icc", "true");
     NetworkCreateRequest {
         name: spec.name,

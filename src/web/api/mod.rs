@@ -181,6 +181,7 @@ fn resources(api: &Api) -> Routes {
         .keyed("/webhooks/{id}", routes!(webhooks::show, webhooks::update, webhooks::delete))
         .keyed("/webhooks/{id}/ping", routes!(webhook_deliveries::ping))
         .keyed("/webhooks/{id}/rotate-secret", routes!(webhooks::rotate_secret))
+        .keyed("/webhooks/{id}/confirmation", routes!(webhooks::ask_recipient))
         .keyed("/webhooks/{id}/replay", routes!(webhook_deliveries::replay))
         .keyed("/webhooks/{id}/deliveries", routes!(webhook_deliveries::list))
         .keyed("/webhooks/{id}/deliveries/{delivery}", routes!(webhook_deliveries::show))

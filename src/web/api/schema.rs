@@ -25,6 +25,7 @@ use crate::model::ids::{
 };
 use crate::model::log_line::{LogLevel, LogSource, LogStream};
 use crate::model::mail::MailSecurity;
+use crate::model::mail::RecipientStatus;
 use crate::model::project::ProjectStatus;
 use crate::model::project_env::{EnvSource, EnvTarget};
 use crate::model::proxy_settings::SignIn;
@@ -90,6 +91,9 @@ described! {
     DeliveryId => "DeliveryId", id(DeliveryId::PREFIX, "One event for one webhook.");
     WebhookStatus => "WebhookStatus", words(WebhookStatus::ALL).description(Some(
         "`active`; `failing`: the last delivery was given up, or five attempts in a row failed; `disabled`."));
+    RecipientStatus => "RecipientStatus", words(RecipientStatus::ALL).description(Some(
+        "`confirmed`: it has said so, or is the own address of somebody with an account; `pending`: it has not answered; \
+         `declined`: whoever reads it wants no mail of this team."));
     DisabledReason => "WebhookDisabledReason", words(DisabledReason::ALL).description(Some(
         "Why Orbitra disabled it. `gone`: the receiver answered 410; `failing`: nothing arrived for five days."));
     DeliveryStatus => "DeliveryStatus", words(DeliveryStatus::ALL).description(Some(
@@ -97,7 +101,7 @@ described! {
          2xx; `failed`: there was no success and there is no further attempt; `canceled`: the webhook was disabled before."));
     AttemptError => "AttemptError", words(AttemptError::ALL).description(Some(
         "Why there is no answer that counts. `blocked_address`: the address may not be reached from this server; `redirect`: \
-         redirects are not followed; `too_large`: the answer's header is; `not_configured`: there is no mail server; \
+         redirects are not followed; `too_large`: the answer's header is; `not_configured`: there is no mail server; `not_confirmed`: the address of mail has not agreed; \
          `protocol`: what the mail server said could not be understood. Another status than 2xx is no error of this kind."));
     Format => "WebhookFormat", words(Format::ALL).description(Some(
         "What it is sent. `orbitra`: the event itself; `slack`, `discord`: a message as these take it; `email`: a mail."));

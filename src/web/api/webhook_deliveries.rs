@@ -99,7 +99,8 @@ pub async fn show(
     request_body = Option<Nothing>,
     responses(
         (status = 200, description = "The delivery with its attempt.", body = DeliveryView),
-        (status = 409, description = "`webhook_disabled`: enable it first."),
+        (status = 409, description = "`webhook_disabled`: enable it first; `recipient_pending` or \
+            `recipient_declined`: its address of mail has not agreed."),
     ),
     security(("bearerAuth" = ["webhooks:write"])),
 )]
@@ -134,7 +135,8 @@ pub async fn ping(
     request_body = Option<Nothing>,
     responses(
         (status = 202, description = "The new delivery.", body = DeliveryView),
-        (status = 409, description = "`webhook_disabled`: enable it first."),
+        (status = 409, description = "`webhook_disabled`: enable it first; `recipient_pending` or \
+            `recipient_declined`: its address of mail has not agreed."),
     ),
     security(("bearerAuth" = ["webhooks:write"])),
 )]
@@ -171,7 +173,8 @@ pub async fn redeliver(
     request_body = ReplayEvents,
     responses(
         (status = 202, description = "How many events are sent.", body = ReplayView),
-        (status = 409, description = "`webhook_disabled`: enable it first."),
+        (status = 409, description = "`webhook_disabled`: enable it first; `recipient_pending` or \
+            `recipient_declined`: its address of mail has not agreed."),
     ),
     security(("bearerAuth" = ["webhooks:write"])),
 )]

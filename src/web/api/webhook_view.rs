@@ -7,6 +7,7 @@ use super::page::Page;
 use crate::app::webhooks::ShownWebhook;
 use crate::model::delivery::DeliveryStatus;
 use crate::model::ids::{DeliveryId, ProjectId, TeamId, WebhookId};
+use crate::model::mail::RecipientStatus;
 use crate::model::timestamp::Timestamp;
 use crate::model::webhook::{DisabledReason, Format, Webhook, WebhookStatus};
 
@@ -41,8 +42,21 @@ pub struct WebhookView {
     previous_secret_expires_at: Option<Timestamp>,
     /// What came of the last attempt.
     last_delivery: Option<LastDeliveryView>,
+    /// Of `email`: whether the address has agreed. Nothing but the mail that asks is sent there before.
+    recipient: Option<RecipientView>,
     created_at: Timestamp,
     updated_at: Timestamp,
+}
+
+/// Whether an address of mail wants what is sent to it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Recipient)]
+pub struct RecipientView {
+    status: RecipientStatus,
+    /// When it was asked last; `null` when it was not, as the own address of somebody with an account.
+    asked_at: Option<Timestamp>,
+    /// The end of the link it was sent then.
+    expires_at: Option<Timestamp>,
 }
 
 /// What came of the last attempt of a webhook.
@@ -87,6 +101,11 @@ impl From<Webhook> for WebhookView {
                 status: last.status,
                 response_status: last.response_status,
                 at: last.at,
+            }),
+            recipient: webhook.recipient.map(|recipient| RecipientView {
+                status: recipient.status(),
+                asked_at: recipient.asked_at,
+                expires_at: recipient.expires_at,
             }),
             created_at: webhook.created_at,
             updated_at: webhook.updated_at,

@@ -5,6 +5,7 @@ use axum::extract::State;
 use super::Api;
 use super::asked::Asked;
 use super::body::JsonBody;
+use super::deployment_request::Nothing;
 use super::events::project;
 use super::guards::Caller;
 use super::page::{PageParams, Paging};
@@ -21,7 +22,7 @@ use crate::db::webhooks::{SORTS, WebhookFilter};
 use crate::model::webhook::Format;
 
 /// Fields that nobody can set.
-const READ_ONLY: [&str; 10] = [
+const READ_ONLY: [&str; 11] = [
     "id",
     "format",
     "team_id",
@@ -30,6 +31,7 @@ const READ_ONLY: [&str; 10] = [
     "secret_hint",
     "previous_secret_expires_at",
     "last_delivery",
+    "recipient",
     "created_at",
     "updated_at",
 ];
@@ -73,7 +75,8 @@ fn event_name(params: &mut Params) -> Option<String> {
 
 /// Make a webhook
 ///
-/// The answer is the only one that holds the secret. What is sent is in the section of events.
+/// The answer is the only one that holds the secret. What is sent is in the section of events. An address of mail that is
+/// not somebody's with an account gets one mail that asks, and nothing else before it has agreed.
 #[utoipa::path(
     post,
     path = "",
@@ -98,7 +101,7 @@ fn event_name(params: &mut Params) -> Option<String> {
         (
             status = 409,
             description = "`too_many_webhooks`: the team has as many as it may; `mail_not_configured`: this server sends \
-                no mail yet.",
+                no mail yet; `recipient_declined`: whoever reads the address wants no mail of this team.",
         ),
     ),
     security(("bearerAuth" = ["webhooks:write"])),
@@ -153,7 +156,7 @@ pub async fn show(State(api): State<Api>, caller: Caller, id: Named, params: Par
 
 /// Change a webhook
 ///
-/// One that is enabled again begins anew. What happened meanwhile can be sent with a replay.
+/// One that is enabled again begins anew. What happened meanwhile can be sent with a replay. Another address of mail is asked.
 #[utoipa::path(
     patch,
     path = "",
@@ -161,7 +164,10 @@ pub async fn show(State(api): State<Api>, caller: Caller, id: Named, params: Par
     operation_id = "webhooks_update",
     params(("id" = String, Path, description = "The id of a webhook.")),
     request_body = UpdateWebhook,
-    responses((status = 200, description = "The webhook.", body = WebhookView)),
+    responses(
+        (status = 200, description = "The webhook.", body = WebhookView),
+        (status = 409, description = "`recipient_declined`: whoever reads the address wants no mail of this team."),
+    ),
     security(("bearerAuth" = ["webhooks:write"])),
 )]
 pub async fn update(
@@ -241,4 +247,41 @@ pub async fn rotate_secret(
     let problems = fields.finish();
     let made = api.app.rotate_webhook_secret(&caller.0, &id.0, grace, problems, &terms).await?;
     Ok(respond::settled(&answer(&made)))
+}
+
+/// Ask an address again
+///
+/// Sends one more mail that asks whether mail is wanted. The link of the mail before ends. Ten minutes have to pass between
+/// two of them; an address gets three in a day, and a team sends twenty.
+#[utoipa::path(
+    post,
+    path = "",
+    tag = "Webhooks",
+    operation_id = "webhooks_ask_recipient",
+    params(("id" = String, Path, description = "The id of a webhook.")),
+    request_body = Option<Nothing>,
+    responses(
+        (status = 200, description = "The webhook. The mail is on its way.", body = WebhookView),
+        (
+            status = 409,
+            description = "`recipient_confirmed` or `recipient_declined`: it has answered; `no_recipient`: only an address \
+                of mail is asked; `webhook_disabled`: enable it first; `mail_not_configured`: this server sends no mail.",
+        ),
+    ),
+    security(("bearerAuth" = ["webhooks:write"])),
+)]
+pub async fn ask_recipient(
+    State(api): State<Api>,
+    caller: Caller,
+    id: Named,
+    params: Params,
+    body: JsonBody,
+) -> Answer {
+    caller.may(Action::WebhooksWrite)?;
+    let mut fields = body.optional_fields().await?;
+    fields.problems = params.finish();
+    let answer = |asked: &ShownWebhook| respond::done(&WebhookView::from(asked.clone()));
+    let terms = fields.once(&caller, answer);
+    let asked = api.app.ask_recipient_again(&caller.0, &id.0, fields.finish(), &terms).await?;
+    Ok(respond::settled(&answer(&asked)))
 }

@@ -191,6 +191,9 @@ pub(super) fn advice(attempt: &Attempt, format: Format, timeout: Duration) -> St
         Some(AttemptError::NotConfigured) => {
             "This server sends no mail. An instance admin sets that up under System."
         }
+        Some(AttemptError::NotConfirmed) => {
+            "The address has not agreed to get mail. Its webhook shows how that stands."
+        }
         Some(AttemptError::Protocol) => "What the mail server said could not be understood.",
         None if mail => {
             let status = attempt.response_status.unwrap_or_default();

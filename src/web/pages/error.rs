@@ -12,9 +12,9 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use tower_sessions::Session;
 
 use super::visitor::{is_fragment, shell_of};
-use super::welcome::without_secret;
-use super::{Pages, respond};
+use super::{Pages, respond, welcome};
 use crate::app::AppError;
+use crate::app::recipients::LINK_PATH;
 use crate::crypto::random;
 use crate::model::ids::RequestId;
 use crate::web::session::signed_in;
@@ -113,6 +113,12 @@ pub async fn not_found() -> PageError {
 /// A method a page does not have.
 pub async fn method_not_allowed() -> PageError {
     PageError::new(StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// A path as it may stand in a log.
+fn without_secret(path: &str) -> &str {
+    let secret = [welcome::START, LINK_PATH];
+    secret.into_iter().find(|start| path.starts_with(start)).unwrap_or(path)
 }
 
 /// Gives every request an id, and turns an error into a page with it.

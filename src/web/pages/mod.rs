@@ -29,6 +29,7 @@ mod plan;
 pub mod project;
 pub mod push_hooks;
 mod receipt;
+pub mod recipient;
 pub mod release;
 mod respond;
 pub mod settings;

@@ -10,8 +10,9 @@ use super::objection::objection;
 use super::params::Params;
 use super::respond::{self, Answer, see_other};
 use super::show::moment;
-use super::webhooks::{projects, refused, standing, typed};
+use super::webhooks::{asked_too_often, projects, refused, standing, typed};
 use super::{PageError, Pages, Visitor};
+use crate::app::AppError;
 use crate::app::terms::Terms;
 use crate::app::webhook_changes::WebhookPatch;
 use crate::app::webhook_replays::WantedReplay;
@@ -23,7 +24,7 @@ use crate::web::csrf::Fields;
 use crate::web::view::form::Errors;
 use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::webhook::WebhookPage;
-use crate::web::view::webhooks::WebhookForm;
+use crate::web::view::webhooks::{Standing, WebhookForm};
 
 /// Deliveries that are shown.
 const SHOWN: u32 = 50;
@@ -64,9 +65,13 @@ async fn page(
     let deliveries = app.webhook_deliveries(actor, id, all, request, none).await?;
     let webhook = shown.webhook;
     let now = app.clock.now();
+    let standing = standing(&webhook);
+    let asked = webhook.recipient.as_ref().filter(|_| standing == Standing::Asked);
+    let asked = asked.and_then(|asked| asked.asked_at.zip(asked.expires_at));
     Ok(WebhookPage {
         shell,
-        standing: standing(&webhook),
+        standing,
+        asked: asked.map(|(at, until)| (moment(at), moment(until))),
         form: WebhookForm {
             url: shown.url,
             format: webhook.format,
@@ -136,6 +141,18 @@ pub async fn ping(State(pages): State<Pages>, visitor: Visitor, Path(id): Path<S
     Ok(see_other(&format!("/dashboard/webhooks/{id}/deliveries/{}", done.delivery.id)))
 }
 
+/// `POST …/confirmation`: one more mail that asks.
+pub async fn ask(State(pages): State<Pages>, visitor: Visitor, Path(id): Path<String>) -> Answer {
+    let actor = &visitor.signed_in.actor;
+    let none = Problems::default();
+    let notice = match pages.app.ask_recipient_again(actor, &id, none, &Terms::none()).await {
+        Ok(_) => Notice::good("One more mail asks. The link of the one before ends."),
+        Err(error @ AppError::TooMany { .. }) => Notice::bad(asked_too_often(&error)),
+        Err(error) => Notice::bad(objection(error)?),
+    };
+    back(&visitor, &id, notice).await
+}
+
 /// `POST …/enabled`.
 pub async fn enable(
     State(pages): State<Pages>,
@@ -146,7 +163,14 @@ pub async fn enable(
     let actor = &visitor.signed_in.actor;
     let enabled = fields.get("enabled") == "yes";
     let patch = WebhookPatch { enabled: Some(enabled), ..WebhookPatch::default() };
-    pages.app.update_webhook(actor, &id, patch, Problems::default(), &Terms::none()).await?;
+    let none = Problems::default();
+    match pages.app.update_webhook(actor, &id, patch, none, &Terms::none()).await {
+        Ok(_) => {}
+        Err(error @ AppError::TooMany { .. }) => {
+            return back(&visitor, &id, Notice::bad(asked_too_often(&error))).await;
+        }
+        Err(error) => return back(&visitor, &id, Notice::bad(objection(error)?)).await,
+    }
     let said = if enabled {
         "The webhook is enabled. Replay below what it missed."
     } else {

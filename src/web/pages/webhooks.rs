@@ -12,11 +12,12 @@ use crate::app::webhooks::NewWebhook;
 use crate::db::page::PageRequest;
 use crate::db::projects::ProjectFilter;
 use crate::db::webhooks::WebhookFilter;
+use crate::model::mail::RecipientStatus;
 use crate::model::problems::Problems;
 use crate::model::webhook::{DisabledReason, Format, LastDelivery, Webhook, WebhookStatus};
 use crate::web::csrf::Fields;
 use crate::web::view::form::Errors;
-use crate::web::view::shell::Shell;
+use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::webhooks::{Standing, WebhookForm, WebhookRow, WebhooksPage};
 
 /// The API's names of what the form asks for.
@@ -77,6 +78,12 @@ fn said(last: &LastDelivery) -> String {
 
 /// How a webhook does.
 pub(super) fn standing(webhook: &Webhook) -> Standing {
+    let answer = webhook.recipient.as_ref().map(|recipient| recipient.status());
+    match (webhook.enabled, answer) {
+        (true, Some(RecipientStatus::Pending)) => return Standing::Asked,
+        (true, Some(RecipientStatus::Declined)) => return Standing::Declined,
+        _ => {}
+    }
     match (webhook.status(), webhook.disabled_reason) {
         (WebhookStatus::Active, _) => Standing::Active,
         (WebhookStatus::Failing, _) => Standing::Failing,
@@ -99,6 +106,17 @@ pub(super) fn typed(fields: &Fields, projects: Vec<(String, String)>) -> Webhook
     }
 }
 
+/// Said when an address of mail cannot be asked now.
+pub(super) fn asked_too_often(error: &AppError) -> String {
+    match error {
+        AppError::TooMany { retry_after_seconds } => {
+            let minutes = retry_after_seconds.div_ceil(60);
+            format!("This address was asked a short time ago. Ask again in {minutes} min.")
+        }
+        other => other.to_string(),
+    }
+}
+
 /// What is wrong, beside the fields.
 pub(super) fn refused(error: AppError) -> Result<(StatusCode, Errors), PageError> {
     match error {
@@ -106,6 +124,9 @@ pub(super) fn refused(error: AppError) -> Result<(StatusCode, Errors), PageError
             Ok((StatusCode::UNPROCESSABLE_ENTITY, form_errors(&problems, &FIELDS)))
         }
         AppError::Conflict { message, .. } => Ok((StatusCode::CONFLICT, Errors::one("", message))),
+        AppError::TooMany { .. } => {
+            Ok((StatusCode::TOO_MANY_REQUESTS, Errors::one("url", asked_too_often(&error))))
+        }
         other => Err(other.into()),
     }
 }
@@ -126,6 +147,10 @@ pub async fn create(State(pages): State<Pages>, visitor: Visitor, fields: Fields
     match pages.app.create_webhook(actor, new, Problems::default(), &Terms::none()).await {
         Ok(made) => {
             let id = made.webhook.id.to_string();
+            if standing(&made.webhook) == Standing::Asked {
+                let said = "A mail asks whoever reads this address. Nothing else is sent before.";
+                visitor.tell(Notice::good(said)).await?;
+            }
             if made.webhook.format != Format::Orbitra {
                 return Ok(see_other(&format!("/dashboard/webhooks/{id}")));
             }

@@ -16,16 +16,11 @@ use crate::web::view::form::Errors;
 use crate::web::view::welcome::{SPENT, UNKNOWN, WelcomePage};
 
 /// Where the pages are; what follows is a secret.
-const START: &str = "/welcome/";
+pub(super) const START: &str = "/welcome/";
 
 /// Whether a path is one of these pages.
 pub fn is_here(path: &str) -> bool {
     path.starts_with(START)
-}
-
-/// A path as it may stand in a log.
-pub fn without_secret(path: &str) -> &str {
-    if is_here(path) { START } else { path }
 }
 
 /// The form.

@@ -29,6 +29,7 @@ pub mod project;
 pub mod projects;
 pub mod push_hooks;
 pub mod receipt;
+pub mod recipient;
 pub mod sample;
 pub mod settings;
 pub mod setup;

@@ -27,6 +27,8 @@ pub struct WebhookPage {
     /// Until when the secret before signs as well.
     pub previous_until: Option<Moment>,
     pub created: Option<String>,
+    /// When the address of mail was asked, and until when it can answer.
+    pub asked: Option<(Moment, Moment)>,
     pub deliveries: Vec<DeliveryRow>,
     /// Deliveries beyond those that are shown.
     pub older: u64,
@@ -52,6 +54,11 @@ impl WebhookPage {
         self.format == Format::Orbitra
     }
 
+    /// Whether it waits for an answer of the address.
+    fn waits(&self) -> bool {
+        self.standing == Standing::Asked
+    }
+
     fn word(&self) -> &'static str {
         word(self.format)
     }
@@ -72,6 +79,7 @@ impl WebhookPage {
             hint: "whsec_…Hx8=".to_owned(),
             previous_until: None,
             created: None,
+            asked: None,
             deliveries,
             older: 0,
             form: WebhookForm::sample(),
@@ -109,6 +117,26 @@ impl WebhookPage {
                     format: Format::Email,
                     address: "mailto:ops@example.com".to_owned(),
                     ..page(Standing::Active, rows())
+                },
+            ),
+            (
+                "asked",
+                Self {
+                    format: Format::Email,
+                    address: "mailto:ops@example.com".to_owned(),
+                    asked: Some((
+                        sample::NOW.plus(-sample::MINUTE),
+                        sample::NOW.plus(7 * sample::DAY),
+                    )),
+                    ..page(Standing::Asked, Vec::new())
+                },
+            ),
+            (
+                "declined",
+                Self {
+                    format: Format::Email,
+                    address: "mailto:ops@example.com".to_owned(),
+                    ..page(Standing::Declined, rows())
                 },
             ),
             ("off", Self { description: None, ..page(Standing::Off, rows()) }),

@@ -46,6 +46,10 @@ pub enum Standing {
     Gone,
     /// Nothing arrived for days.
     Lost,
+    /// Whoever reads the address of mail has not answered yet.
+    Asked,
+    /// And has refused.
+    Declined,
 }
 
 impl Standing {
@@ -53,18 +57,18 @@ impl Standing {
     pub(super) fn token(self) -> &'static str {
         match self {
             Self::Active => "ok",
-            Self::Failing => "warn",
+            Self::Failing | Self::Asked => "warn",
             Self::Off => "idle",
-            Self::Gone | Self::Lost => "bad",
+            Self::Gone | Self::Lost | Self::Declined => "bad",
         }
     }
 
     pub(super) fn icon(self) -> &'static str {
         match self {
             Self::Active => "circle-check",
-            Self::Failing => "triangle-alert",
+            Self::Failing | Self::Asked => "triangle-alert",
             Self::Off => "circle-pause",
-            Self::Gone | Self::Lost => "circle-x",
+            Self::Gone | Self::Lost | Self::Declined => "circle-x",
         }
     }
 
@@ -75,6 +79,8 @@ impl Standing {
             Self::Off => "Off",
             Self::Gone => "Gone",
             Self::Lost => "Given up",
+            Self::Asked => "Not confirmed",
+            Self::Declined => "Refused",
         }
     }
 
@@ -92,10 +98,21 @@ impl Standing {
             Self::Lost => {
                 "Nothing arrived for five days. Mend the receiver, enable the webhook, and replay what was missed."
             }
+            Self::Asked => {
+                "Nothing is sent before whoever reads this address has opened the link in the mail that asks. What happens meanwhile can be replayed then."
+            }
+            Self::Declined => {
+                "Whoever reads this address wants no mail. Choose another address below."
+            }
         }
     }
 
     pub(super) fn is_on(self) -> bool {
+        matches!(self, Self::Active | Self::Failing | Self::Asked | Self::Declined)
+    }
+
+    /// Whether events are sent.
+    pub(super) fn sends(self) -> bool {
         matches!(self, Self::Active | Self::Failing)
     }
 }
@@ -251,6 +268,8 @@ impl WebhooksPage {
                 WebhookRow { last: None, ..row(3, Standing::Off) },
                 row(4, Standing::Gone),
                 row(5, Standing::Lost),
+                row(6, Standing::Asked),
+                row(7, Standing::Declined),
             ]
         };
         let page = |rows| Self {

@@ -170,9 +170,12 @@ async fn every_event_that_happens_is_described() {
         "user.login_failed",
         "user.welcomed",
         "webhook.blocked",
+        // The delivery that asks an address of mail; no event.
+        "webhook.confirmation",
         "webhook.created",
         "webhook.deleted",
         "webhook.pinged",
+        "webhook.recipient_asked",
         "webhook.redelivered",
         "webhook.replayed",
         "webhook.secret_rotated",

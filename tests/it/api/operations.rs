@@ -160,6 +160,7 @@ pub const OPERATIONS: &[Operation] = &[
     op("GET", "/webhooks/{id}", "webhooks:read", Project, ""),
     op("PATCH", "/webhooks/{id}", "webhooks:write", Project, r#"{"description":"of the shop"}"#),
     op("DELETE", "/webhooks/{id}", "webhooks:write", Project, ""),
+    op("POST", "/webhooks/{id}/confirmation", "webhooks:write", Project, ""),
     op("POST", "/webhooks/{id}/ping", "webhooks:write", Project, ""),
     op("POST", "/webhooks/{id}/replay", "webhooks:write", Project, r#"{"since":"2026-01-20T16:00:00Z"}"#),
     op("POST", "/webhooks/{id}/rotate-secret", "webhooks:write", Project, ""),

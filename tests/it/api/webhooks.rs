@@ -20,7 +20,7 @@ fn keys(object: &Value) -> Vec<String> {
     object.as_object().unwrap().keys().cloned().collect()
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "created_at",
     "description",
     "disabled_reason",
@@ -31,6 +31,7 @@ const KEYS: [&str; 15] = [
     "last_delivery",
     "previous_secret_expires_at",
     "project_id",
+    "recipient",
     "secret_hint",
     "status",
     "team_id",
@@ -54,7 +55,7 @@ async fn a_webhook_is_made_listed_changed_and_deleted() {
     let mut expected: Vec<_> = KEYS.iter().map(|key| (*key).to_owned()).collect();
     let shown = client.get(&format!("/webhooks/{id}")).await.expect(200);
     assert_eq!(keys(&shown.json()), expected);
-    expected.insert(10, "secret".to_owned());
+    expected.insert(11, "secret".to_owned());
     assert_eq!(keys(&made.json()), expected);
     assert_eq!(
         (made.at("/url"), made.at("/status"), made.at("/enabled"), made.at("/description")),

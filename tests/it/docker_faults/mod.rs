@@ -133,21 +133,18 @@ async fn a_daemon_that_hangs_holds_up_nothing_but_what_needs_it() {
     let load = Load::start(place.orbitra.port, "steady.localhost", 100);
     place.dockerd.signal(Signal::STOP);
     let id = place.orbitra.api.deploy(&project, &repository, json!({})).await;
-    let (begin, mut slowest) = (Instant::now(), Duration::ZERO);
-    let error = loop {
-        let asked = Instant::now();
-        place.orbitra.api.get("/projects").await;
-        slowest = slowest.max(asked.elapsed());
-        let shown = place.orbitra.api.get(&format!("/deployments/{id}")).await;
-        if shown["status"] == "failed" {
-            break text(&shown["error"], "message");
-        }
-        assert!(begin.elapsed() < Duration::from_secs(100), "{shown}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    };
-    println!("ended after {:?}: {error}; the slowest list took {slowest:?}", begin.elapsed());
+    // Lists that are answered while the daemon owes the deployment an answer: none of them waits for it as well.
+    let mut lists = 0;
+    let error =
+        within(Duration::from_secs(100), "every call to the daemon has ended", async || {
+            place.orbitra.api.get("/projects").await;
+            let shown = place.orbitra.api.get(&format!("/deployments/{id}")).await;
+            lists += 1;
+            (shown["status"] == "failed").then(|| text(&shown["error"], "message"))
+        })
+        .await;
     assert!(error.contains("did not answer in time"), "{error}");
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(lists > 20, "{lists} lists while one call to the daemon took its time");
     place.dockerd.signal(Signal::CONT);
     let seen = load.stop().await;
     assert_eq!(seen.failures, Vec::<String>::new(), "of {}", seen.requests);
@@ -163,6 +160,16 @@ async fn what_is_removed_behind_its_back_comes_back_or_says_why_not() {
     place.dockerd.docker(&["rm", "-f", &container]);
     let took = place.answer(Duration::from_secs(15), &["shop"]).await;
     println!("it answered again {took:?} after it was removed");
+    // With the network, as a prune does it, while nobody looks.
+    place.orbitra.signal(Signal::STOP);
+    place.dockerd.docker(&["rm", "-f", &container]);
+    place.dockerd.docker(&["network", "rm", &format!("orbitra-{project}")]);
+    place.orbitra.signal(Signal::CONT);
+    // Meanwhile its address is none of this machine's: what others say there is not looked at.
+    within(Duration::from_secs(15), "it answers again", async || {
+        (place.site("shop").await == "shop").then_some(())
+    })
+    .await;
     // Everything that is not in use: its image is.
     place.dockerd.docker(&["stop", "-t", "0", &container]);
     place.answer(Duration::from_secs(15), &["shop"]).await;

@@ -170,7 +170,9 @@ impl Place {
         }
         let projects = self.projects();
         for network in &owned.networks {
-            if !projects.contains_key(network.owner.project.as_str()) {
+            let whose = network.owner.deployment.as_ref().map(|id| id.as_str());
+            let gone = whose.is_some() && !row_of(whose).is_some_and(Row::kept);
+            if gone || !projects.contains_key(network.owner.project.as_str()) {
                 problems.push(format!("the network {} is nobody's", network.name));
             }
         }

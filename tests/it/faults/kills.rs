@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{POINTS, Place, change};
+use super::{Gate, POINTS, Place, change};
 use crate::support::api_client::{host_of, text, try_visit};
 use crate::support::effort::effort;
 use crate::support::git_server::Repository;
@@ -59,8 +59,10 @@ async fn before_the_switch_the_old_one_serves_and_the_new_one_is_finished() {
             1 + usize::from(number > 6),
             "{point}: applications run on"
         );
-        place.orbitra.restart_with(&[(POINTS, "clone.start=sleep(700)")]).await;
+        let gate = Gate::new();
+        place.orbitra.restart_with(&[(POINTS, &gate.at("clone.start"))]).await;
         assert_eq!(place.site("shop").await, serves, "{point}");
+        gate.open();
         place.orbitra.api.live(&id).await;
         serves = body;
         assert_eq!(place.site("shop").await, serves, "{point}");
@@ -84,9 +86,11 @@ async fn a_switch_that_was_cut_off_happened_or_did_not() {
         let point = points[number % points.len()];
         let body = (number + 1).to_string();
         let id = dies(&mut place, &project, &repository, &body, point).await;
-        place.orbitra.restart_with(&[(POINTS, "clone.start=sleep(700)")]).await;
+        let gate = Gate::new();
+        place.orbitra.restart_with(&[(POINTS, &gate.at("clone.start"))]).await;
         let expected = if point == points[0] { number.to_string() } else { body.clone() };
         assert_eq!(place.site("shop").await, expected, "{point}");
+        gate.open();
         place.orbitra.api.live(&id).await;
         assert_eq!(place.site("shop").await, body, "{point}");
         until("only the new one runs", async || (place.engine.running() == 1).then_some(())).await;

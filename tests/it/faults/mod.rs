@@ -104,6 +104,24 @@ impl Place {
     }
 }
 
+/// Holds the program at a failpoint until it is opened.
+struct Gate(tempfile::TempDir);
+
+impl Gate {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// The failpoint that stands still there.
+    fn at(&self, point: &str) -> String {
+        format!("{point}=until({})", self.0.path().join("open").display())
+    }
+
+    fn open(&self) {
+        std::fs::write(self.0.path().join("open"), "").unwrap();
+    }
+}
+
 /// Commits another behaviour.
 fn change(repository: &Repository, app: &Value) {
     repository.commit("app.json", &app.to_string());

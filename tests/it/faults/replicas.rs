@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{POINTS, Place, change};
+use super::{Gate, POINTS, Place, change};
 use crate::support::until::until;
 
 const INSTANCES: usize = 3;
@@ -44,7 +44,7 @@ async fn a_start_that_was_cut_off_between_two_containers_is_done_anew() {
         place.orbitra.killed().await;
         let newest = "SELECT id FROM deployments ORDER BY seq DESC LIMIT 1";
         let id: String = place.orbitra.database().query_row(newest, [], |row| row.get(0)).unwrap();
-        place.orbitra.restart_with(&[(POINTS, "clone.start=sleep(300)")]).await;
+        place.orbitra.restart().await;
         place.orbitra.api.live(&id).await;
         assert_eq!(place.site("shop").await, body, "{point}");
         place.sound().await;
@@ -68,9 +68,11 @@ async fn fewer_containers_than_before_the_kill_leave_none_behind() {
     let fields = json!({"git_url": repository.url});
     let _ = place.orbitra.api.try_call("POST", &path, Some(fields), None).await;
     place.orbitra.killed().await;
-    place.orbitra.restart_with(&[(POINTS, "clone.start=sleep(1500)")]).await;
+    let gate = Gate::new();
+    place.orbitra.restart_with(&[(POINTS, &gate.at("clone.start"))]).await;
     let fewer = json!({"runtime": {"instances": 1}});
     place.orbitra.api.done("PATCH", &format!("/projects/{project}"), Some(fewer)).await;
+    gate.open();
     until("the new one serves", async || (place.site("shop").await == "1").then_some(())).await;
     place.sound_for_good().await;
 }

@@ -182,6 +182,33 @@ async fn what_would_go_is_said_first_and_nothing_of_others_goes() {
 }
 
 #[tokio::test]
+async fn a_preview_that_nobody_used_for_its_time_expires_and_what_is_live_does_not() {
+    let mut whole = Whole::start().await;
+    let repository = whole.repository(&json!({}));
+    let project = whole.project("shop").await;
+    let live = redeploy(&whole, &project, &repository, 0).await;
+    let fields = json!({ "target": "preview", "promote": false });
+    let preview = whole.api.deploy(&project, &repository, fields).await;
+    assert_eq!(whole.api.finished(&preview).await["status"], "staged");
+    whole.cut_off();
+    // Fourteen days, and a minute.
+    let sql = "UPDATE deployments SET finished_at = finished_at - ?1, created_at = created_at - ?1,
+        used_at = used_at - ?1, run_state = iif(target = 'preview', 'stopped', run_state)";
+    let age = 14 * 86_400_000 + 60_000;
+    assert_eq!(whole.change_rows(sql, [&age.to_string()]), 2);
+    whole.run().await;
+    let admin = admin(&whole).await;
+    admin.done("POST", "/system/gc", Some(json!({}))).await;
+    until("the preview is gone", async || {
+        (whole.own_url(&preview).await.status == 410).then_some(())
+    })
+    .await;
+    assert_eq!(whole.api.get(&format!("/deployments/{live}")).await["status"], "live");
+    let shown = whole.api.get(&format!("/deployments/{preview}")).await;
+    assert_eq!(shown["status"], "removed", "{shown}");
+}
+
+#[tokio::test]
 async fn a_removal_that_was_cut_off_is_gone_on_with() {
     let mut whole = Whole::start().await;
     let repository = whole.repository(&json!({}));

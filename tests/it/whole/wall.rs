@@ -125,6 +125,46 @@ async fn a_browser_signs_in_and_comes_back_and_is_out_with_its_session() {
 }
 
 #[tokio::test]
+async fn who_was_let_in_stays_in_over_a_restart_and_no_longer_than_the_session() {
+    let mut whole = Whole::start().await;
+    let (_, host, _) = walled(&whole).await;
+    let (_, mut ada) = account(&whole, "ada@example.com", true).await;
+    let (_, mut bob) = account(&whole, "bob@example.com", true).await;
+    ada.sign_in("ada@example.com").await;
+    bob.sign_in("bob@example.com").await;
+    let path = dashboard_path(&visit(&whole, &host, "/", "").await);
+    let (hers, _) = go_on(&whole, &mut ada, &host, &path).await;
+    let (his, _) = go_on(&whole, &mut bob, &host, &path).await;
+    let secret = hers.split_once('=').unwrap().1.to_owned();
+    until("both are written down", async || {
+        let count = "UPDATE visits SET host = host";
+        (whole.change_rows(count, []) == 2).then_some(())
+    })
+    .await;
+    let stored = whole.directory().join("orbitra.db");
+    for file in [stored.clone(), stored.with_extension("db-wal")] {
+        let bytes = std::fs::read(file).unwrap_or_default();
+        assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()));
+    }
+    whole.cut_off();
+    // Bob was signed out while nobody served.
+    let ended = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE email = 'bob@example.com')";
+    let database = rusqlite::Connection::open(&stored).unwrap();
+    database.pragma_update(None, "foreign_keys", true).unwrap();
+    assert_eq!(database.execute(ended, []).unwrap(), 1);
+    drop(database);
+    whole.run().await;
+    assert_eq!(visit(&whole, &host, "/", &hers).await.body, "one");
+    assert_eq!(visit(&whole, &host, "/", &his).await.status, 302);
+    // Not at another host of it, and not after the visit's own end.
+    assert_eq!(visit(&whole, "shop.localhost", "/", "").await.status, 200);
+    whole.cut_off();
+    assert_eq!(whole.change_rows("UPDATE visits SET expires_at = 1", []), 1);
+    whole.run().await;
+    assert_eq!(visit(&whole, &host, "/", &hers).await.status, 302);
+}
+
+#[tokio::test]
 async fn who_may_not_see_the_project_any_more_is_out() {
     let whole = Whole::start().await;
     let (_, host, _) = walled(&whole).await;

@@ -93,6 +93,23 @@ pub(super) const REASONS: &[Reason] = &[
     ),
     reason("webhook_disabled", "The webhook is switched off.", "Enable it first."),
     reason(
+        "recipient_pending",
+        "The webhook's address of mail has not agreed to get any.",
+        "Whoever reads it answers the mail that asks; `POST /webhooks/{id}/confirmation` sends one more.",
+    ),
+    reason(
+        "recipient_declined",
+        "Whoever reads this address of mail wants none of this team.",
+        "Choose another address.",
+    ),
+    reason("recipient_confirmed", "The address of mail has agreed already.", "Nothing."),
+    reason("no_recipient", "Only an address of mail is asked.", "Nothing."),
+    reason(
+        "not_an_event",
+        "The mail that asks an address is no event and is not redelivered.",
+        "Send another with `POST /webhooks/{id}/confirmation`.",
+    ),
+    reason(
         "idempotency_key_in_use",
         "The first request with this `Idempotency-Key` is still being answered.",
         "Send it again after `Retry-After`.",
