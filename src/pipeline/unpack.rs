@@ -30,6 +30,9 @@ pub(super) enum UnpackError {
     Io(io::Error),
 }
 
+/// Bytes after an archive's end; programs fill their last record of 10 KiB, some of them much larger ones.
+const MOST_PADDING: u64 = 1024 * 1024;
+
 /// Writes the regular files into `target`, which must not exist yet. Files are 0644; names that start with a dot
 /// (but `.well-known` at the top), symbolic links and devices are left out. After an error nothing is left of `target`.
 /// Blocks.
@@ -61,6 +64,9 @@ fn write_all(
         }
         write_entry(entry.map_err(UnpackError::Unreadable)?, target, limits, &mut done)?;
     }
+    // Whoever sends the padding at the end must not find that nobody takes it.
+    let padding = &mut archive.into_inner().take(MOST_PADDING);
+    io::copy(padding, &mut io::sink()).map_err(UnpackError::Unreadable)?;
     Ok(done)
 }
 

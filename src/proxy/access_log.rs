@@ -118,7 +118,7 @@ impl Line {
         core: &Rc<Core>,
         client: &Rc<Client>,
         request: &Request<B>,
-        reference: Reference,
+        (reference, started): (Reference, Instant),
     ) -> Option<Box<Self>> {
         core.log.writer.as_ref()?;
         let field = |name: HeaderName| {
@@ -134,7 +134,7 @@ impl Line {
             core: Rc::clone(core),
             client: Rc::clone(client),
             reference,
-            started: Instant::now(),
+            started,
             request: text,
             listed: None,
             status: 0,
@@ -149,7 +149,7 @@ impl Line {
         core: &Rc<Core>,
         client: &Rc<Client>,
         request: &Request<B>,
-        reference: Reference,
+        (reference, started): (Reference, Instant),
     ) -> Option<Box<Self>> {
         let second = u32::try_from(now().as_secs()).unwrap_or(u32::MAX);
         if !application.lists(second) {
@@ -160,7 +160,7 @@ impl Line {
                 core: Rc::clone(core),
                 client: Rc::clone(client),
                 reference,
-                started: Instant::now(),
+                started,
                 request: Vec::new(),
                 listed: None,
                 status: 0,
@@ -208,12 +208,11 @@ impl Drop for Line {
         let micros = elapsed.as_micros();
         self.core.log.push(|batch| {
             // Writing to memory does not fail.
-            let _ = write!(
-                batch,
-                "{{\"time\":{time},\"request\":\"{}\",\"peer\":\"{}\",",
-                self.reference.as_str(),
-                self.client.visitor(),
-            );
+            let _ = write!(batch, "{{\"time\":{time},\"request\":\"");
+            batch.extend_from_slice(self.reference.as_str().as_bytes());
+            batch.extend_from_slice(b"\",\"peer\":\"");
+            self.client.tell(|[_, address, _]| batch.extend_from_slice(address.as_bytes()));
+            batch.extend_from_slice(b"\",");
             batch.extend_from_slice(&self.request);
             let _ = writeln!(
                 batch,
@@ -231,8 +230,15 @@ fn now() -> Duration {
 
 /// `"name":"value",` with what JSON does not allow as escapes; bytes beyond ASCII are `?`.
 fn string(line: &mut Vec<u8>, name: &str, value: &[u8]) {
-    let _ = write!(line, "\"{name}\":\"");
-    for byte in value.iter().take(LONGEST) {
+    for part in ["\"", name, "\":\""] {
+        line.extend_from_slice(part.as_bytes());
+    }
+    let value = &value[..value.len().min(LONGEST)];
+    if value.iter().all(|byte| matches!(byte, 0x20..=0x7e) && !matches!(byte, b'"' | b'\\')) {
+        line.extend_from_slice(value);
+        return line.extend_from_slice(b"\",");
+    }
+    for byte in value {
         match *byte {
             b'"' | b'\\' => line.extend([b'\\', *byte]),
             0x20..=0x7e => line.push(*byte),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Request;
+use http::{Request, request};
 
 use super::core::Core;
 use super::error_page::Problem;
@@ -24,12 +24,13 @@ pub fn replica(before: &Guard, tried: &mut Vec<u64>) -> Option<Guard> {
 /// # Errors
 ///
 /// Nobody else is there, and that counts against the one before.
-pub async fn for_untouched<B>(
+pub async fn for_untouched(
     core: &Core,
     before: Guard,
-    request: &Request<B>,
+    parts: &request::Parts,
     tried: &mut Vec<u64>,
 ) -> Result<Guard, Problem> {
+    let request = &Request::from_parts(parts.clone(), ());
     let other = replica(&before, tried);
     if let Some(guard) = other.or_else(|| successor(core, &before, request, tried)) {
         return Ok(guard);

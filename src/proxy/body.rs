@@ -16,7 +16,8 @@ use super::client::Client;
 use super::compress::Compressed;
 use super::core::Core;
 use super::headers::clean_trailers;
-use super::pool::Used;
+use super::http1::Connection;
+use super::multiplex::Shared;
 use super::static_site::FileBody;
 use super::ticker::Wait;
 use crate::routing::requests::Application;
@@ -62,9 +63,8 @@ pub struct Measured {
 
 impl Measured {
     /// A request of an application has begun on this thread.
-    pub fn begin(application: &Arc<Application>, thread: usize) -> Self {
+    pub fn begin(application: &Arc<Application>, thread: usize, started: Instant) -> Self {
         application.meters.begin(thread);
-        let started = Instant::now();
         Self { application: Arc::clone(application), thread, started, status: 0, bytes: 0 }
     }
 
@@ -85,12 +85,12 @@ impl Drop for Measured {
 #[derive(Debug)]
 enum Kind {
     Full(Bytes),
-    File(FileBody),
+    File(Box<FileBody>),
     Upstream(UpstreamBody),
     /// What the process that has taken over sends.
     Relayed(Incoming),
     /// Another one, compressed.
-    Compressed(Compressed),
+    Compressed(Box<Compressed>),
 }
 
 impl Body {
@@ -101,7 +101,7 @@ impl Body {
 
     /// A part of a file.
     pub fn file(file: FileBody) -> Self {
-        Self::of(Kind::File(file))
+        Self::of(Kind::File(Box::new(file)))
     }
 
     /// What an upstream sends.
@@ -116,7 +116,7 @@ impl Body {
 
     /// Another body, compressed.
     pub fn compressed(compressed: Compressed) -> Self {
-        Self::of(Kind::Compressed(compressed))
+        Self::of(Kind::Compressed(Box::new(compressed)))
     }
 
     fn of(kind: Kind) -> Self {
@@ -170,7 +170,7 @@ impl HttpBody for Body {
         match &self.kind {
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::File(file) => file.left() == 0,
-            Kind::Upstream(upstream) => upstream.incoming.is_end_stream(),
+            Kind::Upstream(upstream) => upstream.is_end(),
             Kind::Relayed(incoming) => incoming.is_end_stream(),
             Kind::Compressed(compressed) => compressed.is_end(),
         }
@@ -180,34 +180,37 @@ impl HttpBody for Body {
         match &self.kind {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::File(file) => SizeHint::with_exact(file.left()),
-            Kind::Upstream(upstream) => upstream.incoming.size_hint(),
+            Kind::Upstream(upstream) => upstream.size_hint(),
             Kind::Relayed(incoming) => incoming.size_hint(),
             Kind::Compressed(_) => SizeHint::default(),
         }
     }
 }
 
+/// What an answer comes on.
+#[derive(Debug)]
+pub enum Answering {
+    /// A connection of its own, which goes back to the pool when the body was read to its end, and only then.
+    Alone(Box<Connection>),
+    /// One of several on a connection.
+    Shared(Box<(Incoming, Shared)>),
+    /// Nothing more comes.
+    Ended,
+}
+
 /// What an upstream sends, and what must live as long as that.
 #[derive(Debug)]
 pub struct UpstreamBody {
-    incoming: Incoming,
-    /// Goes back to the pool when the body was read to its end, and only then.
-    connection: Used,
+    answering: Answering,
     guard: Guard,
     client: Rc<Client>,
     core: Rc<Core>,
 }
 
 impl UpstreamBody {
-    /// The body that came on `connection`.
-    pub fn new(
-        incoming: Incoming,
-        connection: Used,
-        guard: Guard,
-        client: &Rc<Client>,
-        core: &Rc<Core>,
-    ) -> Self {
-        Self { incoming, connection, guard, client: Rc::clone(client), core: Rc::clone(core) }
+    /// The body of an answer whose head was read.
+    pub fn new(answering: Answering, guard: Guard, client: &Rc<Client>, core: &Rc<Core>) -> Self {
+        Self { answering, guard, client: Rc::clone(client), core: Rc::clone(core) }
     }
 
     fn poll_frame(
@@ -215,7 +218,16 @@ impl UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let watch = &self.client.watch;
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        let polled = match &mut self.answering {
+            Answering::Alone(connection) => {
+                connection.poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(drop)))
+            }
+            Answering::Shared(shared) => Pin::new(&mut shared.0)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(drop))),
+            Answering::Ended => Poll::Ready(None),
+        };
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 watch.disarm(Wait::Upstream);
                 Poll::Ready(Some(Ok(match frame.into_trailers() {
@@ -226,7 +238,7 @@ impl UpstreamBody {
                     Err(frame) => frame,
                 })))
             }
-            Poll::Ready(Some(Err(_))) => self.fail(BodyError::Broken),
+            Poll::Ready(Some(Err(()))) => self.fail(BodyError::Broken),
             Poll::Ready(None) => {
                 watch.disarm(Wait::Upstream);
                 self.hand_back();
@@ -236,7 +248,7 @@ impl UpstreamBody {
             Poll::Pending if self.guard.upstream().is_cut() => self.fail(BodyError::Cut),
             Poll::Pending => {
                 // A stream of several on its connection may be quiet: the connection itself is watched.
-                if !matches!(self.connection, Used::Shared(_)) {
+                if matches!(self.answering, Answering::Alone(_)) {
                     let limits = self.core.limits_of(&self.client);
                     watch.arm_once(Wait::Upstream, limits.upstream_body);
                 }
@@ -245,13 +257,31 @@ impl UpstreamBody {
         }
     }
 
+    fn is_end(&self) -> bool {
+        match &self.answering {
+            Answering::Alone(connection) => connection.is_end(),
+            Answering::Shared(shared) => shared.0.is_end_stream(),
+            Answering::Ended => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.answering {
+            Answering::Alone(connection) => connection.size_hint(),
+            Answering::Shared(shared) => shared.0.size_hint(),
+            Answering::Ended => SizeHint::with_exact(0),
+        }
+    }
+
     fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.connection = Used::Once;
+        self.answering = Answering::Ended;
         Poll::Ready(Some(Err(error)))
     }
 
     fn hand_back(&mut self) {
-        if let Used::Alone(connection) = std::mem::replace(&mut self.connection, Used::Once) {
+        if let Answering::Alone(connection) =
+            std::mem::replace(&mut self.answering, Answering::Ended)
+        {
             let now = self.core.ticker.now();
             self.core.pool.put(&self.guard, connection, now);
         }
@@ -262,7 +292,7 @@ impl Drop for UpstreamBody {
     fn drop(&mut self) {
         self.client.watch.disarm(Wait::Upstream);
         // A body of known length is not polled past its last byte, one without bytes never.
-        if self.incoming.is_end_stream() {
+        if self.is_end() {
             self.hand_back();
         }
     }

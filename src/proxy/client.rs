@@ -137,10 +137,10 @@ impl Client {
         self.told.borrow().scheme == "https"
     }
 
-    /// `X-Forwarded-For`, `X-Real-IP` and `X-Forwarded-Proto` for the application.
-    pub fn told(&self) -> [HeaderValue; 3] {
+    /// Tells `X-Forwarded-For`, `X-Real-IP` and `X-Forwarded-Proto` for the application.
+    pub fn tell<T>(&self, what: impl FnOnce([&HeaderValue; 3]) -> T) -> T {
         let told = self.told.borrow();
-        [told.chain.clone(), told.address.clone(), told.scheme.clone()]
+        what([&told.chain, &told.address, &told.scheme])
     }
 }
 

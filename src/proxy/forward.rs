@@ -1,36 +1,33 @@
 //! One request to an upstream and the head of its answer.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
-use http::header::{HOST, TRANSFER_ENCODING};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, Response, Uri, Version, request};
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::{TrySendError, http1};
-use hyper_util::rt::TokioIo;
+use http::{Method, request};
+use hyper::body::Body as _;
 use tokio::net::TcpStream;
 
+use super::body::Answering;
 use super::client::Client;
 use super::core::Core;
-use super::pool::{Connection, Used};
+use super::forward_multiplexed;
+use super::headers::Added;
+use super::http1::{Connection, Error, Head};
 use super::request_body::RequestBody;
 use super::ticker::Wait;
 use crate::model::project::Protocol;
 use crate::routing::upstream::Guard;
 
-/// The head of an answer is never longer than this, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
-
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Failure {
-    /// No connection could be opened; the request is untouched.
-    Connect(Box<Request<RequestBody>>),
-    /// The connection ended, or the answer is not HTTP. A request that may be repeated, and of whose answer nothing
-    /// came, is there for another try.
-    Broken(Option<Box<Request<RequestBody>>>),
+    /// No connection could be opened; nothing of the request was sent, and this is its body.
+    Connect(RequestBody),
+    /// The connection ended, or the answer is not HTTP.
+    Broken {
+        /// The request may be sent once more: nothing of an answer came.
+        repeatable: bool,
+    },
     /// The upstream took too long.
     TooSlow,
     /// The upstream was cut at the drain limit.
@@ -42,7 +39,8 @@ pub enum Failure {
 ///
 /// A connection that was kept may have been closed by the upstream just now (RFC 9112 section
 /// 9.3.1). So a request of which nothing was sent goes out again, and so does a request that may
-/// be repeated; any other fails, because the upstream may have acted on it.
+/// be repeated; any other goes over a connection that is known to be open, and fails if it breaks
+/// even so, because the upstream may have acted on it.
 ///
 /// # Errors
 ///
@@ -51,150 +49,77 @@ pub async fn send(
     core: &Core,
     client: &Client,
     guard: &Guard,
-    mut request: Request<RequestBody>,
-) -> Result<(Response<Incoming>, Used), Failure> {
+    (parts, added): (&request::Parts, &Added<'_>),
+    mut body: RequestBody,
+) -> Result<(Head, Answering), Failure> {
+    let repeatable = is_repeatable(&parts.method, &body);
     if guard.upstream().protocol() == Protocol::H2c {
-        return send_multiplexed(core, client, guard, request).await;
+        let sending = forward_multiplexed::send(core, client, guard, (parts, added), body);
+        return Box::pin(sending).await.map_err(|lost| lost.failure(repeatable));
     }
-    let repeatable = is_repeatable(&request);
-    while let Some(mut connection) = core.pool.take(guard.replica(), core.ticker.now()) {
-        if !repeatable {
-            // Lets the runtime look at its sockets: a close that has arrived is seen before
-            // anything is sent, and not after.
-            tokio::task::yield_now().await;
-            if connection.is_closed() {
-                continue;
+    let mut was_closed = false;
+    loop {
+        let now = core.ticker.now();
+        let unused = match repeatable {
+            _ if was_closed => None,
+            true => core.pool.take(guard.replica(), now),
+            false => core.pool.take_settled(guard.replica(), now),
+        };
+        // Where one that was kept is closed, the others were kept as long and may be closed as well.
+        let (connection, is_new) = match unused {
+            Some(unused) => (unused, false),
+            None => match Box::pin(connect(core, guard)).await {
+                Ok(connection) => (connection, true),
+                Err(_) => return Err(Failure::Connect(body)),
+            },
+        };
+        match exchange(core, client, guard, connection, (parts, added), body).await {
+            Ok(answered) => return Ok(answered),
+            Err(Lost::Unsent(unsent)) if !is_new => body = unsent,
+            Err(Lost::Broken { was_answer: false }) if repeatable && !is_new => {
+                body = RequestBody::empty();
+                was_closed = true;
             }
-        }
-        let spare = repeatable.then(|| copy(&request));
-        let sending = connection.try_send_request(request);
-        match exchange(core, client, guard, sending).await {
-            Ok(response) => return Ok((response, Used::Alone(connection))),
-            Err(Lost::Unsent(unsent)) => request = *unsent,
-            Err(Lost::Broken { was_answer: false }) => {
-                let Some(spare) = spare else {
-                    return Err(Failure::Broken(None));
-                };
-                request = spare;
-                // The others were kept as long and may be closed as well.
-                break;
-            }
-            Err(lost) => return Err(lost.into()),
+            Err(lost) => return Err(lost.failure(repeatable)),
         }
     }
-    let mut connection = match connect(core, guard).await {
-        Ok(connection) => connection,
-        Err(_) => return Err(Failure::Connect(Box::new(request))),
-    };
-    let spare = repeatable.then(|| copy(&request));
-    let sending = connection.try_send_request(request);
-    match exchange(core, client, guard, sending).await {
-        Ok(response) => Ok((response, Used::Alone(connection))),
-        Err(Lost::Broken { was_answer: false }) => Err(Failure::Broken(spare.map(Box::new))),
-        Err(lost) => Err(lost.into()),
-    }
-}
-
-/// The same to an upstream that speaks HTTP/2. A connection that is ending has taken nothing; another one is opened.
-async fn send_multiplexed(
-    core: &Core,
-    client: &Client,
-    guard: &Guard,
-    mut request: Request<RequestBody>,
-) -> Result<(Response<Incoming>, Used), Failure> {
-    as_http2(&mut request);
-    let spare = is_repeatable(&request).then(|| Box::new(copy(&request)));
-    if let Some(mut shared) = core.multiplexed.take(guard.replica(), core.ticker.now()) {
-        let sending = shared.sender.try_send_request(request);
-        match exchange(core, client, guard, sending).await {
-            Ok(response) => return Ok((response, Used::Shared(shared))),
-            Err(Lost::Unsent(unsent)) => request = *unsent,
-            Err(Lost::Broken { was_answer: false }) => return Err(Failure::Broken(spare)),
-            Err(lost) => return Err(lost.into()),
-        }
-    }
-    let opened = match open(core, guard).await {
-        Ok(socket) => {
-            let opening = core.multiplexed.open(socket, guard, core.ticker.now());
-            tokio::time::timeout(core.options.connect, opening).await
-        }
-        Err(_) => return Err(Failure::Connect(Box::new(request))),
-    };
-    let Ok(Ok(mut shared)) = opened else { return Err(Failure::Connect(Box::new(request))) };
-    let sending = shared.sender.try_send_request(request);
-    match exchange(core, client, guard, sending).await {
-        Ok(response) => Ok((response, Used::Shared(shared))),
-        Err(Lost::Broken { was_answer: false }) => Err(Failure::Broken(spare)),
-        Err(lost) => Err(lost.into()),
-    }
-}
-
-/// A request in the form of HTTP/2: a whole address in the place of `Host`, and no fields of the connection (RFC 9113
-/// sections 8.2.2 and 8.3.1).
-fn as_http2(request: &mut Request<RequestBody>) {
-    request.headers_mut().remove(TRANSFER_ENCODING);
-    *request.version_mut() = Version::HTTP_2;
-    let host = request.headers_mut().remove(HOST);
-    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    // It has been read as a host before, or has gone this way before.
-    let Some(authority) = authority else { return };
-    let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(Scheme::HTTP);
-    parts.authority = Some(authority);
-    parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
-    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// Without content and with a method that may be repeated (RFC 9110 section 9.2.2).
-fn is_repeatable(request: &Request<RequestBody>) -> bool {
-    matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-    ) && request.body().is_end_stream()
+pub fn is_repeatable(method: &Method, body: &RequestBody) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+        && body.is_end_stream()
 }
 
-/// A request without content, once more.
-fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    *copy.version_mut() = request.version();
-    copy.headers_mut().clone_from(request.headers());
-    copy
+/// Sends on a connection and waits for the answer's head.
+async fn exchange(
+    core: &Core,
+    client: &Client,
+    guard: &Guard,
+    mut connection: Box<Connection>,
+    (parts, added): (&request::Parts, &Added<'_>),
+    body: RequestBody,
+) -> Result<(Head, Answering), Lost> {
+    let begun = connection.begin(parts, added, body);
+    let answered = match begun {
+        Ok(()) => watched(core, client, guard, |cx| connection.poll_head(cx)).await?,
+        Err(error) => Err(error),
+    };
+    match answered {
+        Ok(head) => Ok((head, Answering::Alone(connection))),
+        Err(Error::Unsent) => Err(Lost::Unsent(connection.into_body())),
+        Err(Error::Broken) => Err(Lost::Broken { was_answer: false }),
+        Err(Error::Malformed) => Err(Lost::Broken { was_answer: true }),
+    }
 }
 
 /// A new connection to the guard's replica, on the thread it is used on.
-async fn connect(core: &Core, guard: &Guard) -> std::io::Result<Connection> {
-    let socket = open(core, guard).await?;
-    let (connection, driver) = http1::Builder::new()
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(MAX_HEAD)
-        .handshake(TokioIo::new(socket))
-        .await
-        .map_err(std::io::Error::other)?;
-    tokio::task::spawn_local(async move {
-        // Errors reach whoever waits for the answer.
-        let _ = driver.await;
-    });
-    Ok(connection)
+pub async fn connect(core: &Core, guard: &Guard) -> std::io::Result<Box<Connection>> {
+    Ok(Box::new(Connection::new(open(core, guard).await?)))
 }
 
-/// A new connection to the guard's replica that can become a tunnel.
-pub async fn connect_for_upgrade(core: &Core, guard: &Guard) -> std::io::Result<Connection> {
-    let socket = open(core, guard).await?;
-    let (connection, driver) = http1::Builder::new()
-        .max_header_size(MAX_HEAD)
-        .max_buf_size(MAX_HEAD)
-        .handshake(TokioIo::new(socket))
-        .await
-        .map_err(std::io::Error::other)?;
-    tokio::task::spawn_local(async move {
-        let _ = driver.with_upgrades().await;
-    });
-    Ok(connection)
-}
-
-async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
+/// A new socket to the guard's replica.
+pub async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
     let replica = guard.replica();
     let opening = TcpStream::connect(replica.address());
     let opened = tokio::select! {
@@ -212,9 +137,10 @@ fn gone() -> std::io::Error {
 }
 
 /// Why an exchange on one connection failed.
+#[derive(Debug)]
 pub enum Lost {
-    /// The connection was closed before anything was sent.
-    Unsent(Box<Request<RequestBody>>),
+    /// The connection was closed before anything of the request was sent, whose body this is.
+    Unsent(RequestBody),
     /// The connection ended, or what came is not HTTP (`was_answer`).
     Broken {
         /// Something came, so the upstream has acted.
@@ -224,36 +150,32 @@ pub enum Lost {
     Cut,
 }
 
-impl From<Lost> for Failure {
-    fn from(lost: Lost) -> Self {
-        match lost {
-            Lost::Unsent(request) => Self::Connect(request),
-            Lost::Broken { .. } => Self::Broken(None),
-            Lost::TooSlow => Self::TooSlow,
-            Lost::Cut => Self::Cut,
+impl Lost {
+    /// The same for the whole request.
+    pub fn failure(self, repeatable: bool) -> Failure {
+        match self {
+            Self::Unsent(body) => Failure::Connect(body),
+            Self::Broken { was_answer } => {
+                Failure::Broken { repeatable: repeatable && !was_answer }
+            }
+            Self::TooSlow => Failure::TooSlow,
+            Self::Cut => Failure::Cut,
         }
     }
 }
 
-/// What becomes of a request that is sent.
-type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
-
-/// Sends on a connection and waits for the answer's head.
-pub async fn exchange(
+/// Waits for an answer's head for as long as the upstream may take, and is there.
+pub async fn watched<T>(
     core: &Core,
     client: &Client,
     guard: &Guard,
-    sending: impl Future<Output = Sent>,
-) -> Result<Response<Incoming>, Lost> {
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Result<T, Lost> {
     let (watch, first_byte) = (&client.watch, core.limits_of(client).first_byte);
-    let mut sending = pin!(sending);
     watch.arm(Wait::Upstream, first_byte);
     let result = poll_fn(|cx| {
-        if let Poll::Ready(result) = sending.as_mut().poll(cx) {
-            return Poll::Ready(result.map_err(|mut error| match error.take_message() {
-                Some(request) => Lost::Unsent(Box::new(request)),
-                None => Lost::Broken { was_answer: error.error().is_parse() },
-            }));
+        if let Poll::Ready(result) = poll(cx) {
+            return Poll::Ready(Ok(result));
         }
         if guard.upstream().is_cut() {
             return Poll::Ready(Err(Lost::Cut));
@@ -273,18 +195,4 @@ pub async fn exchange(
     .await;
     watch.disarm(Wait::Upstream);
     result
-}
-
-/// The parts of a client's request as an upstream gets them: origin form, HTTP/1.1.
-pub fn request(parts: request::Parts, body: RequestBody) -> Request<RequestBody> {
-    let mut request = Request::new(body);
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = if parts.uri.authority().is_some() {
-        let path = parts.uri.path_and_query().cloned();
-        path.map(http::Uri::from).unwrap_or_default()
-    } else {
-        parts.uri
-    };
-    *request.headers_mut() = parts.headers;
-    request
 }

@@ -1,6 +1,7 @@
 //! A visitor's request from its head to the head of its answer, phase by phase.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use http::{HeaderValue, Request, Response, request};
 use hyper::body::Incoming;
@@ -23,18 +24,18 @@ use crate::model::project::Protocol;
 use crate::routing::upstream::Guard;
 
 /// Answers a request whose method and framing were found to be acceptable; `found` is what the
-/// table has for its host.
+/// table has for its host. What most requests do not need is in boxes: the rest is made anew for each.
 pub async fn handle(
     core: Rc<Core>,
     client: Rc<Client>,
-    mut request: Request<Incoming>,
+    mut request: Box<Request<Incoming>>,
     found: Result<Target, Miss>,
 ) -> Response<Body> {
-    let reference = core.references.next();
+    let (reference, started) = (core.references.next(), Instant::now());
     core.requests.update(|count| count + 1);
     client.limits.set(None);
     let asked = Asked::by(&request);
-    let mut line = Line::begin(&core, &client, &request, reference);
+    let mut line = Line::begin(&core, &client, &request, (reference, started));
     let policy = match &found {
         Ok(target) => target.policy.clone(),
         Err(_) => resolve::policy(&core.routes, &request),
@@ -42,7 +43,8 @@ pub async fn handle(
     let mut measured = None;
     let mut set = None;
     if let Some(policy) = policy {
-        match policy::before(&core, &client, &mut request, &policy, reference).await {
+        let before = policy::before(&core, &client, &mut request, &policy, reference);
+        match Box::pin(before).await {
             Ok(None) => {
                 client.limits.set(Some(core.limits.with(&policy)));
                 client.oversized.set(false);
@@ -64,15 +66,15 @@ pub async fn handle(
         Err(Miss::Problem(problem)) => Err(problem),
         Err(_) if own.is_some() => Err(Problem::Asleep),
         Err(Miss::Retired | Miss::Asleep { .. } | Miss::Held(_) | Miss::Redirect(_)) => {
-            resolve::again(&core.routes, &request).await
+            Box::pin(resolve::again(&core.routes, &request)).await
         }
     };
     if matches!(target, Err(Problem::Elsewhere)) {
-        return relay::answer(&core, &client, request).await;
+        return Box::pin(relay::answer(&core, &client, *request)).await;
     }
     if let Ok(Target { application: Some(application), .. }) = &target {
-        line = Line::list(line, application, &core, &client, &request, reference);
-        measured = Some(Measured::begin(application, core.number));
+        line = Line::list(line, application, &core, &client, &request, (reference, started));
+        measured = Some(Measured::begin(application, core.number, started));
     }
     let answered = match target {
         Ok(target) => answer(&core, &client, request, target, reference).await,
@@ -108,7 +110,7 @@ fn logged(line: Option<Box<Line>>, mut response: Response<Body>) -> Response<Bod
 async fn answer(
     core: &Rc<Core>,
     client: &Rc<Client>,
-    request: Request<Incoming>,
+    request: Box<Request<Incoming>>,
     target: Target,
     reference: Reference,
 ) -> Result<Response<Body>, Problem> {
@@ -116,7 +118,7 @@ async fn answer(
     // Only where a switch was a short time ago, and only for what it may have taken away.
     let kept = target.kept.and_then(|kept| Some((kept, kept::copy(&request)?)));
     let mut answered = match target.answerer {
-        Answerer::Static(site) => static_site::answer(site, request).await,
+        Answerer::Static(site) => Box::pin(static_site::answer(site, *request)).await,
         // It is counted already.
         Answerer::Upstream(guard)
             if guard.upstream().in_flight() > core.options.requests_per_deployment =>
@@ -126,20 +128,20 @@ async fn answer(
         Answerer::Upstream(guard)
             if guard.upstream().protocol() == Protocol::Http1 && upgrade::is_wanted(&request) =>
         {
-            upgrade::answer(core, client, guard, request, reference).await
+            Box::pin(upgrade::answer(core, client, guard, *request, reference)).await
         }
         Answerer::Upstream(guard) => {
-            let (parts, incoming) = request.into_parts();
+            let (mut parts, incoming) = (*request).into_parts();
             let body = match guard.upstream().protocol() {
                 Protocol::Http1 => RequestBody::new(incoming, client, &core.limits_of(client)),
                 Protocol::H2c => RequestBody::stream(incoming, client),
             };
             let body = body.at_most(max_body);
-            from_upstream(core, client, guard, parts, body, reference).await
+            from_upstream(core, client, guard, &mut parts, body, reference).await
         }
     };
     if let Some((kept, copy)) = kept.filter(|_| kept::is_missing(&answered))
-        && let Some(found) = kept::answer(core, client, copy, &kept, reference).await
+        && let Some(found) = Box::pin(kept::answer(core, client, copy, &kept, reference)).await
     {
         answered = Ok(found);
     }
@@ -159,8 +161,8 @@ pub async fn from_upstream(
     core: &Rc<Core>,
     client: &Rc<Client>,
     mut guard: Guard,
-    mut parts: request::Parts,
-    body: RequestBody,
+    parts: &mut request::Parts,
+    mut body: RequestBody,
     reference: Reference,
 ) -> Result<Response<Body>, Problem> {
     let authority = parts.uri.authority().cloned();
@@ -169,39 +171,35 @@ pub async fn from_upstream(
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Problem::BadRequest)?;
         parts.headers.insert(http::header::HOST, host);
     }
-    headers::to_upstream(&mut parts.headers, client, reference, &core.via)?;
-    let mut request = forward::request(parts, body);
+    let added = headers::to_upstream(&mut parts.headers, client, reference, &core.via)?;
     // Who could not be reached. Empty, and without memory of its own, for nearly every request.
     let (mut tried, mut repeated) = (Vec::new(), false);
-    let (response, connection) = loop {
-        match forward::send(core, client, &guard, request).await {
+    let (mut head, answering) = loop {
+        match forward::send(core, client, &guard, (parts, &added), body).await {
             Ok(answered) => break answered,
-            Err(Failure::Connect(untouched)) => {
-                guard = another::for_untouched(core, guard, &untouched, &mut tried).await?;
-                request = *untouched;
+            Err(Failure::Connect(unsent)) => {
+                let next = another::for_untouched(core, guard, parts, &mut tried);
+                guard = Box::pin(next).await?;
+                body = unsent;
             }
             // Once: what takes one replica down must not take them all down.
-            Err(Failure::Broken(Some(spare))) if !repeated => {
+            Err(Failure::Broken { repeatable: true }) if !repeated => {
                 repeated = true;
                 let next = another::replica(&guard, &mut tried);
                 guard = next.ok_or_else(|| failed(&guard, Problem::NoAnswer))?;
-                request = *spare;
+                body = RequestBody::empty();
             }
-            Err(Failure::Broken(_)) => return Err(failed(&guard, Problem::NoAnswer)),
+            Err(Failure::Broken { .. }) => return Err(failed(&guard, Problem::NoAnswer)),
             Err(Failure::TooSlow) => return Err(failed(&guard, Problem::TooSlow)),
             Err(Failure::Cut) => return Err(Problem::Unavailable),
         }
     };
-    let (mut parts, incoming) = response.into_parts();
-    if parts.status.is_server_error() {
+    if head.status.is_server_error() {
         guard.upstream().tally().failure();
     }
-    headers::to_client(parts.status, &mut parts.headers, reference)?;
-    let body = UpstreamBody::new(incoming, connection, guard, client, core);
-    let mut response = Response::new(Body::upstream(body));
-    *response.status_mut() = parts.status;
-    *response.headers_mut() = parts.headers;
-    Ok(response)
+    headers::to_client(head.status, &mut head.headers, reference)?;
+    let body = UpstreamBody::new(answering, guard, client, core);
+    Ok(head.into_response(Body::upstream(body)))
 }
 
 /// The upstream did not answer, and that counts.

@@ -21,8 +21,6 @@ pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-p
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const CHUNKED: HeaderValue = HeaderValue::from_static("chunked");
 
-/// Fields that a request gets on its way.
-const ADDED: usize = 8;
 /// More proxies than this in `Via` are a loop through others.
 const MAX_HOPS: usize = 10;
 
@@ -40,43 +38,88 @@ pub fn framing_is_plain(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Turns a client's fields into those the upstream gets. The request's framing is plain.
+/// What a request's fields get on their way to an application, besides those that stay.
+#[derive(Clone, Copy, Debug)]
+pub struct Added<'a> {
+    client: &'a Client,
+    reference: Reference,
+    via: &'a HeaderValue,
+    /// Whether the content comes in chunks, which is told from hop to hop.
+    pub chunked: bool,
+    trailers: bool,
+}
+
+impl Added<'_> {
+    /// Writes them below the others; `host` is what the visitor asked for.
+    pub fn write(&self, text: &mut Vec<u8>, host: &[u8]) {
+        let mut field = |name: &[u8], value: &[u8]| {
+            for part in [name, value, b"\r\n"] {
+                text.extend_from_slice(part);
+            }
+        };
+        if self.chunked {
+            field(b"transfer-encoding: ", b"chunked");
+        }
+        if self.trailers {
+            field(b"te: ", b"trailers");
+        }
+        field(b"x-forwarded-host: ", host);
+        self.client.tell(|[chain, address, scheme]| {
+            field(b"x-forwarded-for: ", chain.as_bytes());
+            field(b"x-real-ip: ", address.as_bytes());
+            field(b"x-forwarded-proto: ", scheme.as_bytes());
+        });
+        field(b"x-request-id: ", self.reference.as_str().as_bytes());
+        field(b"via: ", self.via.as_bytes());
+    }
+
+    /// Adds them to the others.
+    pub fn insert(&self, headers: &mut HeaderMap) {
+        if self.chunked {
+            headers.insert(TRANSFER_ENCODING, CHUNKED);
+        }
+        if self.trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+        if let Some(host) = headers.get(HOST).cloned() {
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+        self.client.tell(|[chain, address, scheme]| {
+            headers.insert(X_FORWARDED_FOR, chain.clone());
+            headers.insert(X_REAL_IP, address.clone());
+            headers.insert(X_FORWARDED_PROTO, scheme.clone());
+        });
+        headers.insert(X_REQUEST_ID, self.reference.header());
+        headers.append(VIA, self.via.clone());
+    }
+}
+
+/// Takes from a client's fields those that do not cross. The request's framing is plain.
 ///
 /// # Errors
 ///
 /// `Problem::Loop` when the request has passed here before.
-pub fn to_upstream(
+pub fn to_upstream<'a>(
     headers: &mut HeaderMap,
-    client: &Client,
+    client: &'a Client,
     reference: Reference,
-    via: &HeaderValue,
-) -> Result<(), Problem> {
+    via: &'a HeaderValue,
+) -> Result<Added<'a>, Problem> {
     let found = Found::scan(headers);
     if found.via && is_loop(headers, via) {
         return Err(Problem::Loop);
     }
     let chunked = found.transfer_encoding;
     let trailers = found.te && accepts_trailers(headers);
+    let forwarded = found.forwarded;
     found.strip(headers);
-    // Grows once, and not with every second field. A head that is full is refused long before.
-    let _ = headers.try_reserve(ADDED);
-    if chunked {
-        // Said again, because the client library sends no body of unknown length with a GET.
-        headers.insert(TRANSFER_ENCODING, CHUNKED);
+    if forwarded {
+        for name in [X_FORWARDED_HOST, X_FORWARDED_FOR, X_REAL_IP, X_FORWARDED_PROTO, X_REQUEST_ID]
+        {
+            headers.remove(name);
+        }
     }
-    if trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-    }
-    if let Some(host) = headers.get(HOST).cloned() {
-        headers.insert(X_FORWARDED_HOST, host);
-    }
-    let [chain, address, scheme] = client.told();
-    headers.insert(X_FORWARDED_FOR, chain);
-    headers.insert(X_REAL_IP, address);
-    headers.insert(X_FORWARDED_PROTO, scheme);
-    headers.insert(X_REQUEST_ID, reference.header());
-    headers.append(VIA, via.clone());
-    Ok(())
+    Ok(Added { client, reference, via, chunked, trailers })
 }
 
 /// Turns an upstream's fields into those the client gets.
@@ -154,6 +197,8 @@ struct Found {
     te: bool,
     transfer_encoding: bool,
     via: bool,
+    /// What the proxy says itself.
+    forwarded: bool,
     /// Fields that never cross, whatever they hold.
     dropped: Vec<HeaderName>,
 }
@@ -167,6 +212,8 @@ impl Found {
                 "te" => found.te = true,
                 "transfer-encoding" => found.transfer_encoding = true,
                 "via" => found.via = true,
+                "x-forwarded-host" | "x-forwarded-for" | "x-forwarded-proto" | "x-real-ip"
+                | "x-request-id" => found.forwarded = true,
                 // `Proxy` becomes `HTTP_PROXY` in CGI programs; `Expect` is answered here.
                 "keep-alive" | "proxy-connection" | "upgrade" | "http2-settings" | "forwarded"
                 | "proxy" | "expect" | "x-auth-user" | "x-webauth-user" => {

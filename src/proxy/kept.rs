@@ -23,7 +23,7 @@ use crate::routing::table::{Asleep, Kept, Route};
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The head of a request that may be asked of another deployment: it reads a file whose name changes with its content.
-pub fn copy<B>(request: &Request<B>) -> Option<Request<()>> {
+pub fn copy<B>(request: &Request<B>) -> Option<Box<Request<()>>> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads || !static_site::is_hashed(request.uri().path()) {
         return None;
@@ -32,7 +32,7 @@ pub fn copy<B>(request: &Request<B>) -> Option<Request<()>> {
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
-    Some(copy)
+    Some(Box::new(copy))
 }
 
 /// Whether the live deployment does not have what was asked for.
@@ -48,7 +48,7 @@ pub fn is_missing(answered: &Result<Response<Body>, Problem>) -> bool {
 pub async fn answer(
     core: &Rc<Core>,
     client: &Rc<Client>,
-    asked: Request<()>,
+    asked: Box<Request<()>>,
     kept: &[Kept],
     reference: Reference,
 ) -> Option<Response<Body>> {
@@ -83,8 +83,9 @@ async fn of_those_awake(
             Route::Static(site) => static_site::answer(Arc::clone(site), copy).await,
             Route::Upstream(upstream) => {
                 let Some(guard) = upstream.acquire() else { continue };
-                let (parts, ()) = copy.into_parts();
-                from_upstream(core, client, guard, parts, RequestBody::empty(), reference).await
+                let (mut parts, ()) = copy.into_parts();
+                let body = RequestBody::empty();
+                from_upstream(core, client, guard, &mut parts, body, reference).await
             }
             Route::Asleep(_) | Route::Held(_) | Route::Notice(_) | Route::Redirect(_) => continue,
         };

@@ -2,7 +2,8 @@
 //!
 //! Everything here belongs to one thread (`Core`) and is never locked. A request passes through
 //! `handler`, which calls one file a phase: `host`, `resolve` (and `wake`, for what sleeps), `headers`,
-//! then `forward` (and `another`, when a replica does not answer), `upgrade` or `static_site`, and `kept` for what the newest deployment does not have;
+//! then `forward` (`forward_multiplexed` for HTTP/2, and `another`, when a replica does not answer), `upgrade` or
+//! `static_site`, and `kept` for what the newest deployment does not have; `http1` is what is spoken with applications, and
 //! `body` carries the answer out. What the proxy says itself has the form that was `asked` for: `error_page` or `grpc`.
 
 mod access_log;
@@ -14,10 +15,12 @@ mod compress;
 mod core;
 pub mod error_page;
 mod forward;
+mod forward_multiplexed;
 mod grpc;
 mod handler;
 pub mod headers;
 pub mod host;
+mod http1;
 mod kept;
 mod multiplex;
 mod options;

@@ -16,8 +16,10 @@ use super::ticker::{Ticks, Wait};
 /// A client's body, read only as fast as the upstream takes it.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// `None` for a request without a body.
-    upload: Option<Upload>,
+    /// What was taken off it already and not sent.
+    again: Bytes,
+    /// `None` for a request without a body, and after its end.
+    upload: Option<Box<Upload>>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,13 @@ impl RequestBody {
     fn sent_by(incoming: Incoming, client: &Rc<Client>, limits: Option<(Ticks, Ticks)>) -> Self {
         client.uploading.set(true);
         Self {
-            upload: Some(Upload { incoming, client: Rc::clone(client), limits, left: u64::MAX }),
+            again: Bytes::new(),
+            upload: Some(Box::new(Upload {
+                incoming,
+                client: Rc::clone(client),
+                limits,
+                left: u64::MAX,
+            })),
         }
     }
 
@@ -76,7 +84,12 @@ impl RequestBody {
 
     /// No body.
     pub fn empty() -> Self {
-        Self { upload: None }
+        Self { again: Bytes::new(), upload: None }
+    }
+
+    /// The same, beginning with what was taken off it.
+    pub fn put_back(self, again: Bytes) -> Self {
+        Self { again, ..self }
     }
 }
 
@@ -88,6 +101,9 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        if !self.again.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.again)))));
+        }
         let Some(upload) = &mut self.upload else {
             return Poll::Ready(None);
         };
@@ -131,10 +147,14 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.upload.as_ref().is_none_or(|upload| upload.incoming.is_end_stream())
+        self.again.is_empty()
+            && self.upload.as_ref().is_none_or(|upload| upload.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
+        if !self.again.is_empty() {
+            return SizeHint::default();
+        }
         self.upload.as_ref().map_or(SizeHint::with_exact(0), |upload| upload.incoming.size_hint())
     }
 }

@@ -6,15 +6,12 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
-use super::body::{Body, UpstreamBody};
+use super::body::{Answering, Body, UpstreamBody};
 use super::client::Client;
 use super::core::Core;
 use super::error_page::Problem;
 use super::forward::{self, Lost};
-use super::pool::Used;
 use super::reference::Reference;
 use super::request_body::RequestBody;
 use super::tunnel::Tunnel;
@@ -52,47 +49,38 @@ pub async fn answer(
     reference: Reference,
 ) -> Result<Response<Body>, Problem> {
     let (mut parts, _) = request.into_parts();
-    headers::to_upstream(&mut parts.headers, client, reference, &core.via)?;
+    let added = headers::to_upstream(&mut parts.headers, client, reference, &core.via)?;
     headers::mark_upgrade(&mut parts.headers);
-    let request = forward::request(parts, RequestBody::empty());
     let mut tried = Vec::new();
     let mut connection = loop {
-        if let Ok(connection) = forward::connect_for_upgrade(core, &guard).await {
+        if let Ok(connection) = forward::connect(core, &guard).await {
             break connection;
         }
-        guard = another::for_untouched(core, guard, &request, &mut tried).await?;
+        guard = another::for_untouched(core, guard, &parts, &mut tried).await?;
     };
-    let exchanged = connection.try_send_request(request);
-    let exchanged = forward::exchange(core, client, &guard, exchanged).await;
-    let mut response = exchanged.map_err(|lost| match lost {
-        Lost::TooSlow => Problem::TooSlow,
-        Lost::Cut => Problem::Unavailable,
-        Lost::Unsent(_) | Lost::Broken { .. } => Problem::NoAnswer,
-    })?;
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let (mut parts, incoming) = response.into_parts();
-        headers::to_client(parts.status, &mut parts.headers, reference)?;
-        let body = UpstreamBody::new(incoming, Used::Once, guard, client, core);
-        let mut response = Response::new(Body::upstream(body));
-        *response.status_mut() = parts.status;
-        *response.headers_mut() = parts.headers;
-        return Ok(response);
+    connection.begin(&parts, &added, RequestBody::empty()).map_err(|_| Problem::BadRequest)?;
+    let answered = forward::watched(core, client, &guard, |cx| connection.poll_head(cx)).await;
+    let mut head = answered
+        .and_then(|answered| answered.map_err(|_| Lost::Broken { was_answer: false }))
+        .map_err(|lost| match lost {
+            Lost::TooSlow => Problem::TooSlow,
+            Lost::Cut => Problem::Unavailable,
+            Lost::Unsent(_) | Lost::Broken { .. } => Problem::NoAnswer,
+        })?;
+    if head.status != StatusCode::SWITCHING_PROTOCOLS {
+        headers::to_client(head.status, &mut head.headers, reference)?;
+        let body = UpstreamBody::new(Answering::Alone(connection), guard, client, core);
+        return Ok(head.into_response(Body::upstream(body)));
     }
-    if !is_agreed(response.headers()) {
+    if !is_agreed(&head.headers) {
         return Err(Problem::NoAnswer);
     }
-    let upgraded = hyper::upgrade::on(&mut response).await.map_err(|_| Problem::NoAnswer)?;
-    let upstream = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| Problem::NoAnswer)?;
-    *client.tunnel.borrow_mut() =
-        Some(Tunnel::new(upstream.io.into_inner(), upstream.read_buf, guard));
-    let mut fields = std::mem::take(response.headers_mut());
+    let (upstream, received) = connection.into_socket();
+    *client.tunnel.borrow_mut() = Some(Tunnel::new(upstream, received, guard));
     // Told apart from other answers only here: a 101 keeps its two hop-by-hop fields.
-    headers::to_client(StatusCode::OK, &mut fields, reference)?;
-    headers::mark_upgrade(&mut fields);
-    let mut response = Response::new(Body::full(Bytes::new()));
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    *response.headers_mut() = fields;
-    Ok(response)
+    headers::to_client(StatusCode::OK, &mut head.headers, reference)?;
+    headers::mark_upgrade(&mut head.headers);
+    Ok(head.into_response(Body::full(Bytes::new())))
 }
 
 /// Whether a 101 is for what was asked.

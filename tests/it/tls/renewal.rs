@@ -9,7 +9,7 @@ use crate::support::ari::Ari;
 use crate::support::dns::Dns;
 use crate::support::orbitra::free_port;
 use crate::support::pebble::{Pebble, Place};
-use crate::support::until::{until, within};
+use crate::support::until::within;
 use crate::whole::Whole;
 
 const HOST: &str = "www.example.org";
@@ -67,13 +67,7 @@ impl Scene {
     }
 
     /// Moves the life of the stored certificate, so that it ends so many days from now, and has the authority asked.
-    async fn ends_in(&self, days: i64) {
-        // What it said last is written down by then: else that would be what counts.
-        let asked = "SELECT 1 FROM certificates WHERE hostname = ?1 AND renewal_ask_at IS NOT NULL";
-        until("it is written down", async || {
-            self.database().query_row(asked, [HOST], |_| Ok(())).ok()
-        })
-        .await;
+    fn ends_in(&self, days: i64) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let now = i64::try_from(now.as_millis()).unwrap();
         let (from, until) = (now - 80 * DAY * 1000, now + days * DAY * 1000);
@@ -81,22 +75,21 @@ impl Scene {
         assert_eq!(self.whole.change_rows(sql, [HOST, &from.to_string(), &until.to_string()]), 1);
     }
 
-    fn database(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.whole.directory().join("orbitra.db")).unwrap()
-    }
-
-    /// The window that is known, the moment in it, and when the authority is asked again; all in seconds from now.
-    async fn known(&self) -> [i64; 4] {
-        let database = self.database();
+    /// The window that is known, the moment in it, and when the authority is asked again; all in seconds from now. `None`
+    /// before the authority's answer is stored.
+    fn known(&self) -> Option<[i64; 4]> {
+        let path = self.whole.directory().join("orbitra.db");
+        let database = rusqlite::Connection::open(path).unwrap();
         let sql = "SELECT renewal_from, renewal_to, renewal_at, renewal_ask_at FROM certificates WHERE hostname = ?1";
         let now = jiff::Timestamp::now().as_millisecond();
-        let seconds =
-            |row: &rusqlite::Row<'_>, index: usize| row.get(index).map(|at: i64| (at - now) / 1000);
+        let seconds = |row: &rusqlite::Row<'_>, index: usize| {
+            row.get(index).map(|at: Option<i64>| at.map(|at| (at - now) / 1000))
+        };
         let read = |row: &rusqlite::Row<'_>| {
             Ok([seconds(row, 0)?, seconds(row, 1)?, seconds(row, 2)?, seconds(row, 3)?])
         };
-        // It is written down a moment after the authority was asked.
-        until("it is known", async || database.query_row(sql, [HOST], read).ok()).await
+        let [from, to, at, again] = database.query_row(sql, [HOST], read).unwrap();
+        Some([from?, to?, at?, again?])
     }
 }
 
@@ -105,29 +98,29 @@ async fn the_authority_says_when_and_orders_say_what_they_replace() {
     let scene = Scene::start().await;
     scene.ari.set(Some((20 * DAY, 22 * DAY)));
     scene.until("the first one", || scene.issued() == 1).await;
-    scene.until("it is asked", || !scene.ari.asked().is_empty()).await;
+    scene.until("it is asked", || scene.known().is_some()).await;
     assert_eq!(scene.ari.replaced(), [None]);
     // A third of its life is left, but the authority wants to wait: the round that asks orders nothing.
-    let before = scene.ari.asked().len();
-    scene.ends_in(30).await;
-    scene.until("it is asked again", || scene.ari.asked().len() > before).await;
+    scene.ends_in(30);
+    scene.until("it is asked again", || scene.known().is_some()).await;
     let asked = scene.ari.asked();
-    scene.ends_in(30).await;
-    scene.until("and again", || scene.ari.asked().len() > asked.len()).await;
+    scene.ends_in(30);
+    scene.until("and again", || scene.known().is_some()).await;
+    assert!(scene.ari.asked().len() > asked.len());
     assert_eq!((scene.issued(), scene.ari.replaced().len()), (1, 1));
-    let [from, to, at, again] = scene.known().await;
+    let [from, to, at, again] = scene.known().unwrap();
     assert!(from <= at && at <= to && (19 * DAY..23 * DAY).contains(&at), "{from} {at} {to}");
     assert!((7_000..=7_200).contains(&again), "as it said: {again}");
     // It is to be replaced soon, as one that will be revoked.
     scene.ari.set(Some((-2 * DAY, -DAY)));
-    scene.ends_in(80).await;
+    scene.ends_in(80);
     scene.until("a new one", || scene.issued() == 2).await;
     assert_eq!(scene.ari.replaced()[1], asked.first().cloned(), "it says what it replaces");
     // An authority that fails when it is asked is no reason to let one run out.
     scene.ari.set(None);
     let before = scene.ari.asked().len();
     scene.until("the new one is asked about", || scene.ari.asked().len() > before).await;
-    scene.ends_in(30).await;
+    scene.ends_in(30);
     scene.until("one more", || scene.issued() == 3).await;
     assert!(scene.ari.replaced()[2].is_some());
 }

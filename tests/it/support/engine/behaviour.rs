@@ -197,7 +197,7 @@ pub async fn serve(
         let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
         let (asked, forced, paused) = (asked.clone(), forced.clone(), paused.clone());
         let body = body.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
             let number = asked.fetch_add(1, Ordering::SeqCst);
             let forced = forced.load(Ordering::SeqCst);
@@ -206,6 +206,7 @@ pub async fn serve(
                 let _ = paused.wait_for(|paused| !paused).await;
                 if request.uri().path() == "/slow" {
                     thinking.fetch_add(1, Ordering::SeqCst);
+                    while let Some(Ok(_)) = request.body_mut().frame().await {}
                     tokio::time::sleep(Duration::from_millis(behaviour.think)).await;
                 }
                 match request.uri().path() {
