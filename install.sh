@@ -96,7 +96,7 @@ require_debian_or_ubuntu() {
 build_binary() {
   need "${BUILD_TOOLS[@]}"
   ensure_rust "$SELF_DIR"
-  say 'cargo build --release --locked (about a quarter of an hour the first time)'
+  say 'cargo build --release --locked (many minutes the first time)'
   (cd "$SELF_DIR" && cargo build --release --locked) ||
     die 'the build failed.' 'The compiler says why above. With less than 4 GB of memory, add swap space.'
   built=$(cd "$SELF_DIR" && realpath "${CARGO_TARGET_DIR:-target}")/release/orbitra

@@ -61,11 +61,11 @@ pub async fn send(
     loop {
         let now = core.ticker.now();
         let unused = match repeatable {
+            // The others were kept as long, and may be closed as well.
             _ if was_closed => None,
             true => core.pool.take(guard.replica(), now),
             false => core.pool.take_settled(guard.replica(), now),
         };
-        // Where one that was kept is closed, the others were kept as long and may be closed as well.
         let (connection, is_new) = match unused {
             Some(unused) => (unused, false),
             None => match Box::pin(connect(core, guard)).await {
