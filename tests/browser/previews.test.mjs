@@ -37,7 +37,8 @@ const test = (name, tell) => chapter(name, { timeout: BUILD }, async (context) =
 });
 
 const text = async (selector) => (await page.locator(selector).innerText()).replace(/\s+/g, " ");
-const row = (branch) => page.locator("#previews tbody tr").filter({ has: page.getByRole("link", { name: branch, exact: true }) });
+// Also one that stands among those that are folded away.
+const row = (branch) => page.locator("#previews tbody tr").filter({ has: page.locator("a.subject", { hasText: new RegExp(`^${branch}$`) }) });
 /** Waits until a branch stands there in a state, without a reload. */
 const stands = async (branch, state) => {
   await row(branch).locator(".tag", { hasText: state }).waitFor({ timeout: BUILD });
