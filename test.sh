@@ -110,10 +110,10 @@ run_rust_tests() {
   print_summary
   printf '\n--- Rust tests\n'
   if command -v cargo-nextest >/dev/null; then
-    if [ "$fast" = 1 ]; then set -- -E 'not test(/^docker_/)'; fi
+    if [ "$fast" = 1 ]; then set -- -E 'not test(/^docker_|::python_library/)'; fi
     exec cargo nextest run --locked "$@" </dev/null 2>&1
   else
-    if [ "$fast" = 1 ]; then set -- -- --skip docker_; fi
+    if [ "$fast" = 1 ]; then set -- -- --skip docker_ --skip ::python_library; fi
     exec cargo test --locked "$@" </dev/null 2>&1
   fi
 }

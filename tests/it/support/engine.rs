@@ -27,7 +27,7 @@ use orbitra::model::timestamp::Timestamp;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::behaviour::Behaviour;
+use self::behaviour::{Asked, Behaviour};
 
 /// The engine; clones are the same engine.
 #[derive(Clone)]
@@ -100,7 +100,7 @@ struct Container {
     /// The status of all its answers, when it is not 0.
     forced: Arc<AtomicU16>,
     /// Requests its processes got.
-    asked: Arc<AtomicU32>,
+    asked: Arc<Asked>,
 }
 
 impl Container {
@@ -242,7 +242,13 @@ impl Engine {
     /// How many requests a deployment's container got.
     pub fn asked(&self, deployment: &str) -> u32 {
         let things = self.0.things.lock().unwrap();
-        things.containers[&format!("orbitra-{deployment}")].asked.load(Ordering::SeqCst)
+        things.containers[&format!("orbitra-{deployment}")].asked.all()
+    }
+
+    /// How often a deployment's container was asked for each path below `/once/`.
+    pub fn asked_below_once(&self, deployment: &str) -> HashMap<String, u32> {
+        let things = self.0.things.lock().unwrap();
+        things.containers[&format!("orbitra-{deployment}")].asked.below_once()
     }
 
     /// As if the engine had started a deployment's container again so many times.
@@ -602,7 +608,7 @@ impl ContainerEngine for Engine {
         let running = |id: &&ContainerId| things.containers.get(&id.0).is_some_and(Container::runs);
         let used = |id: &ContainerId| {
             // A millisecond a request.
-            let asked = things.containers[&id.0].asked.load(Ordering::SeqCst);
+            let asked = things.containers[&id.0].asked.all();
             let usage = ContainerUsage { cpu_micros: 1000 * u64::from(asked), memory: 64 << 20 };
             (id.clone(), usage)
         };
