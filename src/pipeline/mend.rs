@@ -115,6 +115,7 @@ impl Pipeline {
             redactor: &redactor,
             cancel: &CancellationToken::new(),
             seen: &Seen::default(),
+            spent: Duration::ZERO,
         };
         let told = self.known_port(deployment).unwrap_or(3000);
         let healthy = tokio::select! {

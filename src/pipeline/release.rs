@@ -251,6 +251,7 @@ impl Run {
             redactor: &self.redactor,
             cancel: &self.cancel,
             seen: &Seen::default(),
+            spent: std::time::Duration::ZERO,
         };
         Ok(subject.all_healthy(containers, told).await?.0)
     }
