@@ -83,8 +83,7 @@ impl Pipeline {
             let container = self.container_of(&deployment, &project, number).await;
             let start = match container {
                 Ok(container) => {
-                    let one = (number, container);
-                    self.start_again(&deployment, &one).await.map(|()| one)
+                    self.start_again(&deployment, &project, &(number, container)).await
                 }
                 Err(stop) => Err(stop),
             };

@@ -74,8 +74,6 @@ impl Pipeline {
             && let Some(state) = self.engine.inspect(&id).await.map_err(engine_error)?
         {
             if state.in_network {
-                // Nothing was in it while this one did not run, and somebody may have tidied up.
-                self.network_of(project, deployment).await?;
                 return Ok(id);
             }
             // No start brings it back to where it is reached.

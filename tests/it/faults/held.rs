@@ -37,6 +37,7 @@ impl Held {
 
     /// Fails when it is more than a fresh process holds.
     pub fn no_more_than(&self, fresh: Self) {
+        println!("{self:?}, a fresh one {fresh:?}");
         assert!(self.files <= fresh.files + IDLE_FILES, "{self:?}, a fresh one {fresh:?}");
         let most = fresh.memory + fresh.memory * IDLE_PERCENT / 100 + IDLE_MEMORY;
         assert!(self.memory <= most, "{self:?}, a fresh one {fresh:?}");

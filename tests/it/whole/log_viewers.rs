@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
+use orbitra::model::deployment::Status;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -17,10 +18,10 @@ const VIEWERS: usize = 100;
 /// Streams that one key may have.
 const PER_KEY: usize = 5;
 /// Lines of 4 kB that the build writes as fast as they are taken.
-const LINES: u64 = 2000;
-/// The most memory that all of it may take in this process, clients included. What every viewer still has to be sent
-/// would be 800 MB.
-const MEMORY: u64 = 200 << 20;
+const LINES: u64 = 1000;
+/// The most memory that all of it may take in this process, clients included. What every viewer has to be sent would be
+/// 400 MB.
+const MEMORY: u64 = 150 << 20;
 
 /// Bytes of memory that are this process's own.
 fn memory() -> u64 {
@@ -129,9 +130,9 @@ async fn those_who_look_at_a_log_hold_up_neither_its_build_nor_each_other() {
     let limit = Duration::from_secs(180);
     within(limit, "it is live while half of them have taken nothing", async || {
         most = memory().max(most);
-        let shown = whole.api.get(&format!("/deployments/{id}")).await;
-        assert_ne!(shown["status"], "failed", "{shown}");
-        (shown["status"] == "live").then_some(())
+        let stored = whole.stored(&id).await;
+        assert!(stored.failure.is_none(), "{:?}", stored.failure);
+        (stored.status() == Status::Live).then_some(())
     })
     .await;
     let first = within(limit, "the quick ones have seen the end", async || {
