@@ -5,16 +5,16 @@ use std::time::Duration;
 use super::Place;
 use crate::support::until::within;
 
-/// Threads that file work and reads of the database are done in, which end when they had nothing to do for 10 s: a few
-/// may have been busy a moment ago.
+/// Threads that file work and reads of the database are done in, which end when they had nothing to do for a second: a
+/// few may have been busy a moment ago.
 const IDLE_THREADS: usize = 4;
 /// Descriptors that a fresh process has not needed yet: four readers of the database with two files each, and
 /// connections to applications that are kept for the next request.
 const IDLE_FILES: usize = 16;
-/// Percent, and bytes of memory of its own, that the C library keeps of what was freed: unoptimized code makes larger
-/// frames and copies, and one password hash alone takes 19 MiB for a moment.
+/// Percent, and bytes of memory of its own, that may be more: a fresh one has about 14 MB, and the C library keeps a part
+/// of what was freed, which after sixty deployments of an unoptimized program are 5 MB.
 const IDLE_PERCENT: u64 = 5;
-const IDLE_MEMORY: u64 = 48 << 20;
+const IDLE_MEMORY: u64 = 16 << 20;
 
 /// What a process holds of the machine.
 #[derive(Clone, Copy, Debug)]
