@@ -15,6 +15,9 @@ const OWN: [&str; 7] = [
     "orbitra.lock",
     "orbitra.sock",
 ];
+/// Copies of the database from before another version took over, and how many are kept.
+const COPY: &str = "orbitra.db.before-";
+const COPIES: usize = 3;
 /// The most that database and log take together in these tests. SQLite's log begins anew after 4 MiB.
 const DATABASE: u64 = 64 << 20;
 
@@ -26,7 +29,7 @@ pub fn found(orbitra: &Orbitra) -> Vec<String> {
     for name in names(&data) {
         let below = data.join(&name);
         let strays: Vec<PathBuf> = match name.as_str() {
-            own if OWN.contains(&own) => Vec::new(),
+            own if OWN.contains(&own) || own.starts_with(COPY) => Vec::new(),
             "logs" => known.logs(&below),
             // Whose they are is looked at with what runs.
             "sites" => Vec::new(),
@@ -38,6 +41,10 @@ pub fn found(orbitra: &Orbitra) -> Vec<String> {
             _ => vec![below],
         };
         problems.extend(strays.iter().map(|path| format!("{} is nobody's", path.display())));
+    }
+    let copies = names(&data).into_iter().filter(|name| name.starts_with(COPY)).count();
+    if copies > COPIES {
+        problems.push(format!("{copies} copies of the database"));
     }
     let size = |name: &str| std::fs::metadata(data.join(name)).map_or(0, |file| file.len());
     let database = size("orbitra.db") + size("orbitra.db-wal");
