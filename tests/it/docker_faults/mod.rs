@@ -175,8 +175,11 @@ async fn what_is_removed_behind_its_back_comes_back_or_says_why_not() {
     place.answer(Duration::from_secs(15), &["shop"]).await;
     // With its image: nothing can bring it back, and that is said.
     let image = place.dockerd.inspect(&container, "{{.Image}}");
+    // In between it would be made again, and the image be in use.
+    place.orbitra.signal(Signal::STOP);
     place.dockerd.docker(&["rm", "-f", &container]);
     place.dockerd.docker(&["image", "rm", "-f", &image]);
+    place.orbitra.signal(Signal::CONT);
     within(Duration::from_secs(20), "it is known to be down", async || {
         let shown = place.orbitra.api.get(&format!("/projects/{project}")).await;
         (shown["status"] == "degraded").then_some(())
