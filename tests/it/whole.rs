@@ -20,6 +20,7 @@ mod held;
 mod held_back;
 mod interrupted;
 mod kept_assets;
+mod log_viewers;
 mod metrics;
 mod no_domain;
 mod paused;

@@ -43,6 +43,8 @@ pub struct Behaviour {
     pub build_hangs: bool,
     /// Milliseconds that the build takes.
     pub build_takes: u64,
+    /// Lines of 4 kB that the build writes after that.
+    pub build_lines: u64,
     /// The process ends at once with this exit code.
     pub exit: Option<i64>,
     /// A release command ends with this exit code.
@@ -91,6 +93,7 @@ impl Default for Behaviour {
             build_exit: None,
             build_hangs: false,
             build_takes: 0,
+            build_lines: 0,
             exit: None,
             release_exit: 0,
             release_hangs: false,
