@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, getpriority_process, kill_process, setpriority_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing_subscriber::EnvFilter;
@@ -18,6 +18,9 @@ use crate::handover::notify::Manager;
 
 /// Threads of the control plane. Few, because visitors are served by threads of their own.
 const CONTROL_THREADS: usize = 2;
+/// How far they stand behind visitors when all cores are busy, in steps of niceness (`setpriority(2)`; on Linux it is of a
+/// thread).
+const BEHIND: i32 = 5;
 /// How long a thread for file work and reads of the database waits for more. They are woken in turn: with the usual ten
 /// seconds the little that is done all the time would keep as many of them as were ever needed.
 const IDLE_THREAD: Duration = Duration::from_secs(1);
@@ -45,9 +48,15 @@ pub(super) fn run(
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
+    // Of this thread, which starts those of the data plane and whoever takes over.
+    let behind = getpriority_process(None).unwrap_or(0) + BEHIND;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
         .thread_keep_alive(IDLE_THREAD)
+        .on_thread_start(move || {
+            // Without it everything goes on, only less evenly.
+            let _ = setpriority_process(None, behind);
+        })
         .enable_all()
         .build()?;
     runtime.block_on(serve(config, inherited, &arguments, successor))

@@ -84,7 +84,8 @@ pub async fn serve(shared: Rc<Connections>, stream: TcpStream, peer: SocketAddr)
     let client = Client::new(peer, shared.core.ticker.watch());
     let client = Rc::new(client.trusting(&shared.core.options.trusted_proxies));
     let transport = Transport::Plain(shared.edge.clone());
-    let is_http2 = shared.h2c && Box::pin(begins_with_http2(&stream, shared.core.options.head)).await;
+    let is_http2 =
+        shared.h2c && Box::pin(begins_with_http2(&stream, shared.core.options.head)).await;
     let socket = Socket::Plain(stream);
     if is_http2 {
         Box::pin(serve_at_once(&shared, socket, client, transport)).await;

@@ -99,6 +99,20 @@ impl Place {
     }
 }
 
+/// The niceness of a thread of the process whose name begins like this: how far it stands behind others.
+fn niceness(process: u32, name: &str) -> i32 {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let stats = threads
+        .filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).ok());
+    let mut named = stats.filter_map(|stat| {
+        // proc_pid_stat(5): the second field is the name, in parentheses, and the nineteenth is this.
+        let (start, rest) = stat.rsplit_once(')')?;
+        let is_it = start.split_once('(')?.1.starts_with(name);
+        is_it.then(|| rest.split_whitespace().nth(16).unwrap().parse().unwrap())
+    });
+    named.next().unwrap_or_else(|| panic!("no thread is named {name}"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_version_takes_over_and_no_request_fails() {
     let mut place = Place::start().await;
@@ -119,6 +133,9 @@ async fn another_version_takes_over_and_no_request_fails() {
         // What was asked of the one before is finished there.
         assert_eq!(waiting.await.unwrap().unwrap().body, "slow");
         assert_eq!(place.snapshots(), turn.min(3));
+        let own = niceness(place.orbitra.pid(), "orbitra");
+        assert_eq!(niceness(place.orbitra.pid(), "proxy-0"), own, "visitors come first");
+        assert!(niceness(place.orbitra.pid(), "tokio-") > own, "everybody else gives way");
         if turn == 1 {
             let status = place.orbitra.relieved().await;
             assert!(status.success(), "{status}\n{}", place.orbitra.log());
