@@ -12,13 +12,14 @@ use crate::support::until::until;
 
 /// Told by what this test has no part of: certificates and names (`tls`, `domains`), crashes (`watch`, `interrupted`),
 /// the server itself (`alarms`), receivers (`webhook_answers`). Invoices are not made yet.
-const ELSEWHERE: [&str; 11] = [
+const ELSEWHERE: [&str; 12] = [
     "billing.invoice.created",
     "deployment.crashed",
     "deployment.recovered",
     "domain.certificate.expiring",
     "domain.certificate.failed",
     "domain.certificate.issued",
+    "domain.certificate.revoked",
     "domain.verified",
     "system.disk.low",
     "system.engine.down",
