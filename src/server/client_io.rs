@@ -5,13 +5,15 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::connection::Connections;
 use super::frames::{Flood, Frames};
 use super::framing::{Doubt, Framing, Phase};
+use super::pace::{Kind, Pace, Ticket};
 use super::socket::Socket;
 use crate::proxy::{Client, Core, Ticks, Wait};
 
@@ -20,6 +22,10 @@ const MOMENT: Duration = Duration::from_secs(1);
 
 /// What is written as one piece, in bytes.
 const SMALL: usize = 1024;
+/// Bytes after which a connection lets others go first.
+const BURST: usize = 256 * 1024;
+/// For how many bytes one counts that may be a frame: each can be a request, or the end of one.
+const A_FRAME: usize = 8;
 
 /// What the socket knows and the requests' handling needs.
 #[derive(Debug, Default)]
@@ -64,6 +70,11 @@ impl Link {
         self.streams.get() == Some(0)
     }
 
+    /// Whether more requests are under way than so many.
+    pub fn has_more_streams_than(&self, count: usize) -> bool {
+        self.streams.get().is_some_and(|open| open > count)
+    }
+
     /// Whether nothing was asked since the last answer.
     pub fn is_between(&self) -> bool {
         self.until.get() > 0
@@ -87,18 +98,25 @@ pub struct ClientIo {
     link: Rc<Link>,
     core: Rc<Core>,
     client: Rc<Client>,
+    pace: Rc<Pace>,
+    /// Bytes moved since it let others go first.
+    moved: usize,
+    ticket: Ticket,
     in_head: bool,
     tunnel: bool,
 }
 
 impl ClientIo {
     /// A socket that was just accepted.
-    pub fn new(stream: Socket, link: &Rc<Link>, core: &Rc<Core>, client: &Rc<Client>) -> Self {
+    pub fn new(stream: Socket, link: &Rc<Link>, shared: &Connections, client: &Rc<Client>) -> Self {
         Self {
             stream,
             link: Rc::clone(link),
-            core: Rc::clone(core),
+            core: Rc::clone(&shared.core),
             client: Rc::clone(client),
+            pace: Rc::clone(&shared.pace),
+            moved: 0,
+            ticket: Ticket::default(),
             in_head: false,
             tunnel: false,
         }
@@ -191,6 +209,11 @@ impl ClientIo {
         self.client.watch.arm_until(Wait::ClientRead, moment.min(until));
     }
 
+    /// Nothing was said yet; there is as long for it as for a head.
+    pub fn begin(&self) {
+        self.link.until.set(self.core.limits.head.after(self.core.ticker.now()));
+    }
+
     /// Waits for the client to say something; false when the connection is to end first.
     pub async fn rested(&mut self, closing: &Cell<bool>) -> bool {
         let until = self.link.until.get();
@@ -209,7 +232,19 @@ impl ClientIo {
         said
     }
 
-    fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Lets others go first when a lot was moved.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.moved >= BURST {
+            ready!(self.pace.poll_turn(Kind::Bulk, &self.ticket, cx));
+            self.moved = 0;
+        }
+        Poll::Ready(())
+    }
+
+    fn wrote(&mut self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(length)) = &polled {
+            self.moved += length;
+        }
         let watch = &self.client.watch;
         if let Poll::Ready(Ok(length)) = &polled
             && let Some(frames) = &mut *self.link.frames.borrow_mut()
@@ -234,8 +269,12 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.poll_turn(cx));
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let came = buffer.filled().len() - before;
+        let weight = if self.link.streams.get().is_some() { A_FRAME } else { 1 };
+        self.moved += came * weight;
         if self.tunnel {
             return polled;
         }
@@ -256,6 +295,7 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_turn(cx));
         let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.wrote(polled)
     }
@@ -275,6 +315,7 @@ impl AsyncWrite for ClientIo {
             }
             return self.poll_write(cx, &whole[..length]);
         }
+        ready!(self.poll_turn(cx));
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.wrote(polled)
     }

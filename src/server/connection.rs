@@ -18,7 +18,7 @@ use super::dispatch::{ControlPlane, Dispatch, InTurn};
 use super::edge::{Edge, Transport};
 use super::frames::Frames;
 use super::multiplex::{Multiplexed, Streams};
-use super::pace::Pace;
+use super::pace::{Kind, Pace};
 use super::socket::Socket;
 use super::thread::Relayed;
 use crate::proxy::{Client, Core, Wait};
@@ -55,7 +55,7 @@ pub struct Connections {
     pub control: Rc<ControlPlane>,
     /// Whether HTTP/2 is spoken without TLS.
     pub h2c: bool,
-    /// The turns of handshakes.
+    /// The turns of what others must not wait for.
     pub pace: Rc<Pace>,
     /// The TLS side.
     pub edge: Option<Rc<Edge>>,
@@ -117,7 +117,8 @@ pub async fn serve_tls(
     stream: TcpStream,
     peer: SocketAddr,
 ) {
-    let Some(stream) = shared.pace.by_turns(edge.acceptor.accept(stream)).await else { return };
+    let handshake = shared.pace.by_turns(Kind::Handshake, edge.acceptor.accept(stream));
+    let Some(stream) = handshake.await else { return };
     let client = Client::new(peer, shared.core.ticker.watch()).secured();
     let client = Rc::new(client.trusting(&shared.core.options.trusted_proxies));
     let shown = acceptor::server_name(&stream).and_then(|name| edge.certificates.of(name));
@@ -148,9 +149,9 @@ async fn serve_at_once(
 ) {
     let link = Rc::new(Link::default());
     link.multiplex((!client.trusted).then(|| Frames::new(shared.core.ticker.now())));
-    let io = ClientIo::new(socket, &link, &shared.core, &client);
+    let io = ClientIo::new(socket, &link, shared, &client);
     let dispatch = Rc::new(shared.dispatch(&client, &link, transport));
-    let streams = Streams::default();
+    let streams = Streams::new(&shared.pace, &link);
     let mut connection = http2::Builder::new(streams.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
@@ -181,7 +182,7 @@ async fn serve_at_once(
     }
 }
 
-/// HTTP/1.1. Between two requests that are further apart the library's part of the connection is given up with its
+/// HTTP/1.1. Before the first request and between two that are further apart there is no part of the library, with its
 /// buffers: most connections rest most of the time.
 async fn serve_in_turn(
     shared: &Connections,
@@ -191,16 +192,15 @@ async fn serve_in_turn(
 ) {
     let link = Rc::new(Link::default());
     let dispatch = Rc::new(shared.dispatch(&client, &link, transport));
-    let mut io = ClientIo::new(socket, &link, &shared.core, &client);
-    loop {
+    let mut io = ClientIo::new(socket, &link, shared, &client);
+    io.begin();
+    while io.rested(&shared.closing).await {
         io = match serve_for_a_while(shared, io, &dispatch).await {
             Some(io) => io,
             None => return,
         };
-        if !io.rested(&shared.closing).await {
-            return close(io, &link).await;
-        }
     }
+    close(io, &link).await;
 }
 
 /// Serves requests until there is none for a moment; then the connection is there again. Else it has ended.

@@ -10,6 +10,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 const BACKLOG: i32 = 1024;
 /// When a silent connection is asked whether its other end is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// Bytes that the kernel takes for a client before they can be sent. A client that takes nothing costs this much and not
+/// the megabytes that a buffer grows to; who takes what comes never sees the end of it.
+const UNSENT: u32 = 128 * 1024;
 
 /// Takes those of `pool` that listen on this address. All of them are to be used: a socket that nobody accepts from would
 /// keep its share of the connections waiting.
@@ -26,11 +29,17 @@ pub fn inherit(pool: &mut Vec<TcpListener>, address: SocketAddr) -> io::Result<V
     let ours: Vec<_> = pool.extract_if(.., |listener| is_ours(listener)).collect();
     for listener in &ours {
         let socket = SockRef::from(listener);
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+        prepare(&socket)?;
     }
     Ok(ours)
+}
+
+/// What accepted sockets inherit, and that nobody waits in an accept.
+fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    socket.set_tcp_notsent_lowat(UNSENT)
 }
 
 /// At least `count` listeners out of fewer: several threads may accept from one.
@@ -82,10 +91,7 @@ fn open(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
         socket.set_reuse_port(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        // Accepted sockets inherit these.
-        socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+        prepare(&socket)?;
         let listener = TcpListener::from(socket);
         address = listener.local_addr()?;
         listeners.push(listener);

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
@@ -24,14 +24,27 @@ use super::body::{Body, Fault};
 use super::client_io::Link;
 use super::connection::MAX_HEADERS;
 use super::dispatch::Dispatch;
+use super::pace::{Kind, Pace, Ticket};
 use crate::proxy::error_page::Problem;
 use crate::proxy::{Client, Ticks, Wait};
 
+/// Requests of a connection that begin at once; more take turns with those of others.
+const AT_ONCE: usize = 8;
+
 /// Runs the streams of one connection.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Streams {
     /// The client of the stream that is being polled, once it is known.
     current: Rc<RefCell<Option<Rc<Client>>>>,
+    pace: Rc<Pace>,
+    link: Rc<Link>,
+}
+
+impl Streams {
+    /// Those of a connection that has just begun.
+    pub fn new(pace: &Rc<Pace>, link: &Rc<Link>) -> Self {
+        Self { current: Rc::default(), pace: Rc::clone(pace), link: Rc::clone(link) }
+    }
 }
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
@@ -39,7 +52,12 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
         let streams = self.clone();
         let mut stream = Box::pin(stream);
         let mut client: Option<Rc<Client>> = None;
+        let mut turn = self.link.has_more_streams_than(AT_ONCE).then(Ticket::default);
         tokio::task::spawn_local(poll_fn(move |cx| {
+            if let Some(ticket) = &turn {
+                ready!(streams.pace.poll_turn(Kind::Stream, ticket, cx));
+                turn = None;
+            }
             streams.current.replace(client.take());
             let polled = stream.as_mut().poll(cx);
             client = streams.current.take();

@@ -18,6 +18,7 @@ use super::connection::{self, Connections};
 use super::crowd::Crowd;
 use super::dispatch::ControlPlane;
 use super::edge::Edge;
+use super::pace::{Kind, Pace};
 use crate::proxy::{Core, Shared};
 
 /// Said to a client when the thread has all the connections it may have.
@@ -230,7 +231,7 @@ async fn serve(
                     drop(place);
                 });
             }
-            accepted = listeners.accept(), if matches!(now, Phase::Accepting) => match accepted {
+            accepted = accept(&listeners, &connections.pace), if matches!(now, Phase::Accepting) => match accepted {
                 Ok(accepted) => start(accepted),
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
@@ -283,6 +284,12 @@ async fn serve(
         () = end => {}
         () = tokio::time::sleep(requests) => {}
     }
+}
+
+/// The next connection, when it is its turn.
+async fn accept(listeners: &Listeners, pace: &Pace) -> io::Result<Accepted> {
+    pace.turn(Kind::Arrival).await;
+    listeners.accept().await
 }
 
 /// The next request that is passed on, where there is a process before.

@@ -20,7 +20,7 @@ async fn take_turns() {
     let since = Rc::new(Cell::new(0));
     for _ in 0..200 {
         let (done, since, most) = (Rc::clone(&done), Rc::clone(&since), Rc::clone(&most));
-        tokio::task::spawn_local(pace.by_turns(async move {
+        tokio::task::spawn_local(pace.by_turns(Kind::Bulk, async move {
             since.set(since.get() + 1);
             most.set(most.get().max(since.get()));
             done.set(done.get() + 1);
@@ -30,5 +30,5 @@ async fn take_turns() {
         since.set(0);
         tokio::task::yield_now().await;
     }
-    assert!(most.get() <= 2 * TURNS, "{}", most.get());
+    assert!(most.get() <= 2 * Kind::Bulk.turns(), "{}", most.get());
 }
