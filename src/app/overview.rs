@@ -5,7 +5,7 @@ use crate::db::page::{Page, PageRequest};
 use crate::db::projects::ProjectFilter;
 use crate::db::{self, Connection, DbError};
 use crate::model::actor::Actor;
-use crate::model::deployment::Deployment;
+use crate::model::deployment::{Deployment, Target};
 use crate::model::ids::DeploymentId;
 use crate::model::project::Project;
 
@@ -17,6 +17,7 @@ const USUAL_OF: u32 = 5;
 pub struct Overview {
     pub project: Project,
     pub live: Option<Deployment>,
+    /// The newest that is no preview: what becomes of a branch says nothing of what visitors get.
     pub latest: Option<Deployment>,
     /// Median of the last successful deployments, in milliseconds.
     pub usual_ms: Option<u64>,
@@ -58,7 +59,13 @@ fn of(connection: &Connection, project: Project) -> Result<Overview, DbError> {
         Some(id) => db::deployments::find(connection, id),
         None => Ok(None),
     };
-    let (live, latest) = (find(&project.live_deployment_id)?, find(&project.latest_deployment_id)?);
+    let live = find(&project.live_deployment_id)?;
+    let latest = match find(&project.latest_deployment_id)? {
+        Some(latest) if latest.target == Target::Preview => {
+            find(&db::previews::newest_beside(connection, &project.id)?)?
+        }
+        other => other,
+    };
     let mut durations = db::deployments::recent_durations(connection, &project.id, USUAL_OF)?;
     durations.sort_unstable();
     let usual_ms = durations.get(durations.len() / 2).copied();

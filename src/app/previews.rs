@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::deployments::deed;
 use super::journal::{self, Deed};
+use super::may::{Action, require_scope};
 use super::{App, AppError};
 use crate::crypto::random;
 use crate::db::{self, Connection, DbError};
@@ -26,7 +27,32 @@ enum End {
     Other(DeploymentId),
 }
 
+/// What a project has for its branches.
+#[derive(Clone, Debug)]
+pub struct Previews {
+    /// The newest preview of each branch that has one, the newest first.
+    pub newest: Vec<Deployment>,
+    /// Whether a push to another branch makes one.
+    pub wanted: bool,
+}
+
 impl App {
+    /// The previews of a project's branches.
+    ///
+    /// # Errors
+    /// The key lacks `deployments:read`, or the database cannot be read.
+    pub async fn previews(&self, actor: &Actor, project: &Project) -> Result<Previews, AppError> {
+        require_scope(actor, Action::DeploymentsRead)?;
+        let (id, wanted) = (project.id.clone(), project.preview_deployments);
+        let read = move |c: &Connection| -> Result<_, DbError> {
+            let wanted = wanted || db::previews::by_hook(c, &id)?;
+            let ids = db::previews::newest_of_branches(c, &id)?.into_iter();
+            let found = ids.filter_map(|id| db::deployments::find(c, &id).transpose());
+            Ok(Previews { newest: found.collect::<Result<_, _>>()?, wanted })
+        };
+        Ok(self.db.read(read).await?)
+    }
+
     /// A branch was deleted: its previews go, wherever they are. What visitors get, or are about to get, stays.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use super::may::{Action, require_instance_admin, require_scope};
 use super::{App, AppError};
 use crate::config::machine::Machine;
 use crate::db;
+use crate::docker::EngineError;
 use crate::model::actor::Actor;
 use crate::model::disk::Measure;
 use crate::model::transition::State;
@@ -21,6 +22,8 @@ pub struct SystemState {
     pub machine: Machine,
     /// `None` when it does not answer in time.
     pub engine: Option<EngineState>,
+    /// What is wrong with the engine, and what to do about it.
+    pub engine_trouble: Option<String>,
     /// `None` when this process does not serve.
     pub traffic: Option<Traffic>,
     /// The database file.
@@ -58,7 +61,7 @@ impl App {
             (Machine::look(&data), size("orbitra.db"), size("orbitra.db-wal"))
         });
         let unfinished = self.db.read(db::deployments::unfinished);
-        let (looked, unfinished, engine, free_bytes) =
+        let (looked, unfinished, (engine, engine_trouble), free_bytes) =
             tokio::join!(looked, unfinished, self.engine_state(), self.free_disk());
         let (machine, database_bytes, wal_bytes) =
             looked.map_err(|error| AppError::Internal(error.to_string()))?;
@@ -70,6 +73,7 @@ impl App {
         Ok(SystemState {
             machine,
             engine,
+            engine_trouble,
             traffic,
             database_bytes,
             wal_bytes,
@@ -80,11 +84,22 @@ impl App {
         })
     }
 
-    async fn engine_state(&self) -> Option<EngineState> {
-        let engine = self.engine.get()?;
-        let both = async { tokio::try_join!(engine.info(), engine.owned()) };
-        let (info, owned) = tokio::time::timeout(ENGINE_PATIENCE, both).await.ok()?.ok()?;
-        let containers = owned.containers.iter().filter(|container| container.running).count();
-        Some(EngineState { version: info.version, containers })
+    /// How the engine is, and what is wrong with it.
+    async fn engine_state(&self) -> (Option<EngineState>, Option<String>) {
+        let Some(engine) = self.engine.get() else { return (None, None) };
+        let all = async {
+            let (info, owned) = tokio::try_join!(engine.info(), engine.owned())?;
+            let containers = owned.containers.iter().filter(|container| container.running).count();
+            let state = EngineState { version: info.version, containers };
+            Ok::<_, EngineError>((state, engine.warning().await))
+        };
+        match tokio::time::timeout(ENGINE_PATIENCE, all).await {
+            Ok(Ok((state, warning))) => (Some(state), warning),
+            Ok(Err(error)) => (None, Some(format!("{error}."))),
+            Err(_) => {
+                let seconds = ENGINE_PATIENCE.as_secs();
+                (None, Some(format!("Docker did not answer within {seconds} s.")))
+            }
+        }
     }
 }

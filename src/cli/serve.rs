@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::{Pid, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,6 +18,9 @@ use crate::handover::notify::Manager;
 
 /// Threads of the control plane. Few, because visitors are served by threads of their own.
 const CONTROL_THREADS: usize = 2;
+/// How long a thread for file work and reads of the database waits for more. They are woken in turn: with the usual ten
+/// seconds the little that is done all the time would keep as many of them as were ever needed.
+const IDLE_THREAD: Duration = Duration::from_secs(1);
 
 /// How this program is started again with the same flags.
 pub(super) fn arguments(data: Option<&Path>, listen: Option<&str>) -> Vec<OsString> {
@@ -43,6 +47,7 @@ pub(super) fn run(
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONTROL_THREADS)
+        .thread_keep_alive(IDLE_THREAD)
         .enable_all()
         .build()?;
     runtime.block_on(serve(config, inherited, &arguments, successor))

@@ -1,6 +1,6 @@
 //! Table `deployment_phases`: when each step of a deployment began and ended.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::DbError;
 use crate::model::deployment::{Phase, PhaseTiming};
@@ -29,6 +29,25 @@ pub fn enter(
         )?;
     }
     Ok(())
+}
+
+/// When the step that runs began, if it is this one.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn began(
+    connection: &Connection,
+    deployment: &DeploymentId,
+    phase: Phase,
+) -> Result<Option<Timestamp>, DbError> {
+    let began = connection
+        .prepare_cached(
+            "SELECT started_at FROM deployment_phases
+             WHERE deployment_id = ?1 AND phase = ?2 AND finished_at IS NULL",
+        )?
+        .query_row(params![deployment.as_str(), phase.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(began.map(Timestamp))
 }
 
 /// The steps in the order they began.

@@ -65,3 +65,42 @@ pub fn queued_before(
     let trigger = Trigger::GitPush.as_str();
     ids(connection, sql, params![project.as_str(), branch, trigger, newest])
 }
+
+/// Of every branch whose previews serve, may serve, or are on their way, its newest preview, also when that one failed;
+/// the branch with the newest first.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn newest_of_branches(
+    connection: &Connection,
+    project: &ProjectId,
+) -> Result<Vec<DeploymentId>, DbError> {
+    // Of a group SQLite answers the columns of the row with its `max` (its documentation, "Bare columns in an aggregate query").
+    let sql = "SELECT id, max(seq) AS newest FROM deployments
+        WHERE project_id = ?1 AND target = 'preview' AND state NOT IN ('canceled', 'removed') AND deleted_at IS NULL
+            AND id IS NOT (SELECT live_deployment_id FROM projects WHERE id = ?1)
+        GROUP BY branch HAVING sum(state <> 'failed') > 0 ORDER BY newest DESC";
+    ids(connection, sql, params![project.as_str()])
+}
+
+/// The newest deployment that is no preview.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn newest_beside(
+    connection: &Connection,
+    project: &ProjectId,
+) -> Result<Option<DeploymentId>, DbError> {
+    let sql = "SELECT id FROM deployments WHERE project_id = ?1 AND target <> 'preview' AND deleted_at IS NULL
+        ORDER BY seq DESC LIMIT 1";
+    Ok(ids(connection, sql, params![project.as_str()])?.pop())
+}
+
+/// Whether a push to some hook of a project makes previews.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn by_hook(connection: &Connection, project: &ProjectId) -> Result<bool, DbError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM push_hooks WHERE project_id = ?1 AND (previews OR pull_requests))";
+    Ok(connection.prepare_cached(sql)?.query_row([project.as_str()], |row| row.get(0))?)
+}

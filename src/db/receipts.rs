@@ -8,6 +8,7 @@ use crate::model::deployment::Deployment;
 use crate::model::ids::DeploymentId;
 use crate::model::receipt::{PhaseFacts, Receipt, VariableFacts};
 use crate::model::timestamp::Timestamp;
+use crate::model::transition::State;
 
 /// Keeps a receipt, and the last lines of an application that failed.
 ///
@@ -35,16 +36,29 @@ pub fn put(
 /// The database cannot be read.
 pub fn of(connection: &Connection, deployment: &Deployment) -> Result<Receipt, DbError> {
     let timings = deployment_phases::list(connection, &deployment.id)?;
+    // What was kept of one that ended before it had all is for whoever goes on with it.
+    let whole = !deployment.state.unfinished() && deployment.state != State::Canceled;
+    let kept = if whole { kept(connection, &deployment.id)? } else { None };
+    let Some((kept, written_at)) = kept else { return Ok(Receipt::of(deployment, &timings)) };
+    let phases = timings.iter().map(PhaseFacts::of).collect();
+    Ok(Receipt { written_at: Some(written_at), phases, ..kept })
+}
+
+/// What was kept of a deployment, complete or not, and when.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn kept(
+    connection: &Connection,
+    deployment: &DeploymentId,
+) -> Result<Option<(Receipt, Timestamp)>, DbError> {
     let kept = connection
         .prepare_cached("SELECT body, written_at FROM receipts WHERE deployment_id = ?1")?
-        .query_row([deployment.id.as_str()], |row| {
+        .query_row([deployment.as_str()], |row| {
             Ok((row.get::<_, String>(0)?, Timestamp(row.get(1)?)))
         })
         .optional()?;
-    let Some((body, written_at)) = kept else { return Ok(Receipt::of(deployment, &timings)) };
-    let kept: Receipt = parsed(&body)?;
-    let phases = timings.iter().map(PhaseFacts::of).collect();
-    Ok(Receipt { written_at: Some(written_at), phases, ..kept })
+    kept.map(|(body, written_at)| Ok((parsed(&body)?, written_at))).transpose()
 }
 
 /// The last lines of an application that failed.

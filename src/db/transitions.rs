@@ -1,6 +1,6 @@
 //! What moves a deployment on: every change is guarded by the state it starts from and touches exactly one row.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::DbError;
 use super::error::exactly_one;
@@ -289,6 +289,22 @@ pub fn restart(
         [id.as_str()],
         |row| row.get(0),
     )?)
+}
+
+/// Counts that a check which was cut off is gone on with; answers how often the deployment was cut off.
+///
+/// # Errors
+/// `Stale` when it is not being checked any more.
+pub fn resume(connection: &Connection, id: &DeploymentId) -> Result<u32, DbError> {
+    let restarts = connection.query_row(
+        "UPDATE deployments SET restarts = restarts + 1, run_state = 'none'
+         WHERE id = ?1 AND state = 'checking' RETURNING restarts",
+        [id.as_str()],
+        |row| row.get(0),
+    );
+    // Until it was found healthy again it is not looked after as one that serves.
+    super::replicas::all_out(connection, id)?;
+    restarts.optional()?.ok_or(DbError::Stale)
 }
 
 /// Writes down what a queued deployment waits for. Answers whether that is news.

@@ -19,18 +19,23 @@ const SELECT: &str =
     "SELECT d.id, d.webhook_id, d.event_id, d.event, d.status, d.once, d.attempts, d.next_at,
     d.redelivery_of, d.created_at, d.completed_at FROM webhook_deliveries d";
 
+/// Teams beside the event's own whose webhooks are told of it: of accounts, those of instance admins. A new account has no
+/// webhook of its own, and one that is deleted takes its webhooks along.
+pub(super) const TOLD_AS_WELL: &str = "SELECT u.team_id FROM users u
+    WHERE e.event LIKE 'user.%' AND u.instance_admin = 1 AND u.suspended = 0";
+
 /// Adds a delivery of an event for every enabled webhook that is told of it. An address of mail that has not agreed is told
 /// of nothing.
 pub(super) fn fan_out(connection: &Connection, event: &Event) -> Result<(), DbError> {
     let project = event.project_id.as_ref().map(ProjectId::as_str);
     let sql = format!(
-        "SELECT w.id, w.format, randomblob(10) FROM webhooks w {RECIPIENT}
-         WHERE w.team_id = ? AND w.enabled AND (w.project_id IS NULL OR w.project_id IS ?) AND {CHOOSES} AND {AGREED}"
+        "SELECT w.id, w.format, randomblob(10) FROM (SELECT ? AS event) e, webhooks w {RECIPIENT}
+         WHERE (w.team_id = ? OR w.team_id IN ({TOLD_AS_WELL})) AND w.enabled AND (w.project_id IS NULL OR w.project_id IS ?) AND {CHOOSES} AND {AGREED}"
     );
     let name = event.event.as_ref();
     let told: Vec<(WebhookId, Format, [u8; 10])> = connection
         .prepare_cached(&sql)?
-        .query_map(params![event.team_id.as_str(), project, name, name], |row| {
+        .query_map(params![name, event.team_id.as_str(), project, name, name], |row| {
             let format = super::read::word(row, 1, Format::parse)?;
             Ok((super::read::id(row, 0, WebhookId::parse)?, format, row.get(2)?))
         })?

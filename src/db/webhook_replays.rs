@@ -4,6 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::DbError;
 use super::filter::Conditions;
+use super::webhook_deliveries::TOLD_AS_WELL;
 use crate::model::ids::{EventId, ProjectId, TeamId, WebhookId};
 use crate::model::timestamp::Timestamp;
 
@@ -36,7 +37,8 @@ pub fn replayed(
     limit: u32,
 ) -> Result<Vec<EventId>, DbError> {
     let mut conditions = Conditions::new("1");
-    conditions.one("e.team_id = ?", replay.team.as_str());
+    let told = format!("? IN (SELECT e.team_id UNION {TOLD_AS_WELL})");
+    conditions.one(&told, replay.team.as_str());
     if let Some(project) = &replay.project {
         conditions.one("e.project_id = ?", project.as_str());
     }

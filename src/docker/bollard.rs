@@ -16,6 +16,7 @@ mod pull;
 mod session;
 mod usage;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 use self::endpoint::Endpoint;
 use super::{
     BuildError, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, ContainerId, ContainerSpec,
-    ContainerState, ContainerUsage, EngineError, EngineInfo, ImageInfo, ImageSource, ImageUse,
-    NetworkError, NetworkSpec, OutputChunk, Owned, PullError, PullSpec,
+    ContainerState, ContainerUsage, EngineError, EngineInfo, Heard, ImageInfo, ImageSource,
+    ImageUse, NetworkError, NetworkSpec, OutputChunk, Owned, PullError, PullSpec, reach,
 };
 use crate::model::build_cache::Record;
 
@@ -46,8 +47,8 @@ const UNLIMITED_SECONDS: u64 = 7 * 24 * 3600;
 pub struct Bollard {
     endpoint: Endpoint,
     instance: String,
-    /// Where the engine keeps its images, once it was asked.
-    storage: OnceCell<Option<PathBuf>>,
+    /// What the engine says of itself that does not change, once it was asked.
+    about: OnceCell<About>,
     /// What images are made of, which never changes.
     layers: usage::KnownLayers,
     /// Older engines accept two networks of one name; one maker at a time never makes them.
@@ -65,7 +66,7 @@ impl Bollard {
         Ok(Self {
             endpoint: Endpoint::parse(docker_host)?,
             instance,
-            storage: OnceCell::new(),
+            about: OnceCell::new(),
             layers: usage::KnownLayers::default(),
             making_network: Mutex::new(()),
         })
@@ -81,6 +82,34 @@ impl Bollard {
             }
         }
         .map_err(errors::engine)
+    }
+}
+
+/// What an engine says of itself.
+struct About {
+    /// Where it keeps its images; `None` when that is not on this machine.
+    storage: Option<PathBuf>,
+    /// Whether another user than root runs it, in namespaces of its own.
+    rootless: bool,
+}
+
+/// What to do about an engine without root.
+const WITH_ROOT: &str =
+    "Set ORBITRA_DOCKER_HOST to a Docker that root runs, such as unix:///var/run/docker.sock";
+
+impl Bollard {
+    /// What it says of itself; `None` when it does not answer.
+    async fn about(&self) -> Option<&About> {
+        let asked = self.about.get_or_try_init(|| async {
+            let info = within(CALL, "info", self.client()?.info()).await?;
+            let storage = info.docker_root_dir.map(PathBuf::from).filter(|path| path.is_dir());
+            let options = info.security_options.unwrap_or_default();
+            Ok::<_, EngineError>(About {
+                storage: storage.filter(|_| !matches!(self.endpoint, Endpoint::Tcp(_))),
+                rootless: options.iter().any(|option| option == "name=rootless"),
+            })
+        });
+        asked.await.ok()
     }
 }
 
@@ -128,16 +157,28 @@ impl ContainerEngine for Bollard {
         })
     }
 
+    async fn warning(&self) -> Option<String> {
+        self.about().await?.rootless.then(|| {
+            format!(
+                "Docker runs without root (rootless): its containers are in a network that only its own processes reach, \
+                 and Orbitra's applications would get no visitors. {WITH_ROOT}."
+            )
+        })
+    }
+
+    async fn unreachable(&self, address: IpAddr) -> Option<String> {
+        // Orbitra may run in the same namespaces.
+        if !self.about().await?.rootless || reach::has_bridge_to(address) {
+            return None;
+        }
+        Some(format!(
+            "Docker runs without root (rootless), so the container's address {address} is in a network that only Docker's \
+             own processes reach. {WITH_ROOT}, and deploy again."
+        ))
+    }
+
     async fn storage(&self) -> Option<PathBuf> {
-        let asked = self.storage.get_or_try_init(|| async {
-            if matches!(self.endpoint, Endpoint::Tcp(_)) {
-                return Ok(None);
-            }
-            let info = within(CALL, "info", self.client()?.info()).await?;
-            let path = info.docker_root_dir.map(PathBuf::from);
-            Ok::<_, EngineError>(path.filter(|path| path.is_dir()))
-        });
-        asked.await.ok().cloned().flatten()
+        self.about().await?.storage.clone()
     }
 
     async fn build(
@@ -275,7 +316,7 @@ impl ContainerEngine for Bollard {
         owned::list(&self.client()?, &self.instance).await
     }
 
-    fn events(&self) -> BoxStream<'static, Result<ContainerId, EngineError>> {
+    fn events(&self) -> BoxStream<'static, Result<Heard, EngineError>> {
         events::stream(self.client(), &self.instance)
     }
 

@@ -16,6 +16,7 @@ mod cgroup_usage;
 pub mod error;
 pub mod labels;
 pub mod pull;
+mod reach;
 mod route_rules;
 pub mod sockets;
 pub mod usage;
@@ -109,6 +110,8 @@ pub struct ContainerState {
     pub restarts: u32,
     pub running: bool,
     pub paused: bool,
+    /// Whether it belongs to a network. One that was taken out of its own is reached by nobody, also after a start.
+    pub in_network: bool,
     /// Address in the project's network; `None` while it does not run.
     pub address: Option<IpAddr>,
     pub exit_code: Option<i64>,
@@ -117,6 +120,14 @@ pub struct ContainerState {
     pub pid: Option<u32>,
     /// The engine's own words when a start failed.
     pub error: Option<String>,
+}
+
+/// Something has happened to a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub container: ContainerId,
+    /// It was taken out of a network, as every one is that ends.
+    pub unplugged: bool,
 }
 
 /// What a container uses.
@@ -153,6 +164,16 @@ pub struct ImageInfo {
 pub trait ContainerEngine: Send + Sync {
     /// Version and health; the cheapest call there is.
     async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// What is wrong with it although it answers, and what to do about it; `None` when nothing is, or it does not answer.
+    async fn warning(&self) -> Option<String> {
+        None
+    }
+
+    /// Why nobody on this machine reaches a container's address, and what to do about it, where that is known.
+    async fn unreachable(&self, _address: IpAddr) -> Option<String> {
+        None
+    }
 
     /// Directory of this machine the engine keeps its images in; `None` when that is unknown or elsewhere.
     async fn storage(&self) -> Option<PathBuf>;
@@ -247,9 +268,9 @@ pub trait ContainerEngine: Send + Sync {
     /// All containers, networks and images of this instance, by label. Foreign objects never appear.
     async fn owned(&self) -> Result<Owned, EngineError>;
 
-    /// Names the containers of this instance that start, stop, pause or go, as it happens. The stream ends when the
-    /// engine does; what happened before and in between is not told.
-    fn events(&self) -> BoxStream<'static, Result<ContainerId, EngineError>>;
+    /// Names the containers of this instance that start, stop, pause or go, and those of anybody that are taken out of a
+    /// network, as it happens. The stream ends when the engine does; what happened before and in between is not told.
+    fn events(&self) -> BoxStream<'static, Result<Heard, EngineError>>;
 
     /// Output of a container from its first byte (or its last `tail` lines); follows while it runs when `follow`.
     fn output(

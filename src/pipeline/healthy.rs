@@ -14,6 +14,7 @@ use super::stop::Stop;
 use crate::docker::{ContainerId, ContainerState, sockets};
 use crate::logs::Redactor;
 use crate::model::deployment::{Deployment, Replica};
+use crate::model::failure::{Failure, FailureCode};
 use crate::model::project::{Healthcheck, Project, parse_expected_status};
 use crate::model::receipt::looks::{Look, NoAnswer};
 
@@ -39,6 +40,8 @@ pub(super) struct Subject<'a> {
     pub cancel: &'a CancellationToken,
     /// Where what the looks see is noted.
     pub seen: &'a super::receipt::Seen,
+    /// How much of the time that it has is over already, because the process before this one began to ask.
+    pub spent: Duration,
 }
 
 impl Subject<'_> {
@@ -79,9 +82,11 @@ impl Subject<'_> {
     ) -> Result<(SocketAddr, Option<Probe>), Stop> {
         let health = self.project.runtime.healthcheck.clone();
         let stopping = self.pipeline.tasks.stopping();
-        let deadline = Instant::now() + Duration::from_secs(u64::from(health.grace_seconds));
+        let grace = Duration::from_secs(u64::from(health.grace_seconds));
+        let deadline = Instant::now() + grace.saturating_sub(self.spent);
         let mut pause = FIRST_PAUSE;
         let (mut seen, mut streak) = (Seen::default(), Streak::default());
+        let mut reachable = false;
         loop {
             if stopping.is_cancelled() {
                 return Err(Stop::Interrupted);
@@ -90,6 +95,10 @@ impl Subject<'_> {
                 return Err(Stop::Canceled);
             }
             let state = self.running(container).await?;
+            if let Some(address) = state.address.filter(|_| !reachable) {
+                self.reachable(address).await?;
+                reachable = true;
+            }
             let looked = match state.address {
                 None => None,
                 Some(ip) => tokio::select! {
@@ -128,6 +137,14 @@ impl Subject<'_> {
         match state {
             Some(state) if state.running => Ok(state),
             other => Err(self.exited(container, other).await),
+        }
+    }
+
+    /// Fails where it is known that nobody here reaches the address: to ask would only find out that nothing answers.
+    async fn reachable(&self, address: IpAddr) -> Result<(), Stop> {
+        match self.pipeline.engine.unreachable(address).await {
+            None => Ok(()),
+            Some(why) => Err(Failure::new(FailureCode::EngineError, PHASE, why).into()),
         }
     }
 

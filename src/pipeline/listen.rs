@@ -1,4 +1,4 @@
-//! Hears from the engine that a container started, stopped or is gone, and looks at it. What is not heard is found
+//! Hears from the engine that a container started, stopped, lost its network or is gone, and looks at it. What is not heard is found
 //! by the look every 15 s.
 
 use std::collections::HashSet;
@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use super::{Pipeline, deadline};
 use crate::db;
-use crate::docker::{ContainerId, EngineError};
+use crate::docker::{ContainerId, EngineError, Heard};
 
 /// How long is gathered before anything is looked at: the engine starts a container that failed by itself.
 const GATHER: Duration = Duration::from_millis(500);
@@ -25,14 +25,17 @@ impl Pipeline {
 
     async fn hear(&self) {
         loop {
+            if let Some(warning) = self.engine.warning().await {
+                tracing::warn!("{warning}");
+            }
             let mut events = self.engine.events();
             while let Some(Ok(first)) = events.next().await {
-                self.publisher.suspect(&first.0);
-                let mut heard = HashSet::from([first]);
+                let mut heard = HashSet::from([first.container.clone()]);
+                self.notice(first).await;
                 let more = async {
-                    while let Some(Ok(container)) = events.next().await {
-                        self.publisher.suspect(&container.0);
-                        heard.insert(container);
+                    while let Some(Ok(next)) = events.next().await {
+                        heard.insert(next.container.clone());
+                        self.notice(next).await;
                     }
                 };
                 let _ = tokio::time::timeout(GATHER, more).await;
@@ -42,6 +45,22 @@ impl Pipeline {
             }
             self.until_it_answers().await;
             self.reconcile().await;
+        }
+    }
+
+    /// What cannot wait until more is gathered.
+    async fn notice(&self, heard: Heard) {
+        let Heard { container, unplugged } = heard;
+        let serves = self.publisher.suspect(&container.0);
+        if !serves || !unplugged {
+            return;
+        }
+        // One that ends is taken out of its network as well, and may be back at once.
+        let state = self.engine.inspect(&container).await;
+        if matches!(state, Ok(Some(state)) if state.running && !state.in_network) {
+            // Nothing leads to its address any more: what is sent there may leave this machine.
+            self.publisher.lose(&container.0);
+            self.look_at(&container).await;
         }
     }
 

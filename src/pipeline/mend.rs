@@ -83,8 +83,7 @@ impl Pipeline {
             let container = self.container_of(&deployment, &project, number).await;
             let start = match container {
                 Ok(container) => {
-                    let one = (number, container);
-                    self.start_again(&deployment, &one).await.map(|()| one)
+                    self.start_again(&deployment, &project, &(number, container)).await
                 }
                 Err(stop) => Err(stop),
             };
@@ -115,6 +114,7 @@ impl Pipeline {
             redactor: &redactor,
             cancel: &CancellationToken::new(),
             seen: &Seen::default(),
+            spent: Duration::ZERO,
         };
         let told = self.known_port(deployment).unwrap_or(3000);
         let healthy = tokio::select! {

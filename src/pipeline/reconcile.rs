@@ -57,9 +57,12 @@ impl Pipeline {
         let right = |(replica, state): (&Replica, &Option<ContainerState>)| {
             let running = state.as_ref().filter(|state| state.running);
             match deployment.run_state {
-                RunState::Running => !replica.serves || running.is_some_and(|state| !state.paused),
+                RunState::Running => {
+                    !replica.serves
+                        || running.is_some_and(|state| !state.paused && state.in_network)
+                }
                 // One that is to rest and runs, whatever is known of it.
-                _ => running.map_or(!replica.serves, |state| state.paused),
+                _ => running.map_or(!replica.serves, |state| state.paused && state.in_network),
             }
         };
         let serves = deployment.replicas.iter().any(|replica| replica.serves);
@@ -103,7 +106,9 @@ impl Pipeline {
         let mut lost = Vec::new();
         let mut restless = false;
         for (replica, state) in deployment.replicas.iter().zip(states) {
-            match (state.filter(|state| state.running), deployment.run_state) {
+            // One that was taken out of its network is as good as gone: nobody reaches it.
+            let there = state.filter(|state| state.running && state.in_network);
+            match (there, deployment.run_state) {
                 (Some(state), RunState::Running) if state.paused => {
                     // Somebody else paused it, or we did and were cut off before we wrote it down.
                     if let Err(error) = self.engine.unpause(&state.id).await {

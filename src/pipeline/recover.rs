@@ -15,8 +15,42 @@ use crate::model::transition::State;
 const RESTARTS: u32 = 3;
 
 impl Pipeline {
+    /// Takes up a deployment that was cut off: where its application was being checked and still runs, the check goes on,
+    /// because the time it has goes on as well. Everything else begins again.
+    pub(super) async fn take_up(&self, deployment: Deployment, project: Project) {
+        if deployment.state != State::Checking || !self.still_there(&deployment).await {
+            return self.restart(&deployment, &project).await;
+        }
+        let id = deployment.id.clone();
+        match self.db.write(move |c| db::transitions::resume(c, &id)).await {
+            Ok(restarts) if restarts > RESTARTS => self.restart(&deployment, &project).await,
+            Ok(_) => self.begin(deployment, project),
+            // It ended after it was read.
+            Err(DbError::Stale) => {}
+            Err(error) => {
+                tracing::error!(deployment = %deployment.id, %error, "it could not be gone on with")
+            }
+        }
+    }
+
+    /// Whether all containers of a deployment run. One that may not run beside another begins again, because requests do
+    /// not wait for it any more.
+    async fn still_there(&self, deployment: &Deployment) -> bool {
+        if deployment.alone || deployment.replicas.is_empty() {
+            return false;
+        }
+        for replica in &deployment.replicas {
+            let Some(container) = replica.container.clone().map(ContainerId) else { return false };
+            let state = self.engine.inspect(&container).await;
+            if !matches!(state, Ok(Some(state)) if state.running && !state.paused) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Puts a deployment that was cut off back into the queue; what it had begun is removed.
-    pub(super) async fn restart(&self, deployment: &Deployment, project: &Project) {
+    async fn restart(&self, deployment: &Deployment, project: &Project) {
         let (id, from, now) = (deployment.id.clone(), deployment.state, self.clock.now());
         let restarts = self.db.write(move |c| db::transitions::restart(c, &id, from, now)).await;
         match restarts {
@@ -62,7 +96,8 @@ impl Pipeline {
             }
             let mut containers = db::replicas::containers(c)?;
             for deployment in db::routes::deployments(c)? {
-                if matches!(deployment.state, State::Ready | State::Crashed) {
+                // The check of one that is being checked goes on.
+                if matches!(deployment.state, State::Checking | State::Ready | State::Crashed) {
                     let own = containers.remove(&deployment.id).unwrap_or_default();
                     deployments.insert(deployment.id, own);
                 }

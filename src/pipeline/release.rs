@@ -143,11 +143,11 @@ impl Run {
             pipeline.bring_up(&self.deployment, &self.project).await?;
             self.read_again().await?;
         }
-        let containers = pipeline.containers_of(&self.deployment, &self.project).await?;
+        let mut containers = pipeline.containers_of(&self.deployment, &self.project).await?;
         let serves =
             |number| self.deployment.replicas.iter().any(|one| one.number == number && one.serves);
-        for one in containers.iter().filter(|one| !serves(one.0)) {
-            pipeline.start_again(&self.deployment, one).await?;
+        for one in containers.iter_mut().filter(|one| !serves(one.0)) {
+            *one = pipeline.start_again(&self.deployment, &self.project, one).await?;
         }
         Ok(containers)
     }
@@ -251,6 +251,7 @@ impl Run {
             redactor: &self.redactor,
             cancel: &self.cancel,
             seen: &Seen::default(),
+            spent: std::time::Duration::ZERO,
         };
         Ok(subject.all_healthy(containers, told).await?.0)
     }

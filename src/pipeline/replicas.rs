@@ -60,7 +60,8 @@ impl Pipeline {
         Ok(all)
     }
 
-    /// One of a deployment's containers that is there, or a new one from the recorded image, which is written down.
+    /// One of a deployment's containers that is there and can be reached once it runs, or a new one from the recorded
+    /// image, which is written down.
     pub(super) async fn container_of(
         &self,
         deployment: &Deployment,
@@ -70,9 +71,13 @@ impl Pipeline {
         let engine_error = |error| Stop::engine("starting", &error);
         let known = deployment.replicas.iter().find(|one| one.number == number);
         if let Some(id) = known.and_then(|one| one.container.clone()).map(ContainerId)
-            && self.engine.inspect(&id).await.map_err(engine_error)?.is_some()
+            && let Some(state) = self.engine.inspect(&id).await.map_err(engine_error)?
         {
-            return Ok(id);
+            if state.in_network {
+                return Ok(id);
+            }
+            // No start brings it back to where it is reached.
+            self.engine.remove(&id).await.map_err(engine_error)?;
         }
         let failed = |message: &str| {
             Stop::Failed(Failure::new(FailureCode::ImageNotFound, "starting", message))

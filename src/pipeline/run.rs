@@ -17,8 +17,15 @@ use crate::model::project::Project;
 use crate::model::receipt::Receipt;
 use crate::model::transition::State;
 
-/// From the queue to production traffic. Each stage first says in the database that it begins, and has a deadline.
+/// From the queue to production traffic, or from a check that was cut off. Each stage first says in the database that it
+/// begins, and has a deadline.
 async fn run(job: &mut Job) -> Result<(), Stop> {
+    if job.state == State::Checking {
+        let limit = deadline::of(State::Checking, &job.project);
+        within(limit, State::Checking, job.check_on()).await?;
+        let plan = job.deployment.plan.clone();
+        return job.switch(plan.as_ref()).await;
+    }
     job.failpoint("queued").await?;
     let slot = job.build_slot().await?;
     job.admit().await?;

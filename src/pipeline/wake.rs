@@ -13,7 +13,7 @@ use super::replicas::Numbered;
 use super::start::port_of;
 use super::stop::Stop;
 use crate::db;
-use crate::docker::ContainerId;
+use crate::docker::{ContainerId, EngineError};
 use crate::failpoint;
 use crate::model::deployment::{Deployment, RunState};
 use crate::model::failure::{Failure, FailureCode};
@@ -128,10 +128,10 @@ impl Pipeline {
         let mut failed = None;
         let mut started = Vec::new();
         let numbers = self.containers_of(deployment, project).await?;
-        let starts = numbers.iter().map(|one| self.start_again(deployment, one));
-        for (one, start) in numbers.iter().zip(join_all(starts).await) {
+        let starts = numbers.iter().map(|one| self.start_again(deployment, project, one));
+        for start in join_all(starts).await {
             match start {
-                Ok(()) => started.push(one),
+                Ok(one) => started.push(one),
                 Err(stop) => failed = failed.or(Some(stop)),
             }
         }
@@ -169,18 +169,27 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Starts one of a deployment's containers. Whoever calls holds its lock.
+    /// Starts one of a deployment's containers, or one that takes its place. Whoever calls holds its lock.
     pub(super) async fn start_again(
         &self,
         deployment: &Deployment,
+        project: &Project,
         (number, container): &Numbered,
-    ) -> Result<(), Stop> {
-        let starting = self.engine.start(container).await;
-        starting.map_err(|error| Stop::engine("starting", &error))?;
-        self.claim_address(container).await;
+    ) -> Result<Numbered, Stop> {
+        let engine_error = |error| Stop::engine("starting", &error);
+        let (number, mut container) = (*number, container.clone());
+        let mut started = self.engine.start(&container).await;
+        // While nothing ran in it somebody has tidied up. To the engine one of the same name is another network.
+        if matches!(&started, Err(EngineError::NotFound(what)) if what.starts_with("network ")) {
+            self.engine.remove(&container).await.map_err(engine_error)?;
+            container = self.container_of(deployment, project, number).await?;
+            started = self.engine.start(&container).await;
+        }
+        started.map_err(engine_error)?;
+        self.claim_address(&container).await;
         failpoint::pass("wake.started").await;
-        self.capture(&deployment.id, *number, container, false, None, None);
-        Ok(())
+        self.capture(&deployment.id, number, &container, false, None, None);
+        Ok((number, container))
     }
 
     /// Lets paused containers go on where they were. `false` when none can: the engine has lost them, or they were

@@ -43,11 +43,11 @@ impl Pipeline {
                     busy.insert(project.id);
                 }
                 None if cancel => self.cancel_queued(&deployment, &project).await,
-                // Not running and not queued: a run that was lost. It begins again.
+                // Not running and not queued: a run that was lost. It goes on or begins again.
                 None if deployment.state != State::Queued => {
                     // Its turn stays its own: a later one must not overtake it and be replaced by it.
                     busy.insert(project.id.clone());
-                    self.restart(&deployment, &project).await
+                    self.take_up(deployment, project).await
                 }
                 // Others need not wait for its forge.
                 None if deployment.checks_until.is_some() => {}
@@ -61,7 +61,8 @@ impl Pipeline {
         self.state.running.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn begin(&self, deployment: Deployment, project: Project) {
+    /// Begins with a deployment where its state says.
+    pub(super) fn begin(&self, deployment: Deployment, project: Project) {
         let (pipeline, id, token) = (self.clone(), deployment.id.clone(), CancellationToken::new());
         let mut running = self.state.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.insert(id.clone(), token.clone());

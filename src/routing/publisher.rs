@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::hold::Hold;
 use super::meter::Meters;
 use super::policy::Policy;
-use super::replica::Place;
+use super::replica::{Place, Replica};
 use super::requests::Application;
 use super::sleeper::Sleeper;
 use super::table::{Asleep, Entry, Kept, Notice, Redirect, Route, RouteTable, Routes, StaticSite};
@@ -104,11 +104,22 @@ impl Publisher {
     }
 
     /// Something has happened to this container: where there are others, they are asked first until it is known what.
-    pub fn suspect(&self, container: &str) {
+    /// Answers whether requests go there at all.
+    pub fn suspect(&self, container: &str) -> bool {
+        self.each_of(container, Replica::fails)
+    }
+
+    /// Nobody reaches this container any more; requests on their way there turn round. To be followed by a publication
+    /// without it.
+    pub fn lose(&self, container: &str) {
+        self.each_of(container, Replica::lose);
+    }
+
+    fn each_of(&self, container: &str, act: impl Fn(&Replica)) -> bool {
         let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
         let replicas = upstreams.values().flat_map(|upstream| upstream.replicas());
         let own = replicas.filter(|replica| replica.place().container == container);
-        own.for_each(|replica| replica.fails());
+        own.inspect(|replica| act(replica)).count() > 0
     }
 
     /// The deployment as those see it who wait for it; `None` when it does not sleep.

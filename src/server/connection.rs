@@ -84,7 +84,7 @@ pub async fn serve(shared: Rc<Connections>, stream: TcpStream, peer: SocketAddr)
     let client = Client::new(peer, shared.core.ticker.watch());
     let client = Rc::new(client.trusting(&shared.core.options.trusted_proxies));
     let transport = Transport::Plain(shared.edge.clone());
-    let is_http2 = shared.h2c && begins_with_http2(&stream, shared.core.options.head).await;
+    let is_http2 = shared.h2c && Box::pin(begins_with_http2(&stream, shared.core.options.head)).await;
     let socket = Socket::Plain(stream);
     if is_http2 {
         Box::pin(serve_at_once(&shared, socket, client, transport)).await;
@@ -195,12 +195,13 @@ async fn serve_in_turn(
     let mut io = ClientIo::new(socket, &link, shared, &client);
     io.begin();
     while io.rested(&shared.closing).await {
-        io = match serve_for_a_while(shared, io, &dispatch).await {
+        // In the heap, and gone from there while the connection rests.
+        io = match Box::pin(serve_for_a_while(shared, io, &dispatch)).await {
             Some(io) => io,
             None => return,
         };
     }
-    close(io, &link).await;
+    Box::pin(close(io, &link)).await;
 }
 
 /// Serves requests until there is none for a moment; then the connection is there again. Else it has ended.
@@ -211,15 +212,13 @@ async fn serve_for_a_while(
 ) -> Option<ClientIo> {
     let (client, link) = (&dispatch.client, &dispatch.link);
     let service = InTurn { dispatch: Rc::clone(dispatch), leaving: Rc::clone(&shared.leaving) };
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .half_close(true)
         .max_headers(MAX_HEADERS)
         .max_buf_size(BUFFER)
         // The socket has limits of its own, which cost nothing per request.
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(io), service);
-    // In the heap, and gone from there while the connection rests.
-    let mut connection = Box::new(connection);
     let (mut told, mut rests) = (false, false);
     let ended = poll_fn(|cx| {
         client.watch.wake_with(cx.waker());
@@ -228,7 +227,7 @@ async fn serve_for_a_while(
         if (closing || quiet) && !told {
             told = true;
             rests = !closing;
-            std::pin::Pin::new(&mut *connection).graceful_shutdown();
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
         }
         connection.poll_without_shutdown(cx)
     });

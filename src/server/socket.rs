@@ -43,7 +43,10 @@ impl Socket {
     /// Whether something is there to be read, or may be.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(stream) => stream.poll_read_ready(cx),
+            // A socket that is new to the runtime counts as readable until it is tried.
+            Self::Plain(stream) => {
+                stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])).map_ok(|_| ())
+            }
             Self::Tls(stream) => {
                 let (stream, session) = stream.get_mut();
                 let state = session.process_new_packets();

@@ -76,6 +76,7 @@ repository() {
 
 repository node-hello 'Say hello'
 repository fails-to-build 'Add a page that does not compile'
+repository static-site 'Open the shop'
 python3 "$root/tools/git-http-server.py" --root "$work/git" >"$work/git.log" &
 pids+=($!)
 until_ok 'the Git server listens' grep -q '^listening on ' "$work/git.log"
@@ -96,6 +97,8 @@ ORB_URL=http://localhost:$port
 until_ok 'Orbitra answers' curl -fsS "http://127.0.0.1:$port/health"
 ORB_SETUP_LINK=$("$orbitra" admin setup-link | grep '^http')
 
-export ORB_URL ORB_SETUP_LINK GIT_URL PRIVATE_GIT_URL CHROMIUM
+# Journeys push to the repositories, and make accounts with the program.
+ORB_GIT=$work/git ORB_PROGRAM=$orbitra
+export ORB_URL ORB_SETUP_LINK ORB_GIT ORB_PROGRAM GIT_URL PRIVATE_GIT_URL CHROMIUM
 if [ $# = 0 ]; then set -- "$here"/*.test.mjs; fi
 node --test --test-concurrency=1 "$@"

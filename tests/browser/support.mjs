@@ -46,8 +46,8 @@ export async function open(options = {}) {
  */
 const otherNetwork = (text) => text.includes("net::ERR_NETWORK_CHANGED");
 
-/** A page on which nothing may go wrong unnoticed. */
-export async function watched(context, { expected = [] } = {}) {
+/** A page on which nothing may go wrong unnoticed. `sites` are hosts besides the dashboard's that it may visit. */
+export async function watched(context, { expected = [], sites = /^$/ } = {}) {
   const page = await context.newPage();
   const wrong = [];
   page.on("console", (message) => {
@@ -58,8 +58,8 @@ export async function watched(context, { expected = [] } = {}) {
   });
   page.on("pageerror", (error) => wrong.push(`error: ${error.message}`));
   page.on("request", (request) => {
-    const origin = new URL(request.url()).origin;
-    if (origin !== new URL(url).origin && origin !== "null") wrong.push(`request: ${request.url()}`);
+    const { origin, hostname } = new URL(request.url());
+    if (origin !== new URL(url).origin && origin !== "null" && !sites.test(hostname)) wrong.push(`request: ${request.url()}`);
   });
   page.on("requestfailed", (request) => {
     const text = request.failure()?.errorText ?? "";
@@ -75,11 +75,14 @@ export async function watched(context, { expected = [] } = {}) {
   return page;
 }
 
+/** Widths and heights that pages are looked at in. */
+const WINDOWS = [[1280, 800], [320, 640]];
+
 /** Looks at a page closely: light and dark, wide and narrow. */
-export async function look(page, name) {
+export async function look(page, name, windows = WINDOWS) {
   fs.mkdirSync(artifacts, { recursive: true });
   const before = page.viewportSize();
-  for (const [width, height] of [[1280, 800], [320, 640]]) {
+  for (const [width, height] of windows) {
     await page.setViewportSize({ width, height });
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
@@ -141,4 +144,26 @@ export async function newProject(page, repository, fields = {}) {
   for (const [name, value] of Object.entries(fields)) await page.fill(`#${name}`, value);
   await page.click("main button.primary");
   await page.waitForURL(/\/dashboard\/deployments\/dep_/);
+}
+
+/** Presses Tab until an element has the focus, which has to be seen. Answers how many presses it took. */
+export async function tabTo(page, selector, most = 60) {
+  for (let presses = 1; presses <= most; presses++) {
+    await page.keyboard.press("Tab");
+    const there = await page.evaluate((wanted) => {
+      const focused = document.activeElement;
+      if (!focused?.matches(wanted)) return null;
+      const { x, y, width, height } = focused.getBoundingClientRect();
+      const style = getComputedStyle(focused);
+      return {
+        ring: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+        uncovered: focused.contains(document.elementFromPoint(x + width / 2, y + height / 2)),
+      };
+    }, selector);
+    if (there) {
+      assert.deepEqual(there, { ring: true, uncovered: true }, selector);
+      return presses;
+    }
+  }
+  assert.fail(`${selector} has no focus after ${most} presses of Tab`);
 }

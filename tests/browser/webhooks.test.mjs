@@ -162,6 +162,23 @@ test("a secret is replaced, and both sign for a while", async () => {
   assert.match(await text("[aria-labelledby=signature-title]"), /The second one is made with the secret before/);
 });
 
+test("a receiver that wants no more is said on the first page until somebody changes it", async () => {
+  await page.goto(url + hook);
+  next.push([410, "no more"]);
+  await page.click("#ping");
+  await page.waitForURL(/\/deliveries\/dlv_/);
+  await page.goto(`${url}/dashboard`);
+  assert.match(await text("[id^=silent-whk_]"), /Nothing is sent to http:\/\/127\.0\.0\.1:\d+\/hook any more: the receiver answered 410/);
+  await look(page, "home-webhook-off");
+  await page.click("[id^=see-whk_]");
+  await page.waitForURL(url + hook);
+  assert.match(await text("#standing"), /Gone/);
+  await page.click("#enable");
+  await page.waitForSelector("#ping");
+  await page.goto(`${url}/dashboard`);
+  assert.equal(await page.locator("[id^=silent-whk_]").count(), 0);
+});
+
 test("everything works without script", async () => {
   // What it shows is about to be deleted.
   await page.goto(list);

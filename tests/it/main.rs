@@ -29,6 +29,7 @@ mod docker_secrets;
 mod docker_sleep;
 mod docker_sources_image;
 mod docker_switch;
+mod docker_variants;
 mod docker_websocket;
 mod faults;
 mod mail;

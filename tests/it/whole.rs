@@ -12,7 +12,7 @@ mod disk_full;
 mod domain_claims;
 mod domains;
 mod env;
-mod event_keys;
+pub mod event_keys;
 mod failures;
 mod git_push;
 mod health;
@@ -20,6 +20,7 @@ mod held;
 mod held_back;
 mod interrupted;
 mod kept_assets;
+mod log_viewers;
 mod metrics;
 mod no_domain;
 mod paused;
@@ -269,8 +270,13 @@ impl Whole {
 
     /// Waits until a deployment is in a phase.
     async fn phase(&self, deployment: &str, phase: &str) {
+        self.phase_of(&self.api, deployment, phase).await;
+    }
+
+    /// The same of somebody else's.
+    async fn phase_of(&self, api: &Api, deployment: &str, phase: &str) {
         until(phase, async || {
-            let shown = self.api.get(&format!("/deployments/{deployment}")).await;
+            let shown = api.get(&format!("/deployments/{deployment}")).await;
             (shown["phase"] == phase).then_some(())
         })
         .await;

@@ -43,14 +43,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# The packages of requirements.txt, in an environment of their own that is made once.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/orbitra-judges
-environment=$cache/$(sha256sum requirements.txt | cut -c1-12)
-if [ ! -x "$environment/bin/schemathesis" ]; then
-  rm -rf "$environment"
-  python3 -m venv "$environment"
-  "$environment/bin/pip" install --quiet --disable-pip-version-check -r requirements.txt
-fi
+bin=$(./environment.sh)
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export ORBITRA_DATA=$work/data ORBITRA_LISTEN=127.0.0.1:$port
@@ -67,9 +60,9 @@ account() {
 }
 account ada
 account grace
-"$environment/bin/python" users.py "$work/ada.json" "$work/grace.json" >"$work/users.json"
+"$bin/python" users.py "$work/ada.json" "$work/grace.json" >"$work/users.json"
 # What must stay as it is, by id or name.
-JUDGE_KEEP=$("$environment/bin/python" -c \
+JUDGE_KEEP=$("$bin/python" -c \
   'import json, sys; print(",".join(json.load(open(name))["id"] for name in sys.argv[1:]))' \
   "$work/ada.json" "$work/grace.json")
 
@@ -82,7 +75,7 @@ for _ in $(seq 100); do
 done
 curl -fsS "$url/openapi.json" -o "$work/openapi.json"
 
-operations() { "$environment/bin/python" operations.py "$1" "$work/openapi.json"; }
+operations() { "$bin/python" operations.py "$1" "$work/openapi.json"; }
 
 # judge NAME DOCUMENT OPTION...: one run, whose report is left as NAME.json.
 judge() {
@@ -91,7 +84,7 @@ judge() {
   printf '\n--- schemathesis, %s, seed %s\n' "$document" "$seed"
   (
     cd "$work"
-    PYTHONPATH=$here "$environment/bin/schemathesis" --config-file schemathesis.toml \
+    PYTHONPATH=$here "$bin/schemathesis" --config-file schemathesis.toml \
       run "$url/$document" --auth-wfc "$work/users.json" --seed "$seed" \
       --report json --report-json-path "$work/$name.json" "$@"
   )
@@ -99,10 +92,10 @@ judge() {
 
 # Something that is always there, so that it is not for chance to find what exists.
 api() { curl -fsS -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
-key=$("$environment/bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["key"])' "$work/ada.json")
+key=$("$bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["key"])' "$work/ada.json")
 api "$url/projects" -d '{"name": "kept", "region": "local"}' >/dev/null
 deployment=$(api "$url/projects/kept/deployments" -d '{"git_url": "https://git.invalid/a.git"}' |
-  "$environment/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["id"])')
+  "$bin/python" -c 'import json, sys; print(json.load(sys.stdin)["id"])')
 api "$url/deployments/$deployment?wait=60" >/dev/null
 printf '"%s"\n' "$deployment" "${JUDGE_KEEP%%,*}" >"$work/ids.txt"
 cp schemathesis.toml "$work"
@@ -118,13 +111,13 @@ if [ "$full" = full ]; then examples=(900 100); fi
 judge most openapi.json --max-examples "${examples[0]}" "${most[@]}"
 # Most streams have no end: they are left after a few seconds.
 judge streams openapi-3.2.json --max-examples "${examples[1]}" --request-timeout 3 "${streams[@]}"
-"$environment/bin/python" count.py "$full" "$work/most.json" "$work/streams.json"
+"$bin/python" count.py "$full" "$work/most.json" "$work/streams.json"
 
 printf '\n--- openapi-python-client\n'
 (
   cd "$work"
   # It formats what it makes with a program beside it.
-  PATH=$environment/bin:$PATH
+  PATH=$bin:$PATH
   openapi-python-client generate --path openapi.json --output-path python-client \
     --config "$here/python-client.yaml" --fail-on-warning
   python -m compileall -q python-client
@@ -148,5 +141,5 @@ for _ in $(seq 100); do
   if curl -fsS "$url/health" >/dev/null 2>&1; then break; fi
   sleep 0.1
 done
-key=$("$environment/bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["key"])' "$work/sender.json")
-timeout 120 "$environment/bin/python" "$here/webhooks.py" "$url" "$key"
+key=$("$bin/python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["key"])' "$work/sender.json")
+timeout 120 "$bin/python" "$here/webhooks.py" "$url" "$key"

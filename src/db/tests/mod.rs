@@ -6,6 +6,7 @@ mod connection;
 mod counts;
 mod deployments;
 mod pins;
+mod previews;
 mod projects;
 mod replicas;
 mod series;

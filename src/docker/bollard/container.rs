@@ -151,7 +151,9 @@ fn state(answer: ContainerInspectResponse) -> ContainerState {
     let labels = answer.config.and_then(|config| config.labels);
     let running = state.running.unwrap_or(false);
     let networks = answer.network_settings.and_then(|all| all.networks);
-    let mut endpoints = networks.unwrap_or_default().into_values();
+    let networks = networks.unwrap_or_default();
+    let in_network = !networks.is_empty();
+    let mut endpoints = networks.into_values();
     ContainerState {
         id: ContainerId(answer.id.unwrap_or_default()),
         name: answer.name.map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
@@ -160,6 +162,7 @@ fn state(answer: ContainerInspectResponse) -> ContainerState {
         // Between two starts the engine says both; nothing runs then.
         running: running && !state.restarting.unwrap_or(false),
         paused: state.paused.unwrap_or(false),
+        in_network,
         address: endpoints.find_map(|endpoint| endpoint.ip_address?.parse().ok()),
         exit_code: state.exit_code.filter(|_| !running || state.restarting == Some(true)),
         out_of_memory: state.oom_killed.unwrap_or(false),

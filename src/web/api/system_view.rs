@@ -58,6 +58,8 @@ struct EngineView {
     version: Option<String>,
     /// Running containers of this instance.
     containers: Option<usize>,
+    /// What is wrong with it, and what to do about it; `null` when nothing is.
+    trouble: Option<String>,
 }
 
 /// The data plane.
@@ -129,7 +131,7 @@ impl SystemView {
                 disk_bytes: state.machine.disk_bytes,
                 disk_available_bytes: state.machine.disk_available_bytes,
             },
-            engine: EngineView { available, version, containers },
+            engine: EngineView { available, version, containers, trouble: state.engine_trouble },
             proxy: ProxyView {
                 hosts: traffic.hosts(),
                 connections: traffic.connections(),

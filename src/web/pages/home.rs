@@ -10,7 +10,9 @@ use super::{PageError, Pages, Visitor};
 use crate::app::overview::Overview;
 use crate::db::page::PageRequest;
 use crate::db::projects::ProjectFilter;
-use crate::web::view::projects::{ProjectCard, ProjectsPage};
+use crate::db::webhooks::WebhookFilter;
+use crate::model::webhook::DisabledReason;
+use crate::web::view::projects::{ProjectCard, ProjectsPage, SilentWebhook};
 use crate::web::view::time::Millis;
 
 /// Most projects on one page.
@@ -54,8 +56,24 @@ pub async fn show(State(pages): State<Pages>, visitor: Visitor, params: Params) 
         query,
         total: usize::try_from(total).unwrap_or(usize::MAX),
         warnings,
+        silent: silent(&pages, &visitor).await?,
     };
     respond::html_with(StatusCode::OK, &page)
+}
+
+/// Webhooks that Orbitra has disabled: whoever made them learns of it here.
+async fn silent(pages: &Pages, visitor: &Visitor) -> Result<Vec<SilentWebhook>, PageError> {
+    let filter = WebhookFilter { enabled: Some(false), ..WebhookFilter::default() };
+    let page = PageRequest { page: 1, limit: SHOWN };
+    let actor = &visitor.signed_in.actor;
+    let found = pages.app.webhooks(actor, filter, page).await?.items.into_iter();
+    // An instance admin sees everybody's; what stands here is one's own.
+    let own = found.filter(|webhook| webhook.team_id == actor.team_id);
+    let silent = own.filter_map(|webhook| {
+        let gone = webhook.disabled_reason? == DisabledReason::Gone;
+        Some(SilentWebhook { id: webhook.id.to_string(), address: webhook.address, gone })
+    });
+    Ok(silent.collect())
 }
 
 fn card(pages: &Pages, overview: &Overview) -> ProjectCard {

@@ -10,13 +10,20 @@ use crate::app::overview::Overview;
 use crate::db;
 use crate::db::deployments::DeploymentFilter;
 use crate::db::page::PageRequest;
+use crate::model::actor::Actor;
 use crate::model::deployment::Deployment;
+use crate::model::project::Project;
+use crate::model::proxy_settings::SignIn;
+use crate::model::retention::PREVIEW_BRANCHES;
 use crate::web::csrf::Fields;
+use crate::web::view::parts::Site;
+use crate::web::view::previews::{PreviewRow, Previews};
 use crate::web::view::project::{
     Actions, HeldBack, LiveDeployment, ProjectPage, RunningDeployment, Source,
 };
 use crate::web::view::shell::{Notice, Shell};
 use crate::web::view::status::{Phase, Status};
+use crate::web::view::text::Foreign;
 
 /// Deployments the list shows.
 const LISTED: usize = 10;
@@ -35,6 +42,7 @@ pub async fn show(
     match part {
         "" => respond::html(&page),
         "tile" => respond::html(&page.as_tile()),
+        "previews" => respond::html(&page.as_previews()),
         "list" => respond::html(&page.as_list()),
         _ => Err(PageError::not_found()),
     }
@@ -92,6 +100,7 @@ async fn page(
             branch: branch(&overview),
             build_cache: build_cache.await.map_err(AppError::from)?,
         },
+        previews: previews(pages, actor, project).await?,
         deployments: found.iter().skip(first).take(LISTED).map(show::row).collect(),
         unseen: u32::try_from(first).unwrap_or(0),
         actions: Actions {
@@ -104,6 +113,26 @@ async fn page(
             resume: paused,
             redeploy: variables::repeated(project).filter(|_| variables::may_redeploy(project)),
         },
+    })
+}
+
+/// What its branches have.
+async fn previews(pages: &Pages, actor: &Actor, project: &Project) -> Result<Previews, PageError> {
+    let found = pages.app.previews(actor, project).await?;
+    let row = |newest: &Deployment| PreviewRow {
+        branch: Foreign(newest.branch.clone().unwrap_or_default()),
+        deployment: newest.id.to_string(),
+        status: show::status(newest),
+        site: newest.branch_label.as_deref().map(|l| Site::new(pages.app.hosts.url_of_branch(l))),
+        commit: show::commit(newest),
+        at: show::moment(newest.created_at),
+    };
+    Ok(Previews {
+        rows: found.newest.iter().map(row).collect(),
+        most: PREVIEW_BRANCHES,
+        days: pages.app.config.preview_age.map(|age| age.as_secs() / (24 * 3600)),
+        wanted: found.wanted,
+        walled: project.runtime.proxy.sign_in != SignIn::Nowhere,
     })
 }
 

@@ -170,6 +170,7 @@ pub fn row(deployment: &Deployment) -> DeploymentRow {
         status: status(deployment),
         commit: commit(deployment),
         trigger: trigger(deployment),
+        preview: deployment.target == Target::Preview,
         at: moment(deployment.created_at),
         duration: deployment.duration_ms().map(Millis),
     }

@@ -60,6 +60,7 @@ pub(super) async fn page(
     let settings = pages.app.system_settings(actor).await?;
     Ok(SystemPage {
         shell,
+        engine_trouble: state.engine_trouble,
         mail: mail::form(&settings, visitor),
         disk,
         removable: removable.collect(),

@@ -29,7 +29,7 @@ use crate::web::view::webhooks::{Standing, WebhookForm};
 /// Deliveries that are shown.
 const SHOWN: u32 = 50;
 
-/// The page, or with `?part=deliveries` those; with `?created` once the secret.
+/// The page, or one of its regions with `?part=`; with `?created` once the secret.
 pub async fn show(
     State(pages): State<Pages>,
     visitor: Visitor,
@@ -44,9 +44,12 @@ pub async fn show(
             }
             respond::html(&page)
         }
-        "deliveries" => {
+        part @ ("standing" | "deliveries") => {
             let page = page(&pages, &visitor, &id, visitor.bare_shell()).await?;
-            respond::html(&page.as_deliveries())
+            match part {
+                "standing" => respond::html(&page.as_standing()),
+                _ => respond::html(&page.as_deliveries()),
+            }
         }
         _ => Err(PageError::not_found()),
     }

@@ -12,6 +12,7 @@ use crate::app::webhooks::NewWebhook;
 use crate::db::page::PageRequest;
 use crate::db::projects::ProjectFilter;
 use crate::db::webhooks::WebhookFilter;
+use crate::model::event_type::EVERYTHING;
 use crate::model::mail::RecipientStatus;
 use crate::model::problems::Problems;
 use crate::model::webhook::{DisabledReason, Format, LastDelivery, Webhook, WebhookStatus};
@@ -66,7 +67,10 @@ fn row(webhook: Webhook, projects: &[(String, String)]) -> WebhookRow {
         id: webhook.id.to_string(),
         address: webhook.address,
         format: webhook.format,
-        events: webhook.events.join(", "),
+        events: match webhook.events.as_slice() {
+            [one] if one == EVERYTHING => "everything".to_owned(),
+            chosen => chosen.join(", "),
+        },
         project,
         last: webhook.last.map(|last| (said(&last), moment(last.at))),
     }

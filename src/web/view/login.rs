@@ -22,7 +22,15 @@ pub struct LoginPage {
 /// The one answer to a failed sign-in.
 pub const NO_MATCH: &str = "That e-mail and password do not match.";
 
+/// Where somebody is led who wants to see a site behind its wall.
+const VISIT: &str = "/dashboard/visit?";
+
 impl LoginPage {
+    /// Whether it leads to a site and not into the dashboard.
+    fn leads_to_site(&self) -> bool {
+        self.next.starts_with(VISIT)
+    }
+
     /// Full, empty, with errors, too many tries.
     pub fn sample() -> Vec<(&'static str, Self)> {
         let email = "ada@example.com".to_owned();
@@ -40,6 +48,10 @@ impl LoginPage {
             (
                 "error",
                 Self { email: email.clone(), errors: Errors::one("", NO_MATCH), ..Self::default() },
+            ),
+            (
+                "visit",
+                Self { next: format!("{VISIT}host=web.example.com&path=%2F"), ..Self::default() },
             ),
             ("wait", Self { email, wait_seconds: Some(42), ..Self::default() }),
         ]

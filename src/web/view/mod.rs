@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod new_project;
 pub mod parts;
 pub mod plan;
+pub mod previews;
 pub mod project;
 pub mod projects;
 pub mod push_hooks;

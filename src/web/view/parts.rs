@@ -71,6 +71,8 @@ pub struct DeploymentRow {
     pub commit: Option<Commit>,
     /// What started it, when there is no commit yet: `Deploy of main by Ada`.
     pub trigger: String,
+    /// It is for its branch alone.
+    pub preview: bool,
     pub at: Moment,
     /// `None` while it runs.
     pub duration: Option<Millis>,

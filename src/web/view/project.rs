@@ -3,14 +3,15 @@
 use askama::Template;
 
 use super::parts::{Commit, DeploymentRow, Progress, Site, Switch};
+use super::previews::Previews;
 use super::sample;
 use super::shell::{Notice, Shell};
 use super::status::{Phase, Status};
 use super::time::{Millis, Moment};
 
-/// The page. `tile` and `list` are regions that update themselves.
+/// The page. `tile`, `previews` and `list` are regions that update themselves.
 #[derive(Template)]
-#[template(path = "project.html", blocks = ["tile", "list"])]
+#[template(path = "project.html", blocks = ["tile", "previews", "list"])]
 pub struct ProjectPage {
     pub shell: Shell,
     pub id: String,
@@ -29,6 +30,7 @@ pub struct ProjectPage {
     /// A deployment on its way.
     pub running: Option<RunningDeployment>,
     pub source: Source,
+    pub previews: Previews,
     pub deployments: Vec<DeploymentRow>,
     /// Deployments newer than the first row. They wait behind a link, so that no row moves under the pointer.
     pub unseen: u32,
@@ -85,6 +87,14 @@ pub struct Source {
 }
 
 impl ProjectPage {
+    /// The branch that visitors get, in a sentence.
+    fn production(&self) -> String {
+        match self.source.branch.as_str() {
+            "" => "that of production".to_owned(),
+            branch => format!("`{branch}`"),
+        }
+    }
+
     /// The newest row the list shows; the region asks for rows up to this one only.
     pub fn newest(&self) -> &str {
         self.deployments.first().map_or("", |row| row.id.as_str())
@@ -106,6 +116,7 @@ impl ProjectPage {
                     held_back: None,
                     running: None,
                     source: Source::default(),
+                    previews: Previews { most: 20, ..Previews::default() },
                     deployments: Vec::new(),
                     unseen: 0,
                     actions: Actions::default(),
@@ -118,6 +129,7 @@ impl ProjectPage {
                     status: Status::Paused,
                     sentence: Status::Paused.sentence().to_owned(),
                     running: None,
+                    previews: Previews { rows: Vec::new(), ..Previews::sample() },
                     actions: Actions { resume: true, ..Actions::default() },
                     ..full()
                 },
@@ -150,6 +162,7 @@ impl ProjectPage {
             status,
             commit,
             trigger: "Deploy of main by Ada".to_owned(),
+            preview: number == 2,
             at: sample::NOW.plus(-number * 90 * sample::MINUTE),
             duration,
         };
@@ -184,6 +197,7 @@ impl ProjectPage {
                 branch: "main".to_owned(),
                 build_cache: 412_000_000,
             },
+            previews: Previews::sample(),
             deployments: vec![
                 row(0, Status::Running(Phase::Building), None, None),
                 row(

@@ -22,6 +22,18 @@ pub struct ProjectsPage {
     pub total: usize,
     /// At most three sentences about the server: `Docker does not answer. …`
     pub warnings: Vec<String>,
+    /// Webhooks that nothing is sent to any more, because of what their receivers did.
+    pub silent: Vec<SilentWebhook>,
+}
+
+/// A webhook that Orbitra has disabled.
+#[derive(Clone, Debug)]
+pub struct SilentWebhook {
+    pub id: String,
+    /// Without its query.
+    pub address: String,
+    /// The receiver said that it wants no more; otherwise nothing arrived for days.
+    pub gone: bool,
 }
 
 /// One project. Also rendered alone for `?part=project-{id}`.
@@ -59,6 +71,7 @@ impl ProjectsPage {
             cards,
             query: String::new(),
             warnings: Vec::new(),
+            silent: Vec::new(),
         };
         vec![
             ("full", page(ProjectCard::samples())),
@@ -79,6 +92,11 @@ impl ProjectsPage {
                         "Docker has not answered since 12:01 UTC. Running apps keep running if their containers do."
                             .to_owned(),
                     ],
+                    silent: vec![SilentWebhook {
+                        id: "whk_8w1z3c7k2m9qhx4t".to_owned(),
+                        address: "https://hooks.acme.test/a/rather/long/path/of/a/receiver/that/nobody/keeps?***".to_owned(),
+                        gone: false,
+                    }],
                     ..page(ProjectCard::samples())
                 },
             ),

@@ -13,6 +13,8 @@ use super::time::Moment;
 #[template(path = "system.html")]
 pub struct SystemPage {
     pub shell: Shell,
+    /// What is wrong with the engine, and what to do about it.
+    pub engine_trouble: Option<String>,
     /// `None` until it was measured.
     pub disk: Option<DiskUse>,
     /// What would go now.
@@ -95,7 +97,7 @@ impl SystemPage {
         self.removable.iter().fold(0, |all, one| all.saturating_add(one.bytes))
     }
 
-    /// Full, not measured yet, with a disk that is too full.
+    /// Full, not measured yet, with a disk that is too full, without an engine.
     pub fn sample() -> Vec<(&'static str, Self)> {
         let disk = DiskUse {
             measured: sample::NOW.plus(-3 * sample::MINUTE),
@@ -137,6 +139,7 @@ impl SystemPage {
         };
         let full = || Self {
             shell: sample::shell(),
+            engine_trouble: None,
             disk: Some(disk.clone()),
             removable: removable.clone(),
             ledger: vec![gone(None), gone(Some(sample::NOW.plus(-sample::DAY)))],
@@ -190,6 +193,16 @@ impl SystemPage {
                 },
             ),
             ("too full", Self { disk: Some(too_full), ..full() }),
+            (
+                "engine away",
+                Self {
+                    engine_trouble: Some(
+                        "Docker does not answer: there is no socket /var/run/docker.sock; is Docker installed?"
+                            .to_owned(),
+                    ),
+                    ..full()
+                },
+            ),
             (
                 "mail refused",
                 Self {

@@ -13,7 +13,7 @@ use crate::model::webhook::Format;
 
 /// The page. A secret is shown once, on the page that follows what made it.
 #[derive(Template)]
-#[template(path = "webhook.html", blocks = ["deliveries"])]
+#[template(path = "webhook.html", blocks = ["standing", "deliveries"])]
 pub struct WebhookPage {
     pub shell: Shell,
     pub id: String,

@@ -212,11 +212,21 @@ async fn refusals_are_written_down_and_a_flood_is_not() {
 async fn old_entries_go() {
     let app = TestApp::new();
     let client = app.client("user@example.com", &["full"]).await;
+    let hook = json!({ "url": "https://hooks.acme.test/", "events": ["*"] });
+    let hook = client.post("/webhooks", hook).await.expect(201).text("/id");
     client.project("web").await;
-    app.app.clock.advance(std::time::Duration::from_secs(31 * 86_400));
+    // What is still to be sent is not forgotten; what was canceled is.
+    client.patch(&format!("/webhooks/{hook}"), json!({ "enabled": false })).await.expect(200);
+    let deliveries = format!("/webhooks/{hook}/deliveries");
+    assert_eq!(client.get(&deliveries).await.at("/pagination/total"), 1);
+    app.app.clock.advance(std::time::Duration::from_secs(29 * 86_400));
     app.app.forget_old_events().await;
+    assert_eq!(client.get(&deliveries).await.at("/pagination/total"), 1);
+    app.app.clock.advance(std::time::Duration::from_secs(2 * 86_400));
+    app.app.forget_old_events().await;
+    assert_eq!(client.get(&deliveries).await.at("/pagination/total"), 0);
     assert_eq!(client.get("/events").await.at("/pagination/total"), 0);
-    assert_eq!(client.get("/audit-log").await.at("/pagination/total"), 2);
+    assert_eq!(client.get("/audit-log").await.at("/pagination/total"), 4);
     app.app.clock.advance(std::time::Duration::from_secs(370 * 86_400));
     app.app.forget_old_events().await;
     assert_eq!(client.get("/audit-log").await.at("/pagination/total"), 0);

@@ -48,7 +48,7 @@ async fn the_state_of_the_server() {
     assert!(number("/database/size_bytes") > 0 && number("/database/wal_bytes") > 0);
     assert_eq!(
         state.at("/engine"),
-        json!({ "available": false, "version": null, "containers": null })
+        json!({ "available": false, "version": null, "containers": null, "trouble": null })
     );
     assert_eq!(state.at("/queue"), json!({ "building": 0, "queued": 1 }));
     assert_eq!(state.at("/limits/body_bytes"), 1_048_576);
@@ -69,6 +69,8 @@ async fn an_engine_that_answers_is_shown_and_one_that_does_not_is_not_waited_for
     engine.set_down(true);
     let state = client.get("/system").await.expect(200);
     assert_eq!(state.at("/engine/available"), false);
+    let trouble = state.at("/engine/trouble");
+    assert!(trouble.as_str().unwrap().starts_with("Docker does not answer"), "{trouble}");
 }
 
 #[tokio::test]

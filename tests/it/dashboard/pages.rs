@@ -23,6 +23,7 @@ async fn every_answer_carries_the_headers_that_keep_it_safe() {
         ("/dashboard/projects/web", 200),
         ("/dashboard/projects/web?part=tile", 200),
         ("/dashboard/projects/web?part=list", 200),
+        ("/dashboard/projects/web?part=previews", 200),
         (&deployment, 200),
         (&log, 200),
         ("/dashboard/projects/web/logs", 200),

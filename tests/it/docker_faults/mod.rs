@@ -175,8 +175,11 @@ async fn what_is_removed_behind_its_back_comes_back_or_says_why_not() {
     place.answer(Duration::from_secs(15), &["shop"]).await;
     // With its image: nothing can bring it back, and that is said.
     let image = place.dockerd.inspect(&container, "{{.Image}}");
+    // In between it would be made again, and the image be in use.
+    place.orbitra.signal(Signal::STOP);
     place.dockerd.docker(&["rm", "-f", &container]);
     place.dockerd.docker(&["image", "rm", "-f", &image]);
+    place.orbitra.signal(Signal::CONT);
     within(Duration::from_secs(20), "it is known to be down", async || {
         let shown = place.orbitra.api.get(&format!("/projects/{project}")).await;
         (shown["status"] == "degraded").then_some(())
@@ -186,6 +189,41 @@ async fn what_is_removed_behind_its_back_comes_back_or_says_why_not() {
     let again = place.orbitra.api.deploy(&project, &repository, json!({})).await;
     place.orbitra.api.live(&again).await;
     assert_eq!(place.site("shop").await, "shop");
+}
+
+/// The container a deployment's requests go to, while they go anywhere.
+fn serving(place: &Place, deployment: &str) -> Option<String> {
+    let sql = "SELECT container_id FROM replicas WHERE deployment_id = ?1 AND serves";
+    place.orbitra.database().query_row(sql, [deployment], |row| row.get(0)).ok()
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_the_address_of_a_network_that_is_gone() {
+    let place = Place::start(false).await;
+    let (project, id, _) = place.live("shop", &apps::answering("shop")).await;
+    let (container, network) = (format!("orbitra-{id}"), format!("orbitra-{project}"));
+    // More than once: the look that comes every 15 s may be lucky.
+    for _ in 0..3 {
+        let before = serving(&place, &id).unwrap();
+        place.dockerd.docker(&["network", "disconnect", "--force", &network, &container]);
+        place.dockerd.docker(&["network", "rm", &network]);
+        within(Duration::from_secs(4), "nobody is sent there any more", async || {
+            (serving(&place, &id).as_ref() != Some(&before)).then_some(())
+        })
+        .await;
+        place.answer(Duration::from_secs(15), &["shop"]).await;
+    }
+    let all = place.dockerd.docker(&["ps", "-aq", "--filter", "label=orbitra.instance"]);
+    assert_eq!(all.lines().count(), 1, "what was replaced is gone");
+    // A network that is tidied up while nothing runs in it is made again for the next request.
+    place.orbitra.signal(Signal::STOP);
+    place.dockerd.docker(&["stop", "-t", "0", &container]);
+    place.dockerd.docker(&["network", "rm", &network]);
+    place.orbitra.signal(Signal::CONT);
+    within(Duration::from_secs(15), "it answers again", async || {
+        (place.site("shop").await == "shop").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -42,6 +42,9 @@ async fn a_socket_that_is_another_users_is_told_with_what_to_do() {
     assert_eq!(error["code"], "engine_error", "{error}");
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("as root or as a member of the group `docker`"), "{message}");
+    let engine = place.orbitra.admin_api().get("/system").await["engine"].clone();
+    let trouble = engine["trouble"].as_str().unwrap();
+    assert!(trouble.contains("as root or as a member of the group `docker`"), "{engine}");
     // Nothing else is needed when it may use it.
     place.orbitra.kill9();
     place.orbitra.restart().await;
@@ -134,5 +137,29 @@ async fn the_engine_goes_and_comes_back_with_its_containers_elsewhere() {
     })
     .await;
     assert_eq!(place.engine.starts(&id), Some(2));
+    place.sound_for_good().await;
+}
+
+#[tokio::test]
+async fn one_that_is_taken_out_of_its_network_is_replaced() {
+    let mut place = Place::start().await;
+    let repository = place.repository("shop", &json!({"body": "one"}));
+    let (_, id) = place.live("shop", &repository).await;
+    place.sound().await;
+    let container = ContainerId(format!("orbitra-{id}"));
+    let reached = async |limit: Duration| {
+        within(limit, "one that is reached is there", async || {
+            let state = place.engine.inspect(&container).await.unwrap();
+            state.is_some_and(|state| state.running && state.in_network).then_some(())
+        })
+        .await;
+    };
+    // Heard, and then found by the look that comes anyhow.
+    for (silent, limit) in [(false, 5), (true, 20)] {
+        place.engine.set_silent(silent);
+        place.engine.unplug(&id);
+        reached(Duration::from_secs(limit)).await;
+        until("it answers", async || (place.site("shop").await == "one").then_some(())).await;
+    }
     place.sound_for_good().await;
 }

@@ -51,6 +51,7 @@ async fn a_step_that_panics_or_cannot_be_written_once_is_done_again() {
         assert_eq!(place.site("shop").await, point);
         place.sound().await;
     }
+    place.sound_for_good().await;
 }
 
 #[tokio::test]
@@ -63,5 +64,5 @@ async fn a_step_that_always_panics_is_given_up_with_a_reason() {
     let message = text(&place.orbitra.api.failure(&id).await, "message");
     assert!(message.contains("several times"), "{message}");
     assert_eq!(place.site("shop").await, "old");
-    place.sound().await;
+    place.sound_for_good().await;
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use orbitra::docker::ContainerEngine;
 use rusqlite::types::ValueRef;
 
-use super::{CANARY, Place};
+use super::held::Held;
+use super::{CANARY, Place, strays};
 use crate::support::api_client::try_visit;
 use crate::support::until::{until, within};
 
@@ -65,7 +66,8 @@ impl Place {
         })
         .await;
         self.sound().await;
-        let before = self.everything().await;
+        let held = self.rested().await;
+        let (before, files) = (self.everything().await, self.orbitra.files());
         self.orbitra.kill9();
         self.orbitra.restart().await;
         let begin = tokio::time::Instant::now();
@@ -76,6 +78,14 @@ impl Place {
             assert!(gone.is_empty() && new.is_empty(), "gone: {gone:#?}\nnew: {new:#?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        // What only a start tidies up was a leftover.
+        let now: BTreeSet<_> = self.orbitra.files().into_iter().map(|(path, _)| path).collect();
+        let tidied: Vec<_> = files.iter().filter(|(path, _)| !now.contains(path)).collect();
+        assert!(tidied.is_empty(), "a start has removed {tidied:#?}");
+        // The fresh one has done for its visitors what the one before did.
+        let problems = self.disagreements().await;
+        assert!(problems.is_empty(), "after one more start: {problems:#?}");
+        held.no_more_than(Held::by(self.orbitra.pid()));
     }
 
     /// Every deployment comes to its end, and so does every release and every removal. A long queue takes its time, but
@@ -183,6 +193,7 @@ impl Place {
                 problems.push(format!("the files {name} are nobody's"));
             }
         }
+        problems.extend(strays::found(&self.orbitra));
         for row in rows.iter().filter(|row| row.live && !row.paused) {
             let port = self.orbitra.port;
             let of_project = format!("{}.localhost", projects[&row.project]);
@@ -264,20 +275,5 @@ fn shown(value: ValueRef<'_>) -> String {
         ValueRef::Real(number) => number.to_string(),
         ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         ValueRef::Blob(bytes) => format!("{bytes:02x?}"),
-    }
-}
-
-/// What a process holds of the machine.
-#[derive(Clone, Copy, Debug)]
-pub struct Held {
-    pub files: usize,
-    pub threads: usize,
-}
-
-impl Held {
-    /// By a process that runs.
-    pub fn by(pid: u32) -> Self {
-        let count = |what: &str| std::fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count();
-        Self { files: count("fd"), threads: count("task") }
     }
 }

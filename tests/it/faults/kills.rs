@@ -60,7 +60,7 @@ async fn before_the_switch_the_old_one_serves_and_the_new_one_is_finished() {
             "{point}: applications run on"
         );
         let gate = Gate::new();
-        place.orbitra.restart_with(&[(POINTS, &gate.at("clone.start"))]).await;
+        place.orbitra.restart_with(&[(POINTS, &gate.before_anything())]).await;
         assert_eq!(place.site("shop").await, serves, "{point}");
         gate.open();
         place.orbitra.api.live(&id).await;
@@ -87,7 +87,7 @@ async fn a_switch_that_was_cut_off_happened_or_did_not() {
         let body = (number + 1).to_string();
         let id = dies(&mut place, &project, &repository, &body, point).await;
         let gate = Gate::new();
-        place.orbitra.restart_with(&[(POINTS, &gate.at("clone.start"))]).await;
+        place.orbitra.restart_with(&[(POINTS, &gate.before_anything())]).await;
         let expected = if point == points[0] { number.to_string() } else { body.clone() };
         assert_eq!(place.site("shop").await, expected, "{point}");
         gate.open();
@@ -166,6 +166,7 @@ async fn wake_dies(point: &str) {
     let answer = try_visit(place.orbitra.port, &host, "/").await.unwrap();
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, "one"));
     assert_eq!(place.site("shop").await, "two");
+    // Not for good: what was woken stays awake for minutes.
     place.sound().await;
 }
 

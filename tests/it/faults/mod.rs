@@ -3,8 +3,10 @@
 
 mod cancels;
 mod challenges;
+mod checks;
 mod engine_away;
 mod failpoints;
+mod held;
 mod invariants;
 mod kills;
 mod memory;
@@ -16,11 +18,13 @@ mod replicas;
 mod requests;
 mod schedules;
 mod storage;
+mod strays;
 mod upgrade;
 mod upgrade_visitors;
 
 use serde_json::{Value, json};
 
+use self::held::Held;
 use crate::support::api_client::{host_of, text, try_visit};
 use crate::support::docker_api::DockerApi;
 use crate::support::engine::Engine;
@@ -38,6 +42,8 @@ struct Place {
     engine: Engine,
     socket: DockerApi,
     git: GitServer,
+    /// What the program held right after its first start.
+    fresh: Held,
 }
 
 impl Place {
@@ -50,7 +56,8 @@ impl Place {
         let socket = DockerApi::serve(engine.clone());
         let settings = [&[("ORBITRA_DRAIN_SECONDS", "1")], more];
         let orbitra = Orbitra::start_on(&socket.host(), &settings.concat()).await;
-        Self { orbitra, engine, socket, git: GitServer::start() }
+        let fresh = Held::by(orbitra.pid());
+        Self { orbitra, engine, socket, git: GitServer::start(), fresh }
     }
 
     /// A repository whose application behaves like this.
@@ -115,6 +122,11 @@ impl Gate {
     /// The failpoint that stands still there.
     fn at(&self, point: &str) -> String {
         format!("{point}=until({})", self.0.path().join("open").display())
+    }
+
+    /// The failpoints where what was cut off stands still, whether it begins again or goes on.
+    fn before_anything(&self) -> String {
+        format!("{};{}", self.at("clone.start"), self.at("check.resumed"))
     }
 
     fn open(&self) {

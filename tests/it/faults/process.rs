@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::invariants::Held;
+use super::held::Held;
 use super::{Place, change};
 use crate::support::api_client::{send, try_visit};
 use crate::support::until::{until, within};

@@ -105,5 +105,6 @@ async fn a_restart_and_a_wake_that_were_cut_off_are_finished() {
     assert_eq!(place.own_site(&one).await, "one");
     until("all of it run", async || (place.engine.running_of(&one) == INSTANCES).then_some(()))
         .await;
+    // Not for good: what was woken stays awake for minutes.
     place.sound().await;
 }

@@ -56,6 +56,9 @@ async fn a_change_is_made_whole_or_not_at_all() {
     let two = place.deploy(&project, &repository).await;
     place.orbitra.api.live(&two).await;
     let at = |path: &str| format!("/projects/{project}{path}");
+    let domain = json!({"hostname": "shop.example.org"});
+    let domain = place.orbitra.api.done("POST", &at("/domains"), Some(domain)).await;
+    let domain = text(&domain, "id");
     let changes = [
         Change {
             method: "PATCH",
@@ -72,6 +75,22 @@ async fn a_change_is_made_whole_or_not_at_all() {
             shows: (at("/env/PLAIN"), "key"),
             before: Value::Null,
             after: json!("PLAIN"),
+        },
+        Change {
+            method: "PATCH",
+            path: format!("/domains/{domain}"),
+            body: Some(json!({"redirect_to": "example.net", "redirect_code": 301})),
+            shows: (format!("/domains/{domain}"), "redirect_to"),
+            before: Value::Null,
+            after: json!("example.net"),
+        },
+        Change {
+            method: "DELETE",
+            path: format!("/domains/{domain}"),
+            body: None,
+            shows: (format!("/domains/{domain}"), "id"),
+            before: json!(domain),
+            after: Value::Null,
         },
         Change {
             method: "POST",
@@ -122,5 +141,43 @@ async fn a_change_is_made_whole_or_not_at_all() {
         }
     }
     assert_eq!(place.engine.count().0, 0, "nothing is left of the project");
+    place.sound_for_good().await;
+}
+
+#[tokio::test]
+async fn a_secret_is_changed_whole_or_not_at_all() {
+    let mut place = Place::start().await;
+    let api = place.orbitra.api.clone();
+    for (point, done) in [(BEFORE, false), (AFTER, true)] {
+        let hook = json!({"url": "http://127.0.0.1:9/hook", "events": ["deployment.failed"]});
+        let hook = text(&api.done("POST", "/webhooks", Some(hook)).await, "id");
+        let key = json!({"name": "ci", "scopes": ["read"]});
+        let key = text(&api.done("POST", "/api-keys", Some(key)).await, "id");
+        // What is asked, and what shows that it was done.
+        let secret = (format!("/webhooks/{hook}"), "/secret_hint");
+        let keys = ("/api-keys".to_owned(), "/pagination/total");
+        for (path, body, (shown, field)) in [
+            (format!("/webhooks/{hook}/rotate-secret"), None, secret),
+            (format!("/api-keys/{key}/rotate"), Some(json!({"grace_seconds": 60})), keys),
+        ] {
+            let look = async || api.get(&shown).await.pointer(field).cloned().unwrap();
+            let before = look().await;
+            place.rearm(point).await;
+            let once = format!("{path} {point}");
+            let lost = api.try_call("POST", &path, body.clone(), Some(&once)).await;
+            assert!(lost.is_err(), "{once}: {lost:?}");
+            place.orbitra.killed().await;
+            place.orbitra.restart().await;
+            let after = look().await;
+            assert_eq!(after != before, done, "{once}: {before}, then {after}");
+            // The repetition has the secret, and there is one of them.
+            let again = api.try_call("POST", &path, body, Some(&once)).await;
+            let (status, answer) = again.unwrap();
+            assert!(matches!(status, 200 | 201), "{once}: {status} {answer}");
+            let now = look().await;
+            assert!(now != before && (now == after || !done), "{once}: {after}, then {now}");
+        }
+        place.sound().await;
+    }
     place.sound_for_good().await;
 }

@@ -147,7 +147,7 @@ async fn what_cannot_take_over_changes_nothing() {
     let version = "if [ \"$1\" = --version ]; then echo orbitra 9.9.9; exit; fi\n";
     let script =
         |name: &str, lines: &str| place.orbitra.script(name, &format!("{version}{lines}\n"));
-    let text = place.orbitra.data().join("text");
+    let text = place.orbitra.data().with_file_name("text");
     std::fs::write(&text, "no program").unwrap();
     for (program, reason) in [
         (text, "ermission denied"),

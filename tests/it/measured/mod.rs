@@ -7,6 +7,7 @@ mod redeploy;
 mod rollback;
 mod stale;
 mod upgrade;
+mod webhook_judges;
 mod webhook_visitors;
 mod webhooks;
 

@@ -13,9 +13,9 @@ use crate::support::orbitra::Orbitra;
 use crate::support::receiver::Receiver;
 use crate::support::until::within;
 
-const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
-async fn start() -> (Orbitra, DockerApi) {
+pub async fn start() -> (Orbitra, DockerApi) {
     let socket = DockerApi::serve(Engine::new());
     let settings = [("ORBITRA_WEBHOOK_SCHEDULE", "1,1,2,2,5,5,5"), ("ORBITRA_LOG", "warn")];
     let orbitra = Orbitra::start_on(&socket.host(), &settings).await;

@@ -177,7 +177,7 @@ async fn route(engine: &Engine, request: Request<Incoming>) -> Answered {
             Ok(said(200, &json!({ "Version": info.version, "ApiVersion": info.api_version })))
         }
         (Method::GET, "info", _) => Ok(said(200, &json!({ "DockerRootDir": "" }))),
-        (Method::GET, "events", _) => Ok(events(engine)),
+        (Method::GET, "events", _) => Ok(events(engine, &query)),
         (Method::POST, "session", _) => Ok(session(request)),
         (Method::POST, "build", _) => build(engine, &query, request).await,
         (Method::GET, "distribution", "json") => {
@@ -360,10 +360,23 @@ async fn pull(engine: &Engine, query: &Query) -> Answered {
     Ok(said(200, &json!({ "id": "0123456789ab", "status": "Pull complete" })))
 }
 
-fn events(engine: &Engine) -> Response<Body> {
-    let lines = engine.changes().map(|(action, container)| {
-        let line = json!({ "Type": "container", "Action": action, "Actor": { "ID": container } });
-        Ok::<_, Infallible>(Bytes::from(format!("{line}\n")))
+/// What happens to containers, or what is taken out of networks, as the filters say.
+fn events(engine: &Engine, query: &Query) -> Response<Body> {
+    let filters: Value = serde_json::from_str(&query.get("filters")).unwrap();
+    let kind = filters["type"][0].as_str().unwrap().to_owned();
+    let lines = engine.changes().filter_map(move |(action, container)| {
+        let line = match (kind.as_str(), action) {
+            ("network", "disconnect") => Some(json!({
+                "Type": kind, "Action": action,
+                "Actor": { "ID": "network", "Attributes": { "container": container } },
+            })),
+            ("container", action) if action != "disconnect" => {
+                Some(json!({ "Type": kind, "Action": action, "Actor": { "ID": container } }))
+            }
+            _ => None,
+        };
+        let line = line.map(|line| Ok::<_, Infallible>(Bytes::from(format!("{line}\n"))));
+        std::future::ready(line)
     });
     Response::new(Body::from_stream(lines))
 }

@@ -17,9 +17,9 @@ use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use orbitra::docker::{
     BuildError, BuildEvent, BuildEvents, BuildSpec, BuiltImage, ContainerEngine, ContainerId,
-    ContainerSpec, ContainerState, ContainerUsage, EngineError, EngineInfo, ImageInfo, ImageSource,
-    ImageUse, NetworkError, NetworkSpec, OutputChunk, Owned, OwnedObject, Owner, PullError,
-    PullSpec,
+    ContainerSpec, ContainerState, ContainerUsage, EngineError, EngineInfo, Heard, ImageInfo,
+    ImageSource, ImageUse, NetworkError, NetworkSpec, OutputChunk, Owned, OwnedObject, Owner,
+    PullError, PullSpec,
 };
 use orbitra::model::build_cache::Record;
 use orbitra::model::retention::Layer;
@@ -27,7 +27,7 @@ use orbitra::model::timestamp::Timestamp;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::behaviour::Behaviour;
+use self::behaviour::{Asked, Behaviour};
 
 /// The engine; clones are the same engine.
 #[derive(Clone)]
@@ -95,12 +95,14 @@ struct Container {
     paused: watch::Sender<bool>,
     /// How often it was paused.
     pauses: u32,
+    /// Whether it was taken out of its network.
+    unplugged: bool,
     /// How often the engine has started it again by itself.
     restarts: u32,
     /// The status of all its answers, when it is not 0.
     forced: Arc<AtomicU16>,
     /// Requests its processes got.
-    asked: Arc<AtomicU32>,
+    asked: Arc<Asked>,
 }
 
 impl Container {
@@ -242,7 +244,13 @@ impl Engine {
     /// How many requests a deployment's container got.
     pub fn asked(&self, deployment: &str) -> u32 {
         let things = self.0.things.lock().unwrap();
-        things.containers[&format!("orbitra-{deployment}")].asked.load(Ordering::SeqCst)
+        things.containers[&format!("orbitra-{deployment}")].asked.all()
+    }
+
+    /// How often a deployment's container was asked for each path below `/once/`.
+    pub fn asked_below_once(&self, deployment: &str) -> HashMap<String, u32> {
+        let things = self.0.things.lock().unwrap();
+        things.containers[&format!("orbitra-{deployment}")].asked.below_once()
     }
 
     /// As if the engine had started a deployment's container again so many times.
@@ -381,6 +389,11 @@ impl ContainerEngine for Engine {
             }
         }
         tokio::time::sleep(Duration::from_millis(behaviour.build_takes)).await;
+        for number in 0..behaviour.build_lines {
+            let bytes = format!("{number} {}\n", "x".repeat(4000)).into_bytes();
+            let step = "step".to_owned();
+            let _ = events.send(BuildEvent::Output { step, stderr: false, bytes }).await;
+        }
         if behaviour.build_fills_disk {
             return Err(BuildError::DiskFull);
         }
@@ -510,6 +523,7 @@ impl ContainerEngine for Engine {
             process: None,
             paused: watch::Sender::new(false),
             pauses: 0,
+            unplugged: false,
             restarts: 0,
             forced: Arc::default(),
             asked: Arc::default(),
@@ -602,7 +616,7 @@ impl ContainerEngine for Engine {
         let running = |id: &&ContainerId| things.containers.get(&id.0).is_some_and(Container::runs);
         let used = |id: &ContainerId| {
             // A millisecond a request.
-            let asked = things.containers[&id.0].asked.load(Ordering::SeqCst);
+            let asked = things.containers[&id.0].asked.all();
             let usage = ContainerUsage { cpu_micros: 1000 * u64::from(asked), memory: 64 << 20 };
             (id.clone(), usage)
         };
@@ -719,9 +733,12 @@ impl ContainerEngine for Engine {
         })
     }
 
-    fn events(&self) -> BoxStream<'static, Result<ContainerId, EngineError>> {
+    fn events(&self) -> BoxStream<'static, Result<Heard, EngineError>> {
+        let heard = |(action, container)| {
+            Ok(Heard { container: ContainerId(container), unplugged: action == "disconnect" })
+        };
         match self.answers() {
-            Ok(()) => self.changes().map(|(_, container)| Ok(ContainerId(container))).boxed(),
+            Ok(()) => self.changes().map(heard).boxed(),
             Err(error) => stream::once(std::future::ready(Err(error))).boxed(),
         }
     }
@@ -752,7 +769,8 @@ fn state(container: &Container) -> ContainerState {
         restarts: container.restarts,
         running,
         paused: running && *container.paused.borrow(),
-        address: running.then_some(container.address),
+        in_network: !container.unplugged,
+        address: (running && !container.unplugged).then_some(container.address),
         exit_code: container.exit_code.filter(|_| !running),
         out_of_memory: container.spec.entrypoint.is_some()
             && container.behaviour.release_takes_all_memory,

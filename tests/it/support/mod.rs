@@ -25,6 +25,8 @@ pub mod processes;
 pub mod pusher;
 pub mod receiver;
 pub mod registry;
+pub mod relay;
+pub mod rootless;
 pub mod ssh_server;
 pub mod tls;
 pub mod toy;

@@ -90,6 +90,15 @@ impl Orbitra {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// The API as an instance admin has it, who is made now.
+    pub fn admin_api(&self) -> Api {
+        let account =
+            ["create-user", "--email", "root@example.com", "--name", "R", "--instance-admin"];
+        let user = self.admin(&account);
+        let key = ["create-key", "--user", &user, "--name", "system", "--scopes", "system:read"];
+        Api { port: self.port, key: self.admin(&key) }
+    }
+
     /// The program with this instance's settings and nothing else of the surroundings.
     pub fn command(&self) -> Command {
         // Long runs, such as bench/kill.sh, use what is released.

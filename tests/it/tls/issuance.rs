@@ -15,6 +15,7 @@ use crate::support::pebble::{Pebble, Place};
 use crate::support::tls::connect;
 use crate::support::until::{until, within};
 use crate::whole::Whole;
+use crate::whole::event_keys::{Listener, OF_CERTIFICATES};
 
 const HOST: &str = "www.example.org";
 /// An authority that is slow to start or rejects much has this long.
@@ -275,4 +276,24 @@ async fn people_are_told_of_what_runs_out_and_an_authority_that_is_away_takes_no
     let shown = scene.whole.api.get(&format!("/domains/{id}")).await;
     assert_eq!(shown["certificate"]["status"], "issued");
     assert!(shown["certificate"]["last_error"].is_string(), "{shown}");
+}
+
+#[tokio::test]
+async fn what_becomes_of_certificates_is_told_with_exactly_its_keys() {
+    let scene = Scene::start(7, "http", 0).await;
+    let listener = Listener::of(&scene.whole.api).await;
+    scene.ours.set(HOST, &["127.0.0.1"]);
+    scene.theirs.set(HOST, &["127.0.0.9"]);
+    let id = scene.add().await;
+    scene.stands(&id, "failed").await;
+    scene.theirs.set(HOST, &["127.0.0.1"]);
+    scene.stands(&id, "issued").await;
+    scene.pebble.stop();
+    scene.ends_in(20);
+    within(PATIENCE, "people are told", async || {
+        scene.whole.api.call("POST", &format!("/domains/{id}/verify"), Some(json!({}))).await;
+        (!scene.events("domain.certificate.expiring").is_empty()).then_some(())
+    })
+    .await;
+    listener.hears(OF_CERTIFICATES).await;
 }

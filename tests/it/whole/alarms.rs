@@ -8,7 +8,7 @@ use crate::support::receiver::Receiver;
 use crate::support::until::until;
 
 /// More than any disk has, in MiB.
-const NEVER_FREE: &str = "9000000000";
+pub const NEVER_FREE: &str = "9000000000";
 
 fn told(whole: &Whole, name: &str) -> Vec<Value> {
     whole.events().into_iter().filter(|(event, _)| event == name).map(|(_, data)| data).collect()

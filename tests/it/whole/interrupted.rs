@@ -125,18 +125,19 @@ async fn an_old_one_that_was_finishing_its_requests_is_stopped_after_the_restart
 }
 
 #[tokio::test]
-async fn a_check_that_was_cut_off_begins_again() {
+async fn a_check_that_was_cut_off_goes_on() {
     let mut whole = Whole::start().await;
-    let repository = whole.repository(&json!({"deaf": true}));
+    let repository = whole.repository(&json!({"body": "heard", "delay": 3000}));
     let patient = json!({"runtime": {"healthcheck": {"grace_seconds": 600}}});
     let project = whole.api.project("shop", patient).await;
     let id = whole.deploy(&project, &repository).await;
     whole.phase(&id, "checking").await;
     whole.cut_off();
-    change(&repository, &json!({"body": "heard"}));
+    change(&repository, &json!({"body": "what was committed meanwhile"}));
     whole.run().await;
     whole.api.live(&id).await;
     assert_eq!(whole.site("shop").await, "heard");
+    assert_eq!(whole.engine.starts(&id), Some(1), "it was not started a second time");
     let (containers, _, images, _) = whole.engine.count();
     assert_eq!((containers, images), (1, 1));
 }

@@ -166,6 +166,27 @@ async fn disabling_cancels_what_waits() {
     whole.api.done("PATCH", &path, Some(json!({ "enabled": false }))).await;
     let done = over(&whole, &hook).await;
     assert_eq!((&done["status"], &done["next_attempt_at"]), (&json!("canceled"), &Value::Null));
+    let again = format!("{path}/deliveries/{}/redeliver", text(&done, "id"));
+    let (status, refused) = whole.api.call("POST", &again, None).await;
+    assert_eq!((status, &refused["error"]["details"]["reason"]), (409, &json!("webhook_disabled")));
+}
+
+#[tokio::test]
+async fn a_receiver_that_fails_five_times_in_a_row_is_said_to_fail() {
+    let whole = Whole::start_with(&[("ORBITRA_WEBHOOK_SCHEDULE", "0,0,0,0,3600")]).await;
+    let receiver = Receiver::start().await;
+    receiver.always(Act::Answer(500, "", ""));
+    let hook = told(&whole, &receiver).await;
+    let path = format!("/webhooks/{}", text(&hook, "id"));
+    receiver.wait(5).await;
+    let failing = until("it is failing", async || {
+        let shown = whole.api.get(&path).await;
+        (shown["status"] == "failing").then_some(shown)
+    })
+    .await;
+    // Nothing was given up yet.
+    assert_eq!(failing["last_delivery"]["status"], "retrying");
+    assert_eq!(receiver.count(), 5);
 }
 
 #[tokio::test]

@@ -206,6 +206,14 @@ async fn a_redelivery_has_the_same_event_and_a_new_signature() {
     assert_eq!(page["pagination"]["total"], 1);
     let page = whole.api.get(&format!("{list}?event_id={}", got[0].event_id())).await;
     assert_eq!(page["pagination"]["total"], 2);
+    for (query, total) in [
+        ("created_after=2020-01-01T00:00:00Z", 2),
+        ("created_after=2100-01-01T00:00:00Z", 0),
+        ("created_before=2020-01-01T00:00:00Z", 0),
+    ] {
+        let page = whole.api.get(&format!("{list}?{query}")).await;
+        assert_eq!(page["pagination"]["total"], total, "{query}");
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 pub fn container(state: ContainerState) -> Value {
     let network =
         json!({ "IPAddress": state.address.map(|ip| ip.to_string()).unwrap_or_default() });
+    let networks = if state.in_network { json!({ "own": network }) } else { json!({}) };
     json!({
         "Id": state.id.0,
         "Name": format!("/{}", state.name),
@@ -25,7 +26,7 @@ pub fn container(state: ContainerState) -> Value {
             "Error": "",
         },
         "Config": { "Labels": state.owner.map(|owner| owner.labels()) },
-        "NetworkSettings": { "Networks": { "own": network } },
+        "NetworkSettings": { "Networks": networks },
     })
 }
 

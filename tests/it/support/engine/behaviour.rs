@@ -1,11 +1,11 @@
 //! What the applications of the engine in this process do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,6 +43,8 @@ pub struct Behaviour {
     pub build_hangs: bool,
     /// Milliseconds that the build takes.
     pub build_takes: u64,
+    /// Lines of 4 kB that the build writes after that.
+    pub build_lines: u64,
     /// The process ends at once with this exit code.
     pub exit: Option<i64>,
     /// A release command ends with this exit code.
@@ -91,6 +93,7 @@ impl Default for Behaviour {
             build_exit: None,
             build_hangs: false,
             build_takes: 0,
+            build_lines: 0,
             exit: None,
             release_exit: 0,
             release_hangs: false,
@@ -168,6 +171,32 @@ pub fn site(behaviour: &Behaviour) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
+/// What the processes of a container were asked for.
+#[derive(Default)]
+pub struct Asked {
+    count: AtomicU32,
+    once: Mutex<HashMap<String, u32>>,
+}
+
+impl Asked {
+    pub fn all(&self) -> u32 {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Paths below `/once/`, and how often each was asked for.
+    pub fn below_once(&self) -> HashMap<String, u32> {
+        self.once.lock().unwrap().clone()
+    }
+
+    /// One more request. Answers how many were before it.
+    fn more(&self, path: &str) -> u32 {
+        if path.starts_with("/once/") {
+            *self.once.lock().unwrap().entry(path.to_owned()).or_default() += 1;
+        }
+        self.count.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
 /// The process of a container.
 pub async fn serve(
     address: SocketAddr,
@@ -175,7 +204,7 @@ pub async fn serve(
     thinking: Arc<AtomicUsize>,
     paused: watch::Receiver<bool>,
     forced: Arc<AtomicU16>,
-    asked: Arc<AtomicU32>,
+    asked: Arc<Asked>,
 ) {
     tokio::time::sleep(Duration::from_millis(behaviour.delay)).await;
     if behaviour.deaf {
@@ -199,7 +228,7 @@ pub async fn serve(
         let body = body.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let (behaviour, thinking) = (behaviour.clone(), thinking.clone());
-            let number = asked.fetch_add(1, Ordering::SeqCst);
+            let number = asked.more(request.uri().path());
             let forced = forced.load(Ordering::SeqCst);
             let (mut paused, body) = (paused.clone(), body.clone());
             async move {

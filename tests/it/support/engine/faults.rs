@@ -27,6 +27,13 @@ impl Engine {
         self.0.silent.store(silent, Ordering::SeqCst);
     }
 
+    /// Somebody takes a deployment's container out of its network. It runs on.
+    pub fn unplug(&self, deployment: &str) {
+        let name = format!("orbitra-{deployment}");
+        self.0.things.lock().unwrap().containers.get_mut(&name).unwrap().unplugged = true;
+        self.tell("disconnect", &name);
+    }
+
     /// The engine starts a deployment's container again by itself, at another address.
     pub fn move_container(&self, deployment: &str) {
         let address = self.address();
