@@ -204,15 +204,8 @@ fn exactly(got: &Got) {
 #[test]
 fn every_event_of_the_catalogue_is_made_to_happen() {
     let catalogue: BTreeSet<_> = event_type::ALL.iter().map(|event| event.name).collect();
-    let tested = [
-        BY_HAND,
-        OF_PROCESSES,
-        OF_THE_SERVER,
-        OF_RECEIVERS,
-        OF_CERTIFICATES,
-        OF_RESPONDERS,
-        NEVER,
-    ];
+    let tested =
+        [BY_HAND, OF_PROCESSES, OF_THE_SERVER, OF_RECEIVERS, OF_CERTIFICATES, OF_RESPONDERS, NEVER];
     assert_eq!(set(&tested.concat()), catalogue, "each is in one of the lists above");
     let written: Vec<_> = AGREED.iter().flat_map(|(names, ..)| names.iter().copied()).collect();
     assert_eq!(set(&written), &catalogue - &set(NEVER), "the keys of each are written above");
