@@ -7,8 +7,10 @@ SELF_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly SELF_DIR
 # shellcheck source=tools/lib.sh
 . "$SELF_DIR/tools/lib.sh"
-readonly BINARY=/usr/local/bin/orbitra
-readonly SETTINGS=/etc/orbitra/orbitra.env
+# Everything goes below this directory, which is the system's own root unless somebody wants to try it.
+readonly ROOT=${ORBITRA_ROOT:-}
+readonly BINARY=$ROOT/usr/local/bin/orbitra
+readonly SETTINGS=$ROOT/etc/orbitra/orbitra.env
 readonly UNIT=/etc/systemd/system/orbitra.service
 readonly SOCKET_UNIT=/etc/systemd/system/orbitra.socket
 readonly HEALTH_SECONDS=60
@@ -47,6 +49,8 @@ this runs is written there, for example:
   ORBITRA_BASE_DOMAIN=apps.example.com ORBITRA_ACME_EMAIL=you@example.com ./install.sh
                                                     HTTPS, with certificates that come by themselves
   ORBITRA_BINARY=./orbitra ./install.sh             install this binary, build nothing
+  ORBITRA_ROOT=/tmp/try ./install.sh                below this directory, as a background process; give it a
+                                                    port of its own, and the same again to --uninstall
 TEXT
 }
 
@@ -64,7 +68,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-has_systemd() { [ -d /run/systemd/system ]; }
+# Below a directory of its own it is no service of the system's.
+has_systemd() { [ -z "$ROOT" ] && [ -d /run/systemd/system ]; }
 
 # --- The machine ---------------------------------------------------------------------------------
 
@@ -114,6 +119,7 @@ install_binary() {
   fi
   # A running program cannot be written over, but its name can be given to another file.
   install -D -m 0755 "$built" "$BINARY.new"
+  if [ -f "$BINARY" ]; then ln -f "$BINARY" "$BINARY.before"; fi
   mv -f "$BINARY.new" "$BINARY"
   say "installed $BINARY"
 }
@@ -164,7 +170,7 @@ write_settings() {
   for name in $(compgen -e ORBITRA_ || true); do
     case $name in
     # For this script, the tests and the command line client, not for the server.
-    ORBITRA_BINARY | ORBITRA_TEST_* | ORBITRA_API_KEY | ORBITRA_URL) ;;
+    ORBITRA_BINARY | ORBITRA_ROOT | ORBITRA_TEST_* | ORBITRA_API_KEY | ORBITRA_URL) ;;
     *) set_setting "$name" "${!name}" ;;
     esac
   done
@@ -191,7 +197,7 @@ wanted() {
 # script itself has to know.
 read_settings() {
   data=$("$1" ORBITRA_DATA)
-  data=${data:-/var/lib/orbitra}
+  data=${data:-$ROOT/var/lib/orbitra}
   [[ $data == /* ]] || die "ORBITRA_DATA=$data is not an absolute path." "Change it in $SETTINGS."
   listen=$("$1" ORBITRA_LISTEN)
   if [ -z "$listen" ]; then
@@ -226,6 +232,10 @@ require_free_port() {
 # Refuses settings that cannot work, before anything is written or stopped.
 check_settings() {
   local previous_listen=''
+  case $ROOT in
+  '' | /*) ;;
+  *) die "ORBITRA_ROOT=$ROOT is not an absolute path." ;;
+  esac
   if [ -f "$SETTINGS" ]; then
     read_settings setting
     previous_data=$data
@@ -330,6 +340,12 @@ with_settings() {
   exec env "${environment[@]}" "ORBITRA_DATA=$data" "$@"
 }
 
+# did_not_take_over NEXT: the version that serves on is the installed one again, should it have to be started.
+did_not_take_over() {
+  if [ -f "$BINARY.before" ]; then mv -f "$BINARY.before" "$BINARY"; fi
+  die 'the new version did not take over; the one before serves on and stays installed.' "$1"
+}
+
 # Lets the installed version take over from the one that runs, without a request that fails. Fails when there is none
 # that could hand over: a version that does not know how, other data, other addresses under systemd.
 hand_over() {
@@ -340,12 +356,10 @@ hand_over() {
     systemctl is-active -q orbitra || return 1
     [ "$(cat "$UNIT" 2>/dev/null)" = "$(service_unit)" ] || return 1
     [ "$(cat "$SOCKET_UNIT" 2>/dev/null)" = "$(socket_unit)" ] || return 1
-    systemctl reload orbitra ||
-      die 'the new version did not take over; the one before serves on.' 'See: journalctl -u orbitra -n 50'
+    systemctl reload orbitra || did_not_take_over 'See: journalctl -u orbitra -n 50'
   else
     [ -n "$(background_pid)" ] || return 1
-    pid=$(with_settings "$BINARY" upgrade --settings) ||
-      die 'the new version did not take over; the one before serves on.' "Log: $data/orbitra.log"
+    pid=$(with_settings "$BINARY" upgrade --settings) || did_not_take_over "Log: $data/orbitra.log"
     printf '%s\n' "$pid" >"$data/orbitra.pid"
   fi
   say 'the new version has taken over from the one that ran'
@@ -655,7 +669,7 @@ uninstall() {
   step 'Removing what it made in Docker'
   remove_docker_objects
   step 'Removing the binary and the settings'
-  rm -f "$BINARY" "$SETTINGS"
+  rm -f "$BINARY" "$BINARY.before" "$SETTINGS"
   rmdir "$(dirname "$SETTINGS")" 2>/dev/null || true
   step 'The data'
   if [ ! -d "$data" ]; then
@@ -718,6 +732,7 @@ main() {
   make_data_directory
   step 'Starting'
   start_service
+  rm -f "$BINARY.before"
   wait_for_health
   print_addresses
   if [ "$demo" = yes ]; then

@@ -132,6 +132,8 @@ pub struct Parts {
     pub orders: Signal,
     /// Wakes the keeper of certificates.
     pub certificates: Signal,
+    /// Wakes who asks the responders of certificates.
+    pub stapling: Signal,
     /// Wakes who writes figures down.
     pub figures: Signal,
     /// Wakes the sweep, which makes room on the disk.

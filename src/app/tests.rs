@@ -39,6 +39,7 @@ fn app() -> (App, tempfile::TempDir) {
         domains: Signal::default(),
         orders: Signal::default(),
         certificates: Signal::default(),
+        stapling: Signal::default(),
         figures: Signal::default(),
         sweep: Signal::default(),
         measured: Default::default(),

@@ -11,6 +11,7 @@ use crate::task::Tasks;
 use crate::tls::authority::{Authority, Way};
 use crate::tls::dns::Records;
 use crate::tls::issuance::{Issuance, Parts};
+use crate::tls::stapling::{self, Stapling};
 use crate::tls::store::Certificates;
 
 /// Who signs, when somebody is to.
@@ -108,6 +109,33 @@ fn order_certificates(
     Ok(())
 }
 
+/// Has answers about certificates from the responders that they name.
+fn ask_responders(app: &App, tasks: &Tasks) -> Result<(), BootError> {
+    if app.config.listen_tls.is_none() {
+        return Ok(());
+    }
+    let stapling = Stapling::new(stapling::Parts {
+        db: app.db.clone(),
+        clock: app.clock.clone(),
+        bus: app.bus.clone(),
+        base: app.hosts.base_domain().to_owned(),
+        client: Client::new(app.egress.clone())?.for_signed_answers(),
+        certificates: app.certificates.clone(),
+    });
+    let signal = app.stapling.clone();
+    tasks.periodic(app.stapling.clone(), Duration::from_secs(60), move || {
+        let (stapling, signal) = (stapling.clone(), signal.clone());
+        async move {
+            match stapling.round().await {
+                Ok(true) => signal.wake(),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "OCSP answers could not be kept"),
+            }
+        }
+    });
+    Ok(())
+}
+
 /// Asks the DNS about domains whose time has come.
 pub(super) fn look_at_domains(
     app: &App,
@@ -116,6 +144,7 @@ pub(super) fn look_at_domains(
 ) -> Result<(), BootError> {
     let lookup = Lookup::new(&app.config.dns_servers)?;
     order_certificates(app, certificates, &lookup, tasks)?;
+    ask_responders(app, tasks)?;
     let app = app.clone();
     tasks.periodic(app.domains.clone(), Duration::from_secs(5), move || {
         let (app, lookup) = (app.clone(), lookup.clone());

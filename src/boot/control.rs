@@ -218,13 +218,14 @@ fn start_tasks(app: &App, routes: &Routes, publisher: &Publisher, keeper: &Keepe
             }
         }
     });
-    let keeper = keeper.clone();
+    let (keeper, stapling) = (keeper.clone(), app.stapling.clone());
     tasks.periodic(app.certificates.clone(), Duration::from_secs(60), move || {
-        let keeper = keeper.clone();
+        let (keeper, stapling) = (keeper.clone(), stapling.clone());
         async move {
             if let Err(error) = keeper.publish().await {
                 tracing::error!(%error, "the certificates could not be read");
             }
+            stapling.wake();
         }
     });
     check_visits(app, tasks);

@@ -126,6 +126,7 @@ async fn open_again(config: &Config, clock: Clock) -> Result<Instance, BootError
         domains: Signal::default(),
         orders: Signal::default(),
         certificates: Signal::default(),
+        stapling: Signal::default(),
         figures: Signal::default(),
         sweep: Signal::default(),
         measured: watch::Sender::default(),

@@ -1,6 +1,6 @@
 //! Hashes of content.
 
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use ring::hmac;
 
 /// SHA-256 of bytes that come one after the other.
@@ -33,6 +33,13 @@ impl Sha256 {
     }
 }
 
+/// SHA-1, as the protocol that asks about certificates names them with (RFC 6960). Nothing else may depend on it.
+pub fn sha1(data: &[u8]) -> [u8; 20] {
+    let mut out = [0; 20];
+    out.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, data).as_ref());
+    out
+}
+
 /// HMAC-SHA-1, as OpenSSH hides host names with in `known_hosts`. Nothing else may depend on it.
 pub fn hmac_sha1(key: &[u8], data: &[u8]) -> [u8; 20] {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
@@ -61,13 +68,14 @@ mod tests {
 
     #[test]
     fn published_vectors() {
-        // FIPS 180-2, appendix B.1; RFC 2202, case 2.
+        // FIPS 180-2, appendices B.1 and A.1; RFC 2202, case 2.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hex(&Sha256::of(b"abc")), abc);
         let mut parts = Sha256::default();
         parts.update(b"a");
         parts.update(b"bc");
         assert_eq!(hex(&parts.finish()), abc);
+        assert_eq!(hex(&sha1(b"abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
         let hmac = hmac_sha1(b"Jefe", b"what do ya want for nothing?");
         assert_eq!(hex(&hmac), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
         // RFC 4231, case 2.

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::DbError;
+use super::ocsp::STANDING;
 use super::page::{Page, PageRequest};
 use crate::model::certificate::{Held, Origin, Standing, Tried};
 use crate::model::issuance::registered;
@@ -22,6 +23,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Standing> {
             not_before: Timestamp(row.get(3)?),
             not_after: Timestamp(row.get(4)?),
             renew_at: moment(5)?,
+            ocsp: super::ocsp::read_standing(row, 9)?,
         }),
     };
     let tried = match row.get::<_, Option<u32>>(6)? {
@@ -44,7 +46,7 @@ pub fn list(
 ) -> Result<Page<Standing>, DbError> {
     let total = super::page::count(connection, NAMES, &[])?;
     let sql = format!(
-        "SELECT names.hostname, c.origin, c.issuer, c.not_before, c.not_after, c.renewal_at, o.failures, o.next_at, o.error
+        "SELECT names.hostname, c.origin, c.issuer, c.not_before, c.not_after, c.renewal_at, o.failures, o.next_at, o.error, {STANDING}
          FROM {NAMES}
          LEFT JOIN certificates c ON c.hostname = names.hostname
          LEFT JOIN certificate_orders o ON o.hostname = names.hostname

@@ -51,15 +51,30 @@ pub fn put(
     Ok(())
 }
 
+/// A certificate as it is stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub certificate: Certificate,
+    /// Its private key.
+    pub sealed: Vec<u8>,
+    /// The answer of its responder that it is good, DER, and until when that holds.
+    pub ocsp: Option<(Vec<u8>, Timestamp)>,
+}
+
 /// All of them, with their sealed keys.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn all(connection: &Connection) -> Result<Vec<(Certificate, Vec<u8>)>, DbError> {
-    let sql = format!("SELECT {COLUMNS}, sealed FROM certificates ORDER BY hostname");
+pub fn all(connection: &Connection) -> Result<Vec<Stored>, DbError> {
+    let sql =
+        format!("SELECT {COLUMNS}, sealed, ocsp, ocsp_until FROM certificates ORDER BY hostname");
     let rows = connection
         .prepare_cached(&sql)?
-        .query_map([], |row| Ok((read(row)?, row.get(8)?)))?
+        .query_map([], |row| {
+            let (answer, until): (Option<Vec<u8>>, Option<i64>) = (row.get(9)?, row.get(10)?);
+            let ocsp = answer.zip(until.map(Timestamp));
+            Ok(Stored { certificate: read(row)?, sealed: row.get(8)?, ocsp })
+        })?
         .collect::<Result<_, _>>()?;
     Ok(rows)
 }
@@ -70,7 +85,7 @@ pub fn all(connection: &Connection) -> Result<Vec<(Certificate, Vec<u8>)>, DbErr
 /// The database cannot be read.
 pub fn facts(connection: &Connection) -> Result<Vec<CertificateFacts>, DbError> {
     let sql = "SELECT id, hostname, origin, not_before, not_after, warned, renewal_from, renewal_to, renewal_at,
-        renewal_ask_at FROM certificates";
+        renewal_ask_at, revoked_at IS NOT NULL FROM certificates";
     let moment = |row: &Row<'_>, index| -> rusqlite::Result<Option<Timestamp>> {
         Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp))
     };
@@ -89,6 +104,7 @@ pub fn facts(connection: &Connection) -> Result<Vec<CertificateFacts>, DbError> 
                     _ => None,
                 },
                 ask_at: moment(row, 9)?,
+                revoked: row.get(10)?,
             })
         })?
         .collect::<Result<_, _>>()?;

@@ -4,6 +4,7 @@
 //! (one fsync) and only then answers all of them: an answer means that it is on the disk. A write is a
 //! plain function, so no `await` can happen inside a transaction.
 
+use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,6 +29,9 @@ const READERS: usize = 4;
 type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
 /// One write: runs in a savepoint and says whether to keep it. Without a transaction to run in it only says who waits.
 type Write = Box<dyn FnOnce(Option<&Connection>) -> (bool, Reply) + Send>;
+
+/// One read: whatever it answers.
+type Read = Box<dyn FnOnce(&Connection) -> Box<dyn Any + Send> + Send>;
 
 enum Job {
     Write(Write),
@@ -197,17 +201,29 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
+        let work: Read =
+            Box::new(move |connection| Box::new(work(connection)) as Box<dyn Any + Send>);
+        let answer = self.read_any(work).await?;
+        match answer.downcast::<Result<T, E>>() {
+            Ok(answer) => *answer,
+            Err(_) => Err(E::from(DbError::Closed)),
+        }
+    }
+
+    /// The same for whatever there is to read. It is there once: for each kind of work the runtime's part of a task
+    /// would be made anew, which is more than most of them are.
+    async fn read_any(&self, work: Read) -> Result<Box<dyn Any + Send>, DbError> {
         let readers = self.readers.clone();
-        let _permit = readers.permits.acquire().await.map_err(|_| E::from(DbError::Closed))?;
+        let _permit = readers.permits.acquire().await.map_err(|_| DbError::Closed)?;
         let pool = self.readers.clone();
-        tokio::task::spawn_blocking(move || {
-            let connection = pool.take().map_err(E::from)?;
-            let result = work(&connection);
+        tokio::task::spawn_blocking(move || -> Result<_, DbError> {
+            let connection = pool.take()?;
+            let answer = work(&connection);
             pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-            result
+            Ok(answer)
         })
         .await
-        .map_err(|_| E::from(DbError::Closed))?
+        .map_err(|_| DbError::Closed)?
     }
 }
 

@@ -34,7 +34,7 @@ fn columns() -> String {
     format!(
         "a.id, a.project_id, p.team_id, a.hostname, {STATUS}, a.redirect_to, a.redirect_code, a.found, a.checked_at,
             a.managed, a.created_at, a.verified_at, a.revision, c.issuer, c.not_after, o.error,
-            a.contested"
+            a.contested, c.revoked_at IS NOT NULL"
     )
 }
 
@@ -44,7 +44,7 @@ fn moment(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Timestamp>> {
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Domain> {
     let (issuer, not_after): (Option<String>, _) = (row.get(13)?, moment(row, 14)?);
-    let certificate = issuer.zip(not_after);
+    let (certificate, revoked) = (issuer.zip(not_after), row.get(17)?);
     Ok(Domain {
         id: super::read::id(row, 0, DomainId::parse)?,
         project_id: super::read::id(row, 1, ProjectId::parse)?,
@@ -59,7 +59,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Domain> {
         created_at: Timestamp(row.get(10)?),
         verified_at: moment(row, 11)?,
         revision: row.get(12)?,
-        certificate: certificate.map(|(issuer, not_after)| DomainCertificate { issuer, not_after }),
+        certificate: certificate.map(|(issuer, not_after)| DomainCertificate {
+            issuer,
+            not_after,
+            revoked,
+        }),
         refused: row.get(15)?,
         contested: row.get(16)?,
     })

@@ -34,6 +34,7 @@ pub mod issuance;
 pub mod mail;
 pub mod mail_recipients;
 pub mod meta;
+pub mod ocsp;
 pub mod page;
 pub mod pauses;
 pub mod pins;

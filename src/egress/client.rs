@@ -19,6 +19,8 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Client {
     http: reqwest::Client,
     policy: Arc<Policy>,
+    /// Plain HTTP is spoken whatever the policy says.
+    plain: bool,
 }
 
 /// An answer whose body is still to be read.
@@ -53,7 +55,12 @@ impl Client {
                 let source = std::error::Error::source(&error).map(ToString::to_string);
                 EgressError::Setup(source.unwrap_or_else(|| error.to_string()))
             })?;
-        Ok(Self { http, policy })
+        Ok(Self { http, policy, plain: false })
+    }
+
+    /// The same for answers that are signed themselves, so that they may come over plain HTTP.
+    pub fn for_signed_answers(self) -> Self {
+        Self { plain: true, ..self }
     }
 
     /// What this client may reach.
@@ -74,7 +81,7 @@ impl Client {
             request.uri().port_u16().unwrap_or(if scheme == Some("http") { 80 } else { 443 });
         let allowed = match scheme {
             Some("https") => true,
-            Some("http") => self.policy.allow_http(),
+            Some("http") => self.plain || self.policy.allow_http(),
             _ => false,
         };
         // An IP literal never reaches the resolver, so hosts are checked here as well.
@@ -167,6 +174,10 @@ mod tests {
         ] {
             assert!(get(&closed, &url).await.is_err(), "{url}");
         }
+        let tls_only = Client::new(Policy::parse(&["127.0.0.1/32"], false).unwrap()).unwrap();
+        assert_eq!(get(&tls_only, &url).await.unwrap_err(), EgressError::AddressNotAllowed);
+        assert!(get(&tls_only.for_signed_answers(), &url).await.is_ok());
+        assert!(get(&closed.clone().for_signed_answers(), &url).await.is_err());
         let by_name = Client::new(Policy::parse(&["localhost"], true).unwrap()).unwrap();
         assert!(get(&by_name, &format!("http://localhost:{port}/")).await.is_ok());
     }

@@ -134,6 +134,7 @@ fn headline(event: &str) -> (String, Tone) {
         "deployment.rolled_back" => ("Deployment rolled back", Tone::Bad),
         "domain.certificate.failed" => ("Certificate failed", Tone::Bad),
         "domain.certificate.expiring" => ("Certificate runs out", Tone::Bad),
+        "domain.certificate.revoked" => ("Certificate revoked", Tone::Bad),
         "system.disk.low" => ("The server's disk is nearly full", Tone::Bad),
         "system.engine.down" => ("The container engine does not answer", Tone::Bad),
         "webhook.disabled" => ("Webhook disabled", Tone::Bad),

@@ -2,6 +2,7 @@
 
 use super::ids::CertificateId;
 use super::issuance::Renewal;
+use super::ocsp::OcspStanding;
 use super::timestamp::Timestamp;
 
 /// Where a certificate came from.
@@ -73,6 +74,8 @@ pub struct Held {
     pub not_after: Timestamp,
     /// When its authority wants it to be renewed, as far as it says so.
     pub renew_at: Option<Timestamp>,
+    /// What its authority's responder says of it.
+    pub ocsp: OcspStanding,
 }
 
 /// Tries that failed.
@@ -100,6 +103,8 @@ pub struct CertificateFacts {
     pub renewal: Option<Renewal>,
     /// When the authority is asked about that again; `None` is now.
     pub ask_at: Option<Timestamp>,
+    /// Its authority has revoked it.
+    pub revoked: bool,
 }
 
 /// Whether a name of a certificate, which may start with `*.`, is one that `host` goes by. A wildcard stands for

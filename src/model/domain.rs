@@ -125,6 +125,8 @@ pub struct Domain {
 pub struct DomainCertificate {
     pub issuer: String,
     pub not_after: Timestamp,
+    /// Its authority has revoked it.
+    pub revoked: bool,
 }
 
 /// Where a domain's certificate stands.
@@ -141,12 +143,14 @@ pub enum CertificateStatus {
     Failed,
     /// It has run out.
     Expired,
+    /// Its authority has revoked it.
+    Revoked,
 }
 
 impl CertificateStatus {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::None, Self::Pending, Self::Issued, Self::Failed, Self::Expired];
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Pending, Self::Issued, Self::Failed, Self::Expired, Self::Revoked];
 }
 
 impl Domain {
@@ -159,6 +163,7 @@ impl Domain {
             None if comes && !self.hostname.starts_with("*.") => CertificateStatus::Pending,
             None => CertificateStatus::None,
             Some(certificate) if certificate.not_after <= now => CertificateStatus::Expired,
+            Some(certificate) if certificate.revoked => CertificateStatus::Revoked,
             Some(_) => CertificateStatus::Issued,
         }
     }

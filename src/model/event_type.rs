@@ -13,7 +13,7 @@ const fn event(name: &'static str, when: &'static str) -> EventType {
 }
 
 /// Every kind of event, in the order of the documentation; those of one family stand together.
-pub const ALL: [EventType; 35] = [
+pub const ALL: [EventType; 36] = [
     event("deployment.created", "A deployment was accepted."),
     event(
         "deployment.succeeded",
@@ -39,6 +39,7 @@ pub const ALL: [EventType; 35] = [
     event("domain.certificate.issued", "A domain got its certificate, or a new one."),
     event("domain.certificate.failed", "A certificate could not be had; `GET` tells why."),
     event("domain.certificate.expiring", "A certificate runs out in 21 days, or in 7."),
+    event("domain.certificate.revoked", "A certificate is revoked, its authority says."),
     event("env.updated", "Variables of a project were changed."),
     event("api_key.created", "An API key was made."),
     event("api_key.updated", "An API key was changed."),

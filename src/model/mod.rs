@@ -32,6 +32,7 @@ pub mod key_limits;
 pub mod log_line;
 pub mod mail;
 pub mod network;
+pub mod ocsp;
 pub mod peer;
 pub mod plan_text;
 pub mod problems;

@@ -18,6 +18,10 @@ const LONGEST_CHAIN: usize = 10;
 /// Most bytes of a chain, as PEM.
 pub const MOST_BYTES: usize = 64 * 1024;
 
+/// What a client has to be sent with a certificate (id-pe-tlsfeature), and the extension of TLS that asks for answers.
+const TLS_FEATURE: &str = "1.3.6.1.5.5.7.1.24";
+const STATUS_REQUEST: u16 = 5;
+
 /// What is wrong with a chain or a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainProblem {
@@ -50,6 +54,8 @@ pub struct Chain {
     pub issuer: String,
     pub not_before: Timestamp,
     pub not_after: Timestamp,
+    /// Clients are to refuse it without an answer of its responder beside it (RFC 7633).
+    pub must_staple: bool,
 }
 
 impl Chain {
@@ -61,9 +67,7 @@ impl Chain {
         if chain.len() > MOST_BYTES {
             return Err(ChainProblem::Chain);
         }
-        let certificates = CertificateDer::pem_slice_iter(chain.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| ChainProblem::Chain)?;
+        let certificates = certificates(chain)?;
         if !(1..=LONGEST_CHAIN).contains(&certificates.len()) || chain.contains("PRIVATE KEY") {
             return Err(ChainProblem::Chain);
         }
@@ -76,14 +80,24 @@ impl Chain {
         let signing = provider.key_provider.load_private_key(key).map_err(|_| ChainProblem::Key)?;
         let certified = CertifiedKey::new(certificates, signing);
         certified.keys_match().map_err(|_| ChainProblem::Mismatch)?;
-        let Facts { names, issuer, not_before, not_after } = facts;
-        Ok(Self { key: Arc::new(certified), names, issuer, not_before, not_after })
+        let Facts { names, issuer, not_before, not_after, must_staple } = facts;
+        let key = Arc::new(certified);
+        Ok(Self { key, names, issuer, not_before, not_after, must_staple })
     }
 
     /// Whether one of its names covers a host name, or is that very wildcard.
     pub fn covers(&self, host: &str) -> bool {
         self.names.iter().any(|name| covers(name, host))
     }
+}
+
+/// The certificates of a chain in PEM.
+///
+/// # Errors
+/// It is no PEM.
+pub fn certificates(chain: &str) -> Result<Vec<CertificateDer<'static>>, ChainProblem> {
+    let all = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>();
+    all.map_err(|_| ChainProblem::Chain)
 }
 
 /// The host's own certificate of a chain in PEM, as DER.
@@ -101,6 +115,7 @@ struct Facts {
     issuer: String,
     not_before: Timestamp,
     not_after: Timestamp,
+    must_staple: bool,
 }
 
 impl Facts {
@@ -137,8 +152,19 @@ impl Facts {
             issuer,
             not_before: at(own.validity().not_before),
             not_after: at(own.validity().not_after),
+            must_staple: must_staple(own),
         })
     }
+}
+
+/// Whether the extension of RFC 7633 is there and names what answers are sent with.
+fn must_staple(certificate: &X509Certificate<'_>) -> bool {
+    let mut found = certificate.extensions().iter();
+    let found = found.find(|one| one.oid.to_id_string() == TLS_FEATURE);
+    found.is_some_and(|one| {
+        <Vec<u16> as der::Decode>::from_der(one.value)
+            .is_ok_and(|all| all.contains(&STATUS_REQUEST))
+    })
 }
 
 #[cfg(test)]

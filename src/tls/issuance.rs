@@ -351,7 +351,7 @@ impl Issuance {
 }
 
 /// The event, for a name that is somebody's.
-fn tell(
+pub(super) fn tell(
     connection: &db::Connection,
     domain: Option<&Domain>,
     name: &'static str,

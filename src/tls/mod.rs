@@ -2,7 +2,8 @@
 //!
 //! `chain` reads what somebody sends, `store` holds what is served and is swapped as a whole, `keeper` fills it from
 //! the database, `acceptor` makes connections of it. `issuance` orders what is missing from the `authority`, which looks at
-//! `challenges`, or at records that `dns` sets.
+//! `challenges`, or at records that `dns` sets. `stapling` has answers about certificates from the responders that
+//! they name, which `ocsp` reads.
 
 pub mod acceptor;
 pub mod authority;
@@ -11,5 +12,7 @@ pub mod challenges;
 pub mod dns;
 pub mod issuance;
 pub mod keeper;
+pub mod ocsp;
+pub mod stapling;
 pub mod store;
 mod trust;

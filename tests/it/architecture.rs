@@ -181,7 +181,7 @@ struct Home {
     reason: &'static str,
 }
 
-const HOMES: [Home; 12] = [
+const HOMES: [Home; 14] = [
     Home { name: "rusqlite", only: &["db/"], reason: "all SQL is in one place" },
     Home {
         name: "bollard",
@@ -201,6 +201,12 @@ const HOMES: [Home; 12] = [
         reason: "mail is written and handed over in one place",
     },
     Home { name: "ring", only: &["crypto/"], reason: "cryptography is reviewed in one place" },
+    Home { name: "der", only: &["tls/"], reason: "what authorities send is read in one place" },
+    Home {
+        name: "webpki",
+        only: &["tls/"],
+        reason: "what authorities send is checked in one place",
+    },
     Home { name: "axum", only: &["web/", "server/"], reason: "use cases know no HTTP" },
     Home {
         name: "tower_sessions",

@@ -16,6 +16,7 @@ mod docker_failures;
 mod docker_faults;
 mod docker_forks;
 mod docker_frameworks;
+mod docker_install;
 mod docker_javascript;
 mod docker_languages;
 mod docker_noise;

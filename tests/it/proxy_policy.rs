@@ -12,9 +12,10 @@ use orbitra::model::proxy_settings::{Login, ProxySettings};
 use orbitra::routing::policy::Policy;
 use orbitra::routing::table::Route;
 use orbitra::server::Options;
+use tokio::io::AsyncWriteExt;
 
 use crate::support::front::{Front, HOST, table, to};
-use crate::support::toy::{Toy, ok};
+use crate::support::toy::{Toy, ok, request};
 use crate::support::wire::{Answer, Wire, ask};
 
 /// A server whose only host has these settings.
@@ -111,6 +112,11 @@ async fn a_request_that_is_too_large_does_not_reach_the_application_whole() {
     let head = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\n");
     let declared = format!("{head}Content-Length: 1048577\r\n\r\n");
     assert_eq!(ask(front.address, declared).await.status, 413);
+    // Who asks before sending it is told at once, and not to go on.
+    let mut wire = Wire::connect(front.address).await;
+    wire.send(format!("{head}Expect: 100-continue\r\nContent-Length: 1048577\r\n\r\n")).await;
+    assert!(wire.head().await.unwrap().starts_with("HTTP/1.1 413"));
+    assert_eq!(toy.count(), 0);
     let fits = format!("{head}Content-Length: 1048576\r\n\r\n{}", "x".repeat(1 << 20));
     assert_eq!(ask(front.address, fits).await.status, 200);
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(1 << 16));
@@ -144,6 +150,26 @@ async fn a_project_has_its_own_patience() {
         options.proxy.first_byte = Duration::from_millis(500);
     });
     assert_eq!(get(longer.address, "/slow", "").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_has_its_own_patience_within_an_answer() {
+    let toy = Toy::serving(|mut wire, _| async move {
+        request(&mut wire).await.unwrap();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").await;
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        // Nobody may be there any more.
+        let _ = wire.stream.write_all(b"half").await;
+    })
+    .await;
+    let set = ProxySettings { idle_seconds: Some(1), ..settings() };
+    let cut = front(to(toy.address), &set);
+    assert!(Wire::connect(cut.address).await.get(HOST, "/").await.is_err());
+    let set = ProxySettings { idle_seconds: Some(30), ..settings() };
+    let longer = front_with(to(toy.address), &set, |options| {
+        options.proxy.upstream_body = Duration::from_millis(500);
+    });
+    assert_eq!(get(longer.address, "/", "").await.text(), "halfhalf");
 }
 
 #[tokio::test(flavor = "multi_thread")]

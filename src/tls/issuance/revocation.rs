@@ -28,7 +28,7 @@ impl Issuance {
         let Some(authority) = &self.0.authority else { return Err(NotRevoked::NoAuthority) };
         let wanted = host.to_owned();
         let all = self.0.db.read(db::certificates::all).await?;
-        let found = all.into_iter().map(|(certificate, _)| certificate);
+        let found = all.into_iter().map(|stored| stored.certificate);
         let mut found = found.filter(|one| one.hostname == wanted && one.origin == Origin::Acme);
         let certificate = found.next().ok_or_else(|| NotRevoked::None(host.to_owned()))?;
         let der = chain::first(&certificate.chain).map_err(|_| NotRevoked::None(wanted))?;

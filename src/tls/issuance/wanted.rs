@@ -108,6 +108,8 @@ impl Issuance {
                 let above = wildcard.and_then(|name| by_name.get(name.as_str()));
                 let renews = match by_name.get(host.as_str()) {
                     Some(own) if own.origin != Origin::Acme => return None,
+                    // One that is revoked, whoever did it, helps nobody.
+                    Some(own) if own.revoked => true,
                     Some(own) if !is_due(own.not_before, own.not_after, own.renewal, now) => {
                         return None;
                     }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::page::Page;
 use crate::model::certificate::Standing;
 use crate::model::issuance::{BUDGET, registered};
+use crate::model::ocsp::OcspStanding;
 use crate::model::timestamp::Timestamp;
 
 /// A page of the ledger.
@@ -27,11 +28,34 @@ pub struct StandingView {
     expires_at: Option<Timestamp>,
     /// When the authority wants it to be renewed, where it says so.
     renew_at: Option<Timestamp>,
+    /// What its authority's responder says of it (OCSP). `null` where it names none, and until the first answer.
+    ocsp: Option<OcspView>,
     /// Tries that failed, in a row.
     failures: u32,
     last_error: Option<String>,
     next_try_at: Option<Timestamp>,
     budget: BudgetView,
+}
+
+/// What an authority's responder says of a certificate.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CertificateOcsp)]
+struct OcspView {
+    /// The answer that visitors are shown, by which it is good, holds until then.
+    good_until: Option<Timestamp>,
+    /// The authority has revoked it. Visitors are shown no answer then.
+    revoked_at: Option<Timestamp>,
+    /// Why the last question was not answered. It is asked again.
+    #[schema(example = "the responder answered with status 503")]
+    last_error: Option<String>,
+}
+
+impl OcspView {
+    fn of(standing: &OcspStanding) -> Option<Self> {
+        let OcspStanding { good_until, revoked_at, error } = standing.clone();
+        let is_known = good_until.is_some() || revoked_at.is_some() || error.is_some();
+        is_known.then_some(Self { good_until, revoked_at, last_error: error })
+    }
 }
 
 /// What was signed in a week for all names of a domain.
@@ -58,6 +82,7 @@ impl From<Standing> for StandingView {
             issued_at: held.as_ref().map(|held| held.not_before),
             expires_at: held.as_ref().map(|held| held.not_after),
             renew_at: held.as_ref().and_then(|held| held.renew_at),
+            ocsp: held.as_ref().and_then(|held| OcspView::of(&held.ocsp)),
             issuer: held.map(|held| held.issuer),
             failures: tried.as_ref().map_or(0, |tried| tried.failures),
             next_try_at: tried.as_ref().map(|tried| tried.next_at),

@@ -125,7 +125,7 @@ described! {
     RecordKind => "DnsRecordType", words(&RecordKind::ALL).description(Some("The kind of a record of the DNS."));
     CertificateStatus => "CertificateStatus", words(&CertificateStatus::ALL).description(Some(
         "`none`: there is none; `pending`: one is on its way; `issued`: it is served; `failed`: the last try failed, and \
-         there will be another; `expired`: it has run out."));
+         there will be another; `expired`: it has run out; `revoked`: its authority says so."));
     Status => "DeploymentStatus", words(Status::ALL).description(Some(
         "`building` until it is finished; `staged`: healthy at its own URL; `live`: it serves the project; \
          `superseded`: another one does; `failed`, `canceled`, `crashed`; `removed`: only the record is left."));

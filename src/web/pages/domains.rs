@@ -111,6 +111,7 @@ fn row(pages: &Pages, domain: Domain) -> DomainRow {
             let expired = certificate.not_after <= now;
             (certificate.issuer.clone(), moment(certificate.not_after), expired)
         }),
+        revoked: domain.certificate.as_ref().is_some_and(|certificate| certificate.revoked),
         refused: domain.refused,
         redirect_to: domain.redirect_to,
         hostname: domain.hostname,

@@ -74,6 +74,8 @@ pub(super) async fn page(
 fn certificate(standing: Standing) -> CertificateRow {
     CertificateRow {
         hostname: standing.hostname,
+        revoked: standing.held.as_ref().and_then(|held| held.ocsp.revoked_at).map(moment),
+        unanswered: standing.held.as_ref().and_then(|held| held.ocsp.error.clone()),
         held: standing.held.map(|held| (held.issuer, moment(held.not_after))),
         failed: standing.tried.map(|tried| (tried.error, moment(tried.next_at))),
         signed: format!("{} of {BUDGET}", standing.counted),

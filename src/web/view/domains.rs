@@ -45,6 +45,8 @@ pub struct DomainRow {
     pub checked_at: Option<Moment>,
     /// `Let's Encrypt R13`, and until when.
     pub certificate: Option<(String, Moment, bool)>,
+    /// Its authority has revoked that certificate.
+    pub revoked: bool,
     /// Why there is no new one.
     pub refused: Option<String>,
 }
@@ -140,6 +142,7 @@ impl DomainsPage {
             wrong: Vec::new(),
             checked_at: Some(sample::NOW.plus(-sample::MINUTE)),
             certificate: None,
+            revoked: false,
             refused: None,
         };
         let automatic =
@@ -178,6 +181,8 @@ impl DomainsPage {
                 DomainRow {
                     readable: Some("bücher.example".to_owned()),
                     checked_at: None,
+                    certificate: certificate.clone(),
+                    revoked: true,
                     refused: Some("DNS problem: <b>NXDOMAIN</b>".to_owned()),
                     ..row("3", "xn--bcher-kva.example", Standing::Waiting)
                 },

@@ -35,6 +35,10 @@ pub struct CertificateRow {
     pub hostname: String,
     /// Who signed what it has, and until when that holds.
     pub held: Option<(String, Moment)>,
+    /// Since when it is revoked.
+    pub revoked: Option<Moment>,
+    /// Why its authority's responder did not say how it is.
+    pub unanswered: Option<String>,
     /// The last reason why it was not signed anew, and when that is tried again.
     pub failed: Option<(String, Moment)>,
     /// `3 of 40`: what was signed this week for its domain.
@@ -145,16 +149,28 @@ impl SystemPage {
                 CertificateRow {
                     hostname: "*.apps.example.com".to_owned(),
                     held: Some(("Let's Encrypt".to_owned(), sample::NOW.plus(60 * sample::DAY))),
+                    revoked: None,
+                    unanswered: Some("the responder answered with status 503".to_owned()),
                     failed: None,
                     signed: "2 of 40".to_owned(),
                 },
                 CertificateRow {
                     hostname: "www.example.org".to_owned(),
                     held: None,
+                    revoked: None,
+                    unanswered: None,
                     failed: Some((
                         "198.51.100.7: connection refused".to_owned(),
                         sample::NOW.plus(20 * sample::MINUTE),
                     )),
+                    signed: "0 of 40".to_owned(),
+                },
+                CertificateRow {
+                    hostname: "shop.example.net".to_owned(),
+                    held: Some(("Example Trust".to_owned(), sample::NOW.plus(90 * sample::DAY))),
+                    revoked: Some(sample::NOW.plus(-sample::DAY)),
+                    unanswered: None,
+                    failed: None,
                     signed: "0 of 40".to_owned(),
                 },
             ],

@@ -6,6 +6,7 @@ use axum::body::Body;
 use http::Request;
 use orbitra::app::users::NewUser;
 use orbitra::db::issuance::FailedOrder;
+use orbitra::db::ocsp::Answered;
 use orbitra::db::{self, DbError};
 use orbitra::model::certificate::{Certificate, Origin};
 use orbitra::model::ids::CertificateId;
@@ -295,6 +296,15 @@ async fn certificates_and_tries_that_failed_are_a_ledger() {
     };
     let written = app.app.db.write(move |c| -> Result<(), DbError> {
         db::certificates::put(c, &certificate, b"a sealed key")?;
+        let answered = Answered {
+            shown: Some(b"an answer".to_vec()),
+            from: now,
+            until: now.plus(Duration::from_secs(7 * 24 * 3600)),
+            revoked_at: None,
+            ask_at: now,
+        };
+        assert!(db::ocsp::answered(c, &certificate.id, &answered)?);
+        db::ocsp::unanswered(c, &certificate.id, 1, Some("it is away"), now)?;
         db::issuance::fail(c, "api.example.org", &failed)?;
         for (host, ago) in [("old.example.org", 8), ("www.example.org", 1), ("mail.example.org", 0)]
         {
@@ -309,7 +319,7 @@ async fn certificates_and_tries_that_failed_are_a_ledger() {
         page.at("/data/0"),
         json!({
             "hostname": "api.example.org", "origin": null, "issuer": null, "issued_at": null, "expires_at": null,
-            "renew_at": null, "failures": 3, "last_error": "198.51.100.7: connection refused",
+            "renew_at": null, "ocsp": null, "failures": 3, "last_error": "198.51.100.7: connection refused",
             "next_try_at": "2026-01-20T17:30:00Z",
             "budget": { "domain": "example.org", "signed": 2, "limit": 40 },
         })
@@ -320,6 +330,7 @@ async fn certificates_and_tries_that_failed_are_a_ledger() {
         json!({
             "hostname": "www.example.org", "origin": "acme", "issuer": "Somebody",
             "issued_at": "2026-01-20T16:30:00Z", "expires_at": "2026-04-20T16:30:00Z", "renew_at": null,
+            "ocsp": { "good_until": "2026-01-27T16:30:00Z", "revoked_at": null, "last_error": "it is away" },
             "failures": 0, "last_error": null, "next_try_at": null,
             "budget": { "domain": "example.org", "signed": 2, "limit": 40 },
         })

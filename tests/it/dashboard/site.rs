@@ -78,6 +78,7 @@ impl Site {
             domains: Signal::default(),
             orders: Signal::default(),
             certificates: Signal::default(),
+            stapling: Signal::default(),
             figures: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),

@@ -96,6 +96,7 @@ impl TestApp {
             domains: Signal::default(),
             orders: Signal::default(),
             certificates: Signal::default(),
+            stapling: Signal::default(),
             figures: Signal::default(),
             sweep: Signal::default(),
             measured: Default::default(),

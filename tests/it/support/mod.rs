@@ -17,6 +17,7 @@ pub mod git_server;
 pub mod http2_frames;
 pub mod load;
 pub mod mail_server;
+pub mod openssl;
 pub mod orbitra;
 pub mod own_dockerd;
 pub mod pebble;

@@ -84,6 +84,46 @@ async fn content_without_a_length_is_passed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn large_content_crosses_unharmed_both_ways() {
+    const PART: usize = 64 * 1024;
+    const LENGTH: usize = 512 * PART;
+    let parts = || (0..LENGTH / PART).map(|number| vec![(number % 251) as u8; PART]);
+    let toy = Toy::serving(move |mut wire, _| async move {
+        wire.head().await.unwrap();
+        let mut sum = crc32fast::Hasher::new();
+        for _ in 0..LENGTH / PART {
+            sum.update(&wire.take(PART).await.unwrap());
+        }
+        let sum = sum.finalize();
+        wire.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\nX-Sum: {sum}\r\n\r\n"))
+            .await;
+        for part in parts() {
+            wire.send(part).await;
+        }
+    })
+    .await;
+    let edge = Edge::start(to(toy.address));
+    let io = TokioIo::new(stream(&edge).await);
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
+    let (mut client, driver) = handshake.await.unwrap();
+    tokio::spawn(driver);
+    let frames =
+        parts().map(|part| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(part))));
+    let body = StreamBody::new(futures_util::stream::iter(frames));
+    let request = Request::post("https://app.test/").header("content-length", LENGTH).body(body);
+    let answer = client.send_request(request.unwrap()).await.unwrap();
+    let mut sum = crc32fast::Hasher::new();
+    parts().for_each(|part| sum.update(&part));
+    let sum = sum.finalize();
+    assert_eq!(answer.headers()["x-sum"], sum.to_string());
+    let (mut body, mut seen) = (answer.into_body(), crc32fast::Hasher::new());
+    while let Some(frame) = body.frame().await {
+        seen.update(&frame.unwrap().into_data().unwrap_or_default());
+    }
+    assert_eq!(seen.finalize(), sum);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_not_taken_ends_and_the_others_go_on() {
     let toy = Toy::answering(|seen| {
         if seen.head.contains("/small") {

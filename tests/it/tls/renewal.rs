@@ -124,3 +124,16 @@ async fn the_authority_says_when_and_orders_say_what_they_replace() {
     scene.until("one more", || scene.issued() == 3).await;
     assert!(scene.ari.replaced()[2].is_some());
 }
+
+#[tokio::test]
+async fn one_that_its_authority_has_revoked_is_replaced() {
+    let scene = Scene::start().await;
+    scene.ari.set(Some((20 * DAY, 22 * DAY)));
+    scene.until("the first one", || scene.issued() == 1).await;
+    let sql = "UPDATE certificates SET revoked_at = 1 WHERE hostname = ?1";
+    assert_eq!(scene.whole.change_rows(sql, [HOST]), 1);
+    scene.until("another one", || scene.issued() == 2).await;
+    assert!(scene.ari.replaced()[1].is_some(), "it says what it replaces");
+    let sql = "UPDATE certificates SET revoked_at = NULL WHERE hostname = ?1 AND revoked_at = 1";
+    assert_eq!(scene.whole.change_rows(sql, [HOST]), 0);
+}
