@@ -143,7 +143,9 @@ impl OpenSsl {
         let answer = said.lines().find_map(|line| line.trim().strip_prefix("Cert Status: "));
         let none = said.contains("OCSP response: no response sent");
         assert_eq!(answer.is_none(), none, "{said}");
-        let begin = said.find("-----BEGIN").unwrap();
+        // Before it may be the one that signed the answer.
+        let own = said.find("\nServer certificate\n").unwrap();
+        let begin = own + said[own..].find("-----BEGIN").unwrap();
         let end = begin + said[begin..].find("-----END").unwrap();
         Some(Shown { certificate: said[begin..end].to_owned(), answer: answer.map(str::to_owned) })
     }

@@ -49,9 +49,10 @@ impl Scene {
             ("ORBITRA_EGRESS_ALLOW_HTTP", "false"),
         ];
         let orbitra = Orbitra::start_on(&socket.host(), &settings).await;
-        let account =
-            ["create-user", "--email", "b@example.com", "--name", "B", "--instance-admin"];
-        let user = orbitra.admin(&account);
+        // The ledger is looked at again and again.
+        let account = ["create-user", "--email", "b@example.com", "--name", "B"];
+        let rights = ["--instance-admin", "--plan", "enterprise"];
+        let user = orbitra.admin(&[&account[..], &rights[..]].concat());
         let key = ["create-key", "--user", &user, "--name", "tests", "--scopes", "full"];
         let admin = orbitra.admin(&key);
         let project = orbitra.api.project("shop", json!({})).await;
@@ -74,6 +75,7 @@ impl Scene {
             (domain["status"] == "active").then_some(())
         })
         .await;
+        scene.wake().await;
         scene
     }
 
@@ -94,11 +96,16 @@ impl Scene {
 
     /// Has the responder of `HOST` asked, as when its time has come.
     async fn ask_again(&self) {
-        let database = self.orbitra.database();
-        database.busy_timeout(Duration::from_secs(10)).unwrap();
         let sql = "UPDATE certificates SET ocsp_ask_at = NULL WHERE hostname = ?1";
-        assert_eq!(database.execute(sql, [HOST]).unwrap(), 1);
+        assert_eq!(self.change(sql, &[&HOST]), 1);
         self.wake().await;
+    }
+
+    /// Changes what is stored, in the place of time that passes; answers how many rows.
+    fn change(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> usize {
+        let database = rusqlite::Connection::open(self.orbitra.data().join("orbitra.db")).unwrap();
+        database.busy_timeout(Duration::from_secs(10)).unwrap();
+        database.execute(sql, values).unwrap()
     }
 
     /// Somebody changes a certificate, so that all of them are looked at.
@@ -166,7 +173,7 @@ async fn visitors_are_shown_that_it_is_good_and_a_revocation_is_told_of() {
     assert_eq!(answer(&scene).as_deref(), Some("good"));
     assert_eq!(scene.ledger(HOST).await["good_until"], known["good_until"]);
     let soon = jiff::Timestamp::now().as_millisecond() + 60_000;
-    scene.orbitra.database().execute("UPDATE certificates SET ocsp_until = ?1", [soon]).unwrap();
+    scene.change("UPDATE certificates SET ocsp_until = ?1", &[&soon]);
     scene.wake().await;
     until("it is not shown to its very end", async || answer(&scene).is_none().then_some(())).await;
 
@@ -319,8 +326,7 @@ async fn one_that_must_come_with_an_answer_waits_for_it_behind_the_one_before() 
     scene.upload(HOST, &lost).await;
     asked.notified().await;
     assert!(authority.is(&shown(), "strict"));
-    let sql = "UPDATE certificates SET created_at = created_at - 60000";
-    scene.orbitra.database().execute(sql, []).unwrap();
+    scene.change("UPDATE certificates SET created_at = created_at - 60000", &[]);
     scene.wake().await;
     until("it is served", async || authority.is(&shown(), "lost").then_some(())).await;
 }
