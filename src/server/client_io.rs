@@ -18,7 +18,7 @@ use super::socket::Socket;
 use crate::proxy::{Client, Core, Ticks, Wait};
 
 /// How long a connection keeps its buffers between two requests.
-const MOMENT: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(250);
 
 /// What is written as one piece, in bytes.
 const SMALL: usize = 1024;

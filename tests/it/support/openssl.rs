@@ -1,7 +1,9 @@
 //! An authority of the tests' own that is OpenSSL: with a database of what it signed, and a responder that tells of it.
 
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -121,13 +123,20 @@ impl OpenSsl {
         std::fs::read(self.path("answer")).unwrap()
     }
 
-    /// Starts its responder, whose answers hold for a day.
+    /// Starts its responder, whose answers hold for a day, and waits until it listens.
     pub fn respond(&self, port: u16) -> Responder {
         let line = format!(
             "ocsp -port {port} -index index.txt -CA ca.pem -rsigner ca.pem -rkey ca.key -ndays 1"
         );
         let mut command = self.command(&line);
-        Responder(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        let responder = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut responder = Responder(responder.unwrap());
+        // Who finds nobody there does not ask again so soon.
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(responder.0.try_wait().unwrap().is_none(), "the responder has ended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        responder
     }
 
     /// What a client is shown that trusts this authority and asks for the answer; `None` when it does not accept it.

@@ -255,7 +255,7 @@ async fn a_responder_that_misbehaves_disturbs_nothing() {
     for (said, reason) in [
         (http("404 Not Found", b"no"), "answered with status 404"),
         (http("302 Found", b""), "answered with status 302"),
-        (http("200 OK", &[b'0'; 70_000]), "the answer is too large"),
+        (http("200 OK", &[b'0'; 70_000]), "the responder's answer is too large"),
         (http("200 OK", b"<html>"), "something else than an answer"),
         (http("200 OK", &old[..old.len() / 2]), "something else than an answer"),
         (b"nonsense\r\n\r\n".to_vec(), "the answer could not be read"),
