@@ -22,7 +22,7 @@ const MOMENT: Duration = Duration::from_millis(250);
 
 /// What is written as one piece, in bytes.
 const SMALL: usize = 1024;
-/// Bytes after which a connection lets others go first.
+/// Bytes after which a connection lets others go first, in a tick of the clock.
 const BURST: usize = 256 * 1024;
 /// For how many bytes one counts that may be a frame: each can be a request, or the end of one.
 const A_FRAME: usize = 8;
@@ -99,8 +99,9 @@ pub struct ClientIo {
     core: Rc<Core>,
     client: Rc<Client>,
     pace: Rc<Pace>,
-    /// Bytes moved since it let others go first.
+    /// Bytes moved in this tick since it let others go first.
     moved: usize,
+    tick: u32,
     ticket: Ticket,
     in_head: bool,
     tunnel: bool,
@@ -116,6 +117,7 @@ impl ClientIo {
             client: Rc::clone(client),
             pace: Rc::clone(&shared.pace),
             moved: 0,
+            tick: 0,
             ticket: Ticket::default(),
             in_head: false,
             tunnel: false,
@@ -234,6 +236,12 @@ impl ClientIo {
 
     /// Lets others go first when a lot was moved.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = self.core.ticker.now();
+        // Whoever moves a little all the time does not wait behind those who move a lot.
+        if now != self.tick && !self.ticket.waits() {
+            self.tick = now;
+            self.moved = 0;
+        }
         if self.moved >= BURST {
             ready!(self.pace.poll_turn(Kind::Bulk, &self.ticket, cx));
             self.moved = 0;

@@ -19,7 +19,7 @@ pub enum Kind {
     Handshake,
     /// A request begins on a connection that has many already.
     Stream,
-    /// A connection goes on that has moved a lot.
+    /// A connection goes on that has moved a lot in a moment.
     Bulk,
 }
 
@@ -53,6 +53,13 @@ impl Default for Pace {
 /// Somebody's place in a queue, while there is one.
 #[derive(Debug, Default)]
 pub struct Ticket(Cell<Option<u64>>);
+
+impl Ticket {
+    /// Whether a turn was asked for and not taken yet.
+    pub fn waits(&self) -> bool {
+        self.0.get().is_some()
+    }
+}
 
 impl Pace {
     /// Takes a turn, or waits for one.

@@ -1,6 +1,5 @@
 //! An authority of the tests' own that is OpenSSL: with a database of what it signed, and a responder that tells of it.
 
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -132,7 +131,7 @@ impl OpenSsl {
         let responder = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut responder = Responder(responder.unwrap());
         // Who finds nobody there does not ask again so soon.
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while !is_listened_to(port) {
             assert!(responder.0.try_wait().unwrap().is_none(), "the responder has ended");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -168,6 +167,19 @@ impl OpenSsl {
     pub fn is(&self, shown: &Shown, name: &str) -> bool {
         self.read(&format!("{name}.pem")).starts_with(&shown.certificate)
     }
+}
+
+/// Whether somebody listens on this port, of whichever address: proc_net_tcp(5). A connection to find out would be one
+/// that the responder answers first.
+fn is_listened_to(port: u16) -> bool {
+    let port = format!(":{port:04X}");
+    ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().any(|table| {
+        let table = std::fs::read_to_string(table).unwrap_or_default();
+        table.lines().any(|line| {
+            let columns: Vec<_> = line.split_whitespace().collect();
+            columns.len() > 3 && columns[1].ends_with(&port) && columns[3] == "0A"
+        })
+    })
 }
 
 /// What a server shows of itself.
