@@ -229,7 +229,7 @@ async fn a_responder_that_misbehaves_disturbs_nothing() {
         std::future::pending::<()>().await;
     })
     .await;
-    let scene = Scene::start(903).await;
+    let scene = Scene::start(1303).await;
     scene.add("slow.example.org").await;
     let slow = authority.issue("slow", "slow.example.org", hangs.address.port(), "");
     let issued = authority.issue("own", HOST, toy.address.port(), "");
@@ -300,7 +300,7 @@ async fn one_that_must_come_with_an_answer_waits_for_it_behind_the_one_before() 
         }
     })
     .await;
-    let scene = Scene::start(904).await;
+    let scene = Scene::start(1704).await;
     let shown = || authority.shown(scene.tls.port(), HOST);
     // The first one has nothing to wait behind.
     let port = toy.address.port();
