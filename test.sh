@@ -68,7 +68,7 @@ install_tools() {
   if [ "$fast" = 1 ]; then return; fi
   # A real server for repositories over ssh; the tests alone start it.
   if [ ! -x /usr/sbin/sshd ]; then apt_install openssh-server; fi
-  need node=nodejs npm=npm docker-registry=docker-registry named=bind9 htpasswd=apache2-utils strace=strace rootlesskit=rootlesskit slirp4netns=slirp4netns newuidmap=uidmap
+  need node=nodejs npm=npm openssl=openssl docker-registry=docker-registry named=bind9 htpasswd=apache2-utils strace=strace rootlesskit=rootlesskit slirp4netns=slirp4netns newuidmap=uidmap
   # On Debian a Python without it cannot make an environment for packages.
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then apt_install python3-venv; fi
   install_chromium

@@ -6,6 +6,7 @@ pub mod policy;
 pub mod publisher;
 pub mod replica;
 pub mod requests;
+mod rows;
 pub mod sleeper;
 pub mod successor;
 pub mod table;

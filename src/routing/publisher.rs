@@ -12,6 +12,7 @@ use super::meter::Meters;
 use super::policy::Policy;
 use super::replica::{Place, Replica};
 use super::requests::Application;
+use super::rows::Rows;
 use super::sleeper::Sleeper;
 use super::table::{Asleep, Entry, Kept, Notice, Redirect, Route, RouteTable, Routes, StaticSite};
 use super::upstream::Upstream;
@@ -308,34 +309,6 @@ impl Publisher {
             (State::Removed, _) => Route::Notice(Notice::Removed),
             _ => Route::Notice(Notice::Building),
         }
-    }
-}
-
-/// Everything a table is made of.
-struct Rows {
-    projects: Vec<ProjectRoute>,
-    deployments: Vec<DeploymentRoute>,
-    serving: Vec<Serving>,
-    gone: Vec<String>,
-    /// Labels of branches.
-    gone_branches: Vec<String>,
-    branches: Vec<(String, DeploymentId)>,
-    replaced: Vec<Replaced>,
-    domains: Vec<DomainRoute>,
-}
-
-impl Rows {
-    fn read(connection: &Connection, keep_assets: Duration) -> Result<Self, DbError> {
-        Ok(Self {
-            projects: db::routes::projects(connection)?,
-            deployments: db::routes::deployments(connection)?,
-            serving: db::replicas::serving(connection)?,
-            gone: db::removals::gone_hosts(connection)?,
-            gone_branches: db::branch_hosts::gone(connection)?,
-            branches: db::branch_hosts::all(connection)?,
-            replaced: db::routes::replaced(connection, keep_assets)?,
-            domains: db::domains::routes(connection)?,
-        })
     }
 }
 

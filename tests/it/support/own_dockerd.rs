@@ -154,15 +154,7 @@ impl OwnDockerd {
         if !self.docker(&["image", "ls", "-q", image]).is_empty() {
             return;
         }
-        let mut save =
-            Command::new("docker").args(["save", image]).stdout(Stdio::piped()).spawn().unwrap();
-        let load = Command::new("docker")
-            .args(["--host", &self.host(), "load"])
-            .stdin(save.stdout.take().unwrap())
-            .output()
-            .unwrap();
-        assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
-        assert!(save.wait().unwrap().success(), "{image} is missing: run tests/base-images.sh");
+        copy_image(image, &self.host());
     }
 
     /// Removes what a test made.
@@ -210,4 +202,17 @@ impl Drop for OwnDockerd {
             let _ = Command::new("umount").arg("-l").arg(self.data()).status();
         }
     }
+}
+
+/// Takes an image over from the machine's own daemon to another one.
+pub(super) fn copy_image(image: &str, host: &str) {
+    let mut save =
+        Command::new("docker").args(["save", image]).stdout(Stdio::piped()).spawn().unwrap();
+    let load = Command::new("docker")
+        .args(["--host", host, "load"])
+        .stdin(save.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
+    assert!(save.wait().unwrap().success(), "{image} is missing: run tests/base-images.sh");
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use super::own_dockerd::copy_image;
 use super::until::within;
 
 /// Who runs it. Made when it is missing, with the ids that `useradd` sets aside for every user.
@@ -53,7 +54,7 @@ impl RootlessDockerd {
             asked.status.success().then_some(())
         })
         .await;
-        images.iter().for_each(|image| dockerd.copy(image));
+        images.iter().for_each(|image| copy_image(image, &dockerd.host()));
         dockerd
     }
 
@@ -64,18 +65,6 @@ impl RootlessDockerd {
 
     fn socket(&self) -> PathBuf {
         self.home.path().join("docker.sock")
-    }
-
-    fn copy(&self, image: &str) {
-        let mut save =
-            Command::new("docker").args(["save", image]).stdout(Stdio::piped()).spawn().unwrap();
-        let load = Command::new("docker")
-            .args(["--host", &self.host(), "load"])
-            .stdin(save.stdout.take().unwrap())
-            .output()
-            .unwrap();
-        assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
-        assert!(save.wait().unwrap().success(), "{image} is missing: run tests/base-images.sh");
     }
 }
 
