@@ -1,8 +1,8 @@
 // The product as a person meets it, from the first link in the terminal to a key that no longer works.
 // One instance, one story: each test goes on where the one before ended.
 import assert from "node:assert/strict";
-import { after, before, test as chapter } from "node:test";
-import { account, look, newProject, open, setupLink, signIn, url, watched } from "./support.mjs";
+import { after, before } from "node:test";
+import { account, chapters, look, newProject, open, setupLink, signIn, url, watched } from "./support.mjs";
 
 const BUILD = 180_000; // the first build may have to fetch packages
 let browser, page;
@@ -13,14 +13,7 @@ before(async () => {
 });
 after(() => browser?.close());
 
-// A chapter whose beginning went wrong tells nothing.
-let told = true;
-const test = (name, options, tell = options) => chapter(name, options === tell ? { timeout: 60_000 } : options, async (context) => {
-  if (!told) return context.skip("an earlier chapter went wrong");
-  told = false;
-  await tell();
-  told = true;
-});
+const test = chapters(60_000);
 
 const heading = () => page.textContent("h1");
 const text = async (selector) => (await page.locator(selector).innerText()).replace(/\s+/g, " ");

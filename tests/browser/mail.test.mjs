@@ -5,8 +5,8 @@ import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { after, before, test as chapter } from "node:test";
-import { begin, look, open, tabTo, url, watched } from "./support.mjs";
+import { after, before } from "node:test";
+import { begin, chapters, look, open, tabTo, url, watched } from "./support.mjs";
 
 const SERVER = path.join(import.meta.dirname, "../it/support/mail_server.py");
 // The distribution's own, for which aiosmtpd is a package.
@@ -32,14 +32,7 @@ after(async () => {
   if (taken) fs.rmSync(path.dirname(taken), { recursive: true, force: true });
 });
 
-// A chapter whose beginning went wrong tells nothing.
-let told = true;
-const test = (name, tell) => chapter(name, { timeout: 120_000 }, async (context) => {
-  if (!told) return context.skip("an earlier chapter went wrong");
-  told = false;
-  await tell();
-  told = true;
-});
+const test = chapters(120_000);
 
 const text = async (selector, of = page) => (await of.locator(selector).innerText()).replace(/\s+/g, " ");
 

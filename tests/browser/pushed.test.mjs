@@ -4,9 +4,9 @@ import { execFile } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { after, before, test as chapter } from "node:test";
+import { after, before } from "node:test";
 import { promisify } from "node:util";
-import { begin, gitUrl, look, newProject, open, url, watched } from "./support.mjs";
+import { begin, chapters, gitUrl, look, newProject, open, url, watched } from "./support.mjs";
 
 const run = promisify(execFile);
 const BUILD = 180_000;
@@ -24,14 +24,7 @@ after(async () => {
   fs.rmSync(work, { recursive: true, force: true });
 });
 
-// A chapter whose beginning went wrong tells nothing.
-let told = true;
-const test = (name, tell) => chapter(name, { timeout: BUILD }, async (context) => {
-  if (!told) return context.skip("an earlier chapter went wrong");
-  told = false;
-  await tell();
-  told = true;
-});
+const test = chapters(BUILD);
 
 const text = async (selector) => (await page.locator(selector).innerText()).replace(/\s+/g, " ");
 const git = (...words) => run("git", ["-C", work, "-c", "user.name=Ada", "-c", "user.email=ada@example.com", ...words], {

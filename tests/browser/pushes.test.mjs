@@ -1,8 +1,8 @@
 // A push hook, from the form to the deployment that a push makes.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { after, before, test as chapter } from "node:test";
-import { begin, gitUrl, look, newProject, open, url, watched } from "./support.mjs";
+import { after, before } from "node:test";
+import { begin, chapters, gitUrl, look, newProject, open, url, watched } from "./support.mjs";
 
 const BUILD = 180_000;
 const settings = `${url}/dashboard/projects/pushed/settings`;
@@ -15,14 +15,7 @@ before(async () => {
 });
 after(() => browser?.close());
 
-// A chapter whose beginning went wrong tells nothing.
-let told = true;
-const test = (name, tell) => chapter(name, { timeout: BUILD }, async (context) => {
-  if (!told) return context.skip("an earlier chapter went wrong");
-  told = false;
-  await tell();
-  told = true;
-});
+const test = chapters(BUILD);
 
 const text = async (selector) => (await page.locator(selector).innerText()).replace(/\s+/g, " ");
 

@@ -1,7 +1,7 @@
 // A private repository, from the refusal to the live site, and what the site writes while it runs.
 import assert from "node:assert/strict";
-import { after, before, test as chapter } from "node:test";
-import { begin, look, open, privateGitUrl, url, watched } from "./support.mjs";
+import { after, before } from "node:test";
+import { begin, chapters, look, open, privateGitUrl, url, watched } from "./support.mjs";
 
 const BUILD = 180_000;
 const SECRET = "s3cret-Zf83kQp1x";
@@ -15,14 +15,7 @@ before(async () => {
 });
 after(() => browser?.close());
 
-// A chapter whose beginning went wrong tells nothing.
-let told = true;
-const test = (name, tell) => chapter(name, { timeout: BUILD }, async (context) => {
-  if (!told) return context.skip("an earlier chapter went wrong");
-  told = false;
-  await tell();
-  told = true;
-});
+const test = chapters(BUILD);
 
 const text = async (selector) => (await page.locator(selector).innerText()).replace(/\s+/g, " ");
 // The page's own policy forbids to read the clipboard.

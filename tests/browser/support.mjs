@@ -4,6 +4,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
+import { test as chapter } from "node:test";
 import { chromium } from "playwright-core";
 
 export const url = process.env.ORB_URL;
@@ -166,4 +167,18 @@ export async function tabTo(page, selector, most = 60) {
     }
   }
   assert.fail(`${selector} has no focus after ${most} presses of Tab`);
+}
+
+/**
+ * Declares the chapters of a story, in their order: with options of its own or this limit in milliseconds. One that comes
+ * after a chapter that went wrong would tell nothing, and is left out.
+ */
+export function chapters(timeout) {
+  let told = true;
+  return (name, options, tell = options) => chapter(name, options === tell ? { timeout } : options, async (context) => {
+    if (!told) return context.skip("an earlier chapter went wrong");
+    told = false;
+    await tell();
+    told = true;
+  });
 }

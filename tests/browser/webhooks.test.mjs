@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
-import { after, before, test as chapter } from "node:test";
+import { after, before } from "node:test";
 import { verify } from "../../docs/webhooks/verify.mjs";
-import { begin, look, open, url, watched } from "./support.mjs";
+import { begin, chapters, look, open, url, watched } from "./support.mjs";
 
 const list = `${url}/dashboard/team/webhooks`;
 let browser, page, hook, secret;
@@ -35,14 +35,7 @@ after(async () => {
   receiver.close();
 });
 
-// A chapter whose beginning went wrong tells nothing.
-let told = true;
-const test = (name, tell) => chapter(name, { timeout: 120_000 }, async (context) => {
-  if (!told) return context.skip("an earlier chapter went wrong");
-  told = false;
-  await tell();
-  told = true;
-});
+const test = chapters(120_000);
 
 const text = async (selector) => (await page.locator(selector).innerText()).replace(/\s+/g, " ");
 const address = () => `http://127.0.0.1:${/** @type {any} */ (receiver.address()).port}/hook`;
