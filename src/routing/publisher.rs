@@ -18,7 +18,6 @@ use super::table::{Asleep, Entry, Kept, Notice, Redirect, Route, RouteTable, Rou
 use super::upstream::Upstream;
 use super::visits::Wall;
 use crate::config::Hosts;
-use crate::db::domains::DomainRoute;
 use crate::db::replicas::Serving;
 use crate::db::routes::{DeploymentRoute, ProjectRoute, Replaced};
 use crate::db::{self, Connection, Db, DbError};
