@@ -18,6 +18,10 @@ use super::ticker::Wait;
 use crate::model::project::Protocol;
 use crate::routing::upstream::Guard;
 
+/// Bytes that an application may send before they are taken. The kernel would let it be megabytes, for each client that
+/// takes nothing.
+const AHEAD: usize = 128 * 1024;
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Failure {
@@ -129,6 +133,7 @@ pub async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
     // Its address may be another container's by now, which must not get this request.
     let socket = if replica.is_gone() { return Err(gone()) } else { opened };
     socket.set_nodelay(true)?;
+    socket2::SockRef::from(&socket).set_recv_buffer_size(AHEAD)?;
     Ok(socket)
 }
 

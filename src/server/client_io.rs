@@ -25,7 +25,7 @@ const SMALL: usize = 1024;
 /// Bytes after which a connection lets others go first, in a tick of the clock.
 const BURST: usize = 256 * 1024;
 /// For how many bytes one counts that may be a frame: each can be a request, or the end of one.
-const A_FRAME: usize = 8;
+const A_FRAME: usize = 32;
 
 /// What the socket knows and the requests' handling needs.
 #[derive(Debug, Default)]
@@ -234,6 +234,17 @@ impl ClientIo {
         said
     }
 
+    /// The same before something is read. Who sends a head in crumbs lets others go first before each of them.
+    fn poll_turn_to_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.in_head && !self.ticket.waits() {
+            // A turn is for what is there, not for a look.
+            let _ = ready!(self.stream.poll_readable(cx));
+            self.moved = BURST;
+            self.tick = self.core.ticker.now();
+        }
+        self.poll_turn(cx)
+    }
+
     /// Lets others go first when a lot was moved.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = self.core.ticker.now();
@@ -277,9 +288,12 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(cx));
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let polled = match self.poll_turn_to_read(cx) {
+            Poll::Ready(()) => Pin::new(&mut self.stream).poll_read(cx, buffer),
+            Poll::Pending if self.ticket.waits() => return Poll::Pending,
+            Poll::Pending => Poll::Pending,
+        };
         let came = buffer.filled().len() - before;
         let weight = if self.link.streams.get().is_some() { A_FRAME } else { 1 };
         self.moved += came * weight;

@@ -29,8 +29,8 @@ impl Kind {
     /// Turns in a round.
     const fn turns(self) -> usize {
         match self {
-            Self::Handshake => 1,
-            Self::Arrival | Self::Bulk => 2,
+            Self::Handshake | Self::Bulk => 1,
+            Self::Arrival => 2,
             Self::Stream => 4,
         }
     }

@@ -99,7 +99,8 @@ fn attack(flood: Flood, target: &Target, stop: &Arc<AtomicBool>) -> std::thread:
 async fn others_notice_little_of_a_flood() {
     let (rounds, seconds) = (effort("ROUNDS", 3), effort("SECONDS_EACH", 4) as u64);
     let only = std::env::var("FLOOD").unwrap_or_default();
-    let engine = Engine::new();
+    // The busy one's work is not to be in the way of the quiet one's.
+    let engine = Engine::of_threads();
     let socket = DockerApi::serve(engine.clone());
     let git = GitServer::start();
     let tls = SocketAddr::from(([127, 0, 0, 1], free_port(std::process::id() + 477)));

@@ -34,8 +34,8 @@ use self::behaviour::{Asked, Behaviour};
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    /// Where containers run: not in the program, so that they outlive it.
-    runtime: tokio::runtime::Handle,
+    /// Where containers run: not in the program, so that they outlive it. Without one each has a thread of its own.
+    runtime: Option<tokio::runtime::Handle>,
     things: Mutex<Things>,
     down: AtomicBool,
     /// Whether nothing can be removed.
@@ -114,8 +114,17 @@ impl Container {
 impl Engine {
     /// An engine with nothing on it; its containers run for as long as this test.
     pub fn new() -> Self {
+        Self::running_on(Some(tokio::runtime::Handle::current()))
+    }
+
+    /// The same, with a thread for each container: one that is busy leaves the others the processor.
+    pub fn of_threads() -> Self {
+        Self::running_on(None)
+    }
+
+    fn running_on(runtime: Option<tokio::runtime::Handle>) -> Self {
         Self(Arc::new(Inner {
-            runtime: tokio::runtime::Handle::current(),
+            runtime,
             things: Mutex::default(),
             down: AtomicBool::default(),
             stubborn: AtomicBool::default(),
@@ -589,12 +598,19 @@ impl ContainerEngine for Engine {
         let (asked, paused) = (container.asked.clone(), container.paused.subscribe());
         drop(things);
         self.tell("start", &id.0);
-        self.0.runtime.spawn(async move {
+        let running = async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = behaviour::serve(address, behaviour, thinking, paused, forced, asked) => {}
             }
-        });
+        };
+        match &self.0.runtime {
+            Some(runtime) => drop(runtime.spawn(running)),
+            None => drop(std::thread::spawn(|| {
+                let alone = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                alone.unwrap().block_on(running);
+            })),
+        }
         Ok(())
     }
 
