@@ -8,7 +8,9 @@ use std::time::Duration;
 use rustix::process::{Pid, getpriority_process, kill_process, setpriority_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::prelude::*;
 
 use super::CliError;
 use crate::boot::{Leaving, Orbitra, Upgraded, take_over};
@@ -43,11 +45,11 @@ pub(super) fn run(
     arguments: Vec<OsString>,
     successor: bool,
 ) -> Result<(), CliError> {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info")))
+    let messages = fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+    let levels: Targets = config.log.trim().parse().map_err(std::io::Error::other)?;
+    tracing_subscriber::registry().with(messages.with_filter(levels)).init();
     // Of this thread, which starts those of the data plane and whoever takes over.
     let behind = getpriority_process(None).unwrap_or(0) + BEHIND;
     let runtime = tokio::runtime::Builder::new_multi_thread()

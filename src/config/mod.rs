@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use tracing_subscriber::filter::Targets;
+
 pub use acme::{Acme, AcmeChallenge};
 pub use data_dir::{DataDir, DataDirError, Lock};
 pub use hosts::Hosts;
@@ -263,7 +265,7 @@ impl Config {
                 setting.non_empty().map(|_| parse_listen(&setting)).transpose()?
             },
             access_log: get("access_log").parse("true or false")?,
-            log: get("log").value,
+            log: parse_log(&get("log"))?,
             failpoints: environment("ORBITRA_FAILPOINTS").unwrap_or_default(),
             given: defaults
                 .keys()
@@ -273,6 +275,12 @@ impl Config {
                 .collect(),
         })
     }
+}
+
+/// Levels of messages, for all or by the module they come from.
+fn parse_log(setting: &Setting) -> Result<String, ConfigError> {
+    let _: Targets = setting.parse("levels, such as info or warn,orbitra::web=debug")?;
+    Ok(setting.value.clone())
 }
 
 /// An address with a port; the address may be left out.

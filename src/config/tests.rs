@@ -27,6 +27,7 @@ fn a_wrong_setting_is_named() {
         ("ORBITRA_ACME_CHALLENGE", "dns"),
         ("ORBITRA_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("ORBITRA_METRICS_LISTEN", "9464x"),
+        ("ORBITRA_LOG", "info,orbitra=loud"),
         ("ORBITRA_ACME_DNS", "godaddy"),
         ("ORBITRA_DNS_SERVERS", "dns.example.com"),
         ("ORBITRA_PUBLIC_SCHEME", "ftp"),

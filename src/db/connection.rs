@@ -25,13 +25,18 @@ const CACHE_KIB: i32 = 512;
 /// Readers that run at the same time.
 const READERS: usize = 4;
 
-/// What a write hands back: called with the outcome of the commit.
-type Reply = Box<dyn FnOnce(Result<(), String>) + Send>;
-/// One write: runs in a savepoint and says whether to keep it. Without a transaction to run in it only says who waits.
-type Write = Box<dyn FnOnce(Option<&Connection>) -> (bool, Reply) + Send>;
+/// What a read or a write answers, whatever it is.
+type Answer = Box<dyn Any + Send>;
+/// One read.
+type Read = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 
-/// One read: whatever it answers.
-type Read = Box<dyn FnOnce(&Connection) -> Box<dyn Any + Send> + Send>;
+/// One write and who waits for it.
+struct Write {
+    /// Runs in a savepoint and says whether to keep it.
+    work: Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>,
+    /// Told when it is on the disk, or why it is not.
+    waits: oneshot::Sender<Result<Answer, DbError>>,
+}
 
 enum Job {
     Write(Write),
@@ -166,27 +171,13 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        let (answer, answered) = oneshot::channel();
-        let job: Write = Box::new(move |connection| {
-            let Some(connection) = connection else {
-                let reply: Reply = Box::new(move |committed| {
-                    let reason = committed.err().unwrap_or_default();
-                    let _ = answer.send(Err(E::from(DbError::Unwritable(reason))));
-                });
-                return (false, reply);
-            };
-            let result = work(connection);
-            let keep = result.is_ok();
-            let reply: Reply = Box::new(move |committed| {
-                let _ = answer.send(match committed {
-                    Ok(()) => result,
-                    Err(reason) => Err(E::from(DbError::Unwritable(reason))),
-                });
-            });
-            (keep, reply)
+        let (waits, answered) = oneshot::channel();
+        let work = Box::new(move |connection: &Connection| {
+            let answer = work(connection);
+            (answer.is_ok(), Box::new(answer) as Answer)
         });
-        self.writer.send(Job::Write(job)).map_err(|_| E::from(DbError::Closed))?;
-        answered.await.map_err(|_| E::from(DbError::Closed))?
+        self.writer.send(Job::Write(Write { work, waits })).map_err(|_| E::from(DbError::Closed))?;
+        unpack(answered.await.map_err(|_| DbError::Closed).flatten())
     }
 
     /// Runs `work` on a reader off the async threads. It sees everything that was committed before.
@@ -201,18 +192,12 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        let work: Read =
-            Box::new(move |connection| Box::new(work(connection)) as Box<dyn Any + Send>);
-        let answer = self.read_any(work).await?;
-        match answer.downcast::<Result<T, E>>() {
-            Ok(answer) => *answer,
-            Err(_) => Err(E::from(DbError::Closed)),
-        }
+        unpack(self.read_any(Box::new(move |connection| Box::new(work(connection)))).await)
     }
 
     /// The same for whatever there is to read. It is there once: for each kind of work the runtime's part of a task
     /// would be made anew, which is more than most of them are.
-    async fn read_any(&self, work: Read) -> Result<Box<dyn Any + Send>, DbError> {
+    async fn read_any(&self, work: Read) -> Result<Answer, DbError> {
         let readers = self.readers.clone();
         let _permit = readers.permits.acquire().await.map_err(|_| DbError::Closed)?;
         let pool = self.readers.clone();
@@ -224,6 +209,14 @@ impl Db {
         })
         .await
         .map_err(|_| DbError::Closed)?
+    }
+}
+
+/// The answer as what it was made as.
+fn unpack<T: 'static, E: From<DbError> + 'static>(answer: Result<Answer, DbError>) -> Result<T, E> {
+    match answer?.downcast::<Result<T, E>>() {
+        Ok(answer) => *answer,
+        Err(_) => Err(E::from(DbError::Closed)),
     }
 }
 
@@ -250,10 +243,9 @@ fn run_writer(
     let mut closing = false;
     while !closing {
         let Ok(Job::Write(first)) = jobs.recv() else { return };
-        let mut replies = Vec::new();
+        let mut answers = Vec::new();
         if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            let (_, reply) = first(None);
-            reply(Err(error.to_string()));
+            let _ = first.waits.send(Err(DbError::Unwritable(error.to_string())));
             continue;
         }
         let committed = (|| {
@@ -264,15 +256,14 @@ fn run_writer(
                     None
                 }
             });
-            for job in std::iter::once(first).chain(more.take(BATCH - 1)) {
+            for Write { work, waits } in std::iter::once(first).chain(more.take(BATCH - 1)) {
                 connection.execute_batch("SAVEPOINT one")?;
-                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    job(Some(connection))
-                }));
+                let outcome =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(connection)));
                 let keep = matches!(outcome, Ok((true, _)));
                 // First of all: on a full disk SQLite has ended the transaction, and what follows fails.
-                if let Ok((_, reply)) = outcome {
-                    replies.push(reply);
+                if let Ok((_, answer)) = outcome {
+                    answers.push((waits, answer));
                 }
                 if !keep {
                     connection.execute_batch("ROLLBACK TO one")?;
@@ -295,8 +286,9 @@ fn run_writer(
             let _ = failpoint::now("db.after_commit");
             count_commits();
         }
-        for reply in replies {
-            reply(committed.clone());
+        for (waits, answer) in answers {
+            let reason = committed.clone().map_err(DbError::Unwritable);
+            let _ = waits.send(reason.map(|()| answer));
         }
     }
 }
