@@ -135,6 +135,23 @@ impl Engine {
         }))
     }
 
+    /// Runs what a container does until it is stopped.
+    fn run(&self, stop: CancellationToken, serving: impl Future<Output = ()> + Send + 'static) {
+        let running = async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = serving => {}
+            }
+        };
+        match &self.0.runtime {
+            Some(runtime) => drop(runtime.spawn(running)),
+            None => drop(std::thread::spawn(|| {
+                let alone = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                alone.unwrap().block_on(running);
+            })),
+        }
+    }
+
     /// Every call fails from now on, as if the engine were not running.
     pub fn set_down(&self, down: bool) {
         self.0.down.store(down, Ordering::SeqCst);
@@ -598,19 +615,7 @@ impl ContainerEngine for Engine {
         let (asked, paused) = (container.asked.clone(), container.paused.subscribe());
         drop(things);
         self.tell("start", &id.0);
-        let running = async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = behaviour::serve(address, behaviour, thinking, paused, forced, asked) => {}
-            }
-        };
-        match &self.0.runtime {
-            Some(runtime) => drop(runtime.spawn(running)),
-            None => drop(std::thread::spawn(|| {
-                let alone = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                alone.unwrap().block_on(running);
-            })),
-        }
+        self.run(stop, behaviour::serve(address, behaviour, thinking, paused, forced, asked));
         Ok(())
     }
 

@@ -49,12 +49,8 @@ impl Engine {
         let (behaviour, thinking) = (container.behaviour.clone(), self.0.thinking.clone());
         let (paused, forced) = (container.paused.subscribe(), container.forced.clone());
         let (asked, address) = (container.asked.clone(), (address, port).into());
-        self.0.runtime.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = behaviour::serve(address, behaviour, thinking, paused, forced, asked) => {}
-            }
-        });
+        drop(things);
+        self.run(stop, behaviour::serve(address, behaviour, thinking, paused, forced, asked));
     }
 }
 
