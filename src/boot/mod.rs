@@ -105,7 +105,10 @@ pub async fn open(config: &Config, clock: Clock) -> Result<Instance, BootError> 
 async fn open_again(config: &Config, clock: Clock) -> Result<Instance, BootError> {
     let data = DataDir::open(&config.data)?;
     let secrets = SecretBox::new(&data.key(random::bytes())?);
-    let db = Db::open(&data.path("orbitra.db"))?;
+    let file = data.path("orbitra.db");
+    // On a thread of the control plane: its writer is to stand as far behind visitors.
+    let opening = tokio::task::spawn_blocking(move || Db::open(&file));
+    let db = opening.await.map_err(std::io::Error::other)??;
     let name = identify(&db, &secrets, &data).await?;
     let tasks = Tasks::default();
     let retention = Retention { age: config.log_age, bytes: config.log_bytes };

@@ -22,7 +22,7 @@ use crate::handover::notify::Manager;
 const CONTROL_THREADS: usize = 2;
 /// How far they stand behind visitors when all cores are busy, in steps of niceness (`setpriority(2)`; on Linux it is of a
 /// thread).
-const BEHIND: i32 = 5;
+const BEHIND: i32 = 15;
 /// How long a thread for file work and reads of the database waits for more. They are woken in turn: with the usual ten
 /// seconds the little that is done all the time would keep as many of them as were ever needed.
 const IDLE_THREAD: Duration = Duration::from_secs(1);
