@@ -176,7 +176,9 @@ impl Db {
             let answer = work(connection);
             (answer.is_ok(), Box::new(answer) as Answer)
         });
-        self.writer.send(Job::Write(Write { work, waits })).map_err(|_| E::from(DbError::Closed))?;
+        self.writer
+            .send(Job::Write(Write { work, waits }))
+            .map_err(|_| E::from(DbError::Closed))?;
         unpack(answered.await.map_err(|_| DbError::Closed).flatten())
     }
 

@@ -169,6 +169,8 @@ pub struct DeliveryFilter {
     pub created_before: Option<Timestamp>,
     /// Only what comes after this place, oldest first.
     pub after: Option<i64>,
+    /// Only what comes before this place.
+    pub before: Option<i64>,
 }
 
 impl DeliveryFilter {
@@ -183,6 +185,9 @@ impl DeliveryFilter {
         conditions.between("d.created_at", self.created_after, self.created_before);
         if let Some(place) = self.after {
             conditions.one("d.seq > ?", place);
+        }
+        if let Some(place) = self.before {
+            conditions.one("d.seq < ?", place);
         }
         conditions
     }

@@ -43,7 +43,7 @@ pub async fn list(State(api): State<Api>, caller: Caller, id: Named, mut params:
         event_id: event_id.as_deref().and_then(EventId::parse),
         created_after: params.moment("created_after"),
         created_before: params.moment("created_before"),
-        after: None,
+        ..DeliveryFilter::default()
     };
     if event_id.is_some() && filter.event_id.is_none() {
         params.problems.invalid("event_id", "format", "The id of an event.");

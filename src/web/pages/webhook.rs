@@ -23,7 +23,7 @@ use crate::model::problems::Problems;
 use crate::web::csrf::Fields;
 use crate::web::view::form::Errors;
 use crate::web::view::shell::{Notice, Shell};
-use crate::web::view::webhook::WebhookPage;
+use crate::web::view::webhook::{Chosen, WebhookPage};
 use crate::web::view::webhooks::{Standing, WebhookForm};
 
 /// Deliveries that are shown.
@@ -36,16 +36,17 @@ pub async fn show(
     Path(id): Path<String>,
     params: Params,
 ) -> Answer {
+    let chosen = Chosen::read(params.get("state"), params.get("before"));
     match params.get("part") {
         "" => {
-            let mut page = page(&pages, &visitor, &id, visitor.shell().await?).await?;
+            let mut page = page(&pages, &visitor, &id, chosen, visitor.shell().await?).await?;
             if params.has("created") {
                 page.created = pages.new_keys.take(&visitor.signed_in.user.id, &page.id);
             }
             respond::html(&page)
         }
         part @ ("standing" | "deliveries") => {
-            let page = page(&pages, &visitor, &id, visitor.bare_shell()).await?;
+            let page = page(&pages, &visitor, &id, chosen, visitor.bare_shell()).await?;
             match part {
                 "standing" => respond::html(&page.as_standing()),
                 _ => respond::html(&page.as_deliveries()),
@@ -59,13 +60,19 @@ async fn page(
     pages: &Pages,
     visitor: &Visitor,
     id: &str,
+    chosen: Chosen,
     shell: Shell,
 ) -> Result<WebhookPage, PageError> {
     let (app, actor) = (&pages.app, &visitor.signed_in.actor);
     let shown = app.webhook(actor, id).await?;
     let request = PageRequest { page: 1, limit: SHOWN };
-    let (all, none) = (DeliveryFilter::default(), Problems::default());
-    let deliveries = app.webhook_deliveries(actor, id, all, request, none).await?;
+    let mut filter = DeliveryFilter { statuses: chosen.statuses(), ..DeliveryFilter::default() };
+    if let Some(before) = &chosen.before {
+        // The newest ones where it is no longer kept.
+        filter.before = app.delivery_place(actor, id, before).await?;
+    }
+    let none = Problems::default();
+    let deliveries = app.webhook_deliveries(actor, id, filter, request, none).await?;
     let webhook = shown.webhook;
     let now = app.clock.now();
     let standing = standing(&webhook);
@@ -92,6 +99,7 @@ async fn page(
         previous_until: webhook.previous_secret_expires_at.filter(|until| *until > now).map(moment),
         created: None,
         older: deliveries.total.saturating_sub(u64::from(SHOWN)),
+        chosen,
         deliveries: deliveries.items.iter().map(delivery::row).collect(),
         errors: Errors::none(),
     })
@@ -117,7 +125,8 @@ pub async fn save(
         Ok(_) => back(&visitor, &id, Notice::good("The webhook is saved.")).await,
         Err(error) => {
             let (status, errors) = refused(error)?;
-            let page = page(&pages, &visitor, &id, visitor.bare_shell()).await?;
+            let shell = visitor.bare_shell();
+            let page = page(&pages, &visitor, &id, Chosen::default(), shell).await?;
             respond::html_with(status, &WebhookPage { form, errors, ..page })
         }
     }

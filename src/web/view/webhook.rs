@@ -9,6 +9,7 @@ use super::shell::Shell;
 use super::snippets::{self, Snippet};
 use super::time::Moment;
 use super::webhooks::{Standing, WebhookForm, word};
+use crate::model::delivery::DeliveryStatus;
 use crate::model::webhook::Format;
 
 /// The page. A secret is shown once, on the page that follows what made it.
@@ -30,6 +31,8 @@ pub struct WebhookPage {
     /// When the address of mail was asked, and until when it can answer.
     pub asked: Option<(Moment, Moment)>,
     pub deliveries: Vec<DeliveryRow>,
+    /// Which of them.
+    pub chosen: Chosen,
     /// Deliveries beyond those that are shown.
     pub older: u64,
     pub form: WebhookForm,
@@ -44,7 +47,76 @@ pub const SINCE: [(&str, &str); 4] = [
     ("month", "the last 30 days"),
 ];
 
+/// States to choose from: what stands in the address, its word, and what it is for the database.
+const STATES: [(&str, &str, &[DeliveryStatus]); 4] = [
+    ("", "All", &[]),
+    ("failed", "Failed", &[DeliveryStatus::Failed]),
+    ("waiting", "Waiting", &[DeliveryStatus::Pending, DeliveryStatus::Retrying]),
+    ("delivered", "Delivered", &[DeliveryStatus::Succeeded]),
+];
+
+/// Which deliveries are shown, as it stands in the address of the page.
+#[derive(Clone, Debug, Default)]
+pub struct Chosen {
+    /// Empty for all.
+    state: &'static str,
+    /// Those before this delivery; the newest without one.
+    pub before: Option<String>,
+}
+
+impl Chosen {
+    /// What is not known chooses nothing.
+    pub fn read(state: &str, before: &str) -> Self {
+        let known = STATES.into_iter().find(|(value, _, _)| *value == state);
+        let before = crate::model::ids::DeliveryId::parse(before).map(|id| id.to_string());
+        Self { state: known.map_or("", |(value, _, _)| value), before }
+    }
+
+    /// The statuses of the state; none for all of them.
+    pub fn statuses(&self) -> Vec<DeliveryStatus> {
+        let chosen = STATES.into_iter().find(|(value, _, _)| *value == self.state);
+        chosen.map(|(_, _, statuses)| statuses.to_vec()).unwrap_or_default()
+    }
+
+    /// What stands behind the `?` for this choice.
+    fn query(&self) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if !self.state.is_empty() {
+            query.append_pair("state", self.state);
+        }
+        if let Some(before) = &self.before {
+            query.append_pair("before", before);
+        }
+        query.finish()
+    }
+}
+
 impl WebhookPage {
+    /// The states, each with its word, its address and whether it is the chosen one.
+    fn states(&self) -> [(&'static str, &'static str, String, bool); 4] {
+        STATES.map(|(state, word, _)| {
+            let query = Chosen { state, before: None }.query();
+            (
+                state,
+                word,
+                format!("/dashboard/webhooks/{}?{query}", self.id),
+                state == self.chosen.state,
+            )
+        })
+    }
+
+    /// Whether the list is not the whole one from its beginning.
+    fn is_part(&self) -> bool {
+        !self.chosen.state.is_empty() || self.chosen.before.is_some()
+    }
+
+    /// Where the older ones are.
+    fn older_address(&self) -> String {
+        let before = self.deliveries.last().map(|row| row.id.clone());
+        let query = Chosen { before, ..self.chosen.clone() }.query();
+        format!("/dashboard/webhooks/{}?{query}", self.id)
+    }
+
     fn since(&self) -> [(&'static str, &'static str); 4] {
         SINCE
     }
@@ -81,6 +153,7 @@ impl WebhookPage {
             created: None,
             asked: None,
             deliveries,
+            chosen: Chosen::default(),
             older: 0,
             form: WebhookForm::sample(),
             errors: Errors::none(),

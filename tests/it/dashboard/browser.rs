@@ -154,10 +154,15 @@ impl Page {
 
     /// The names of the fields that fit.
     pub fn names(&self, selector: &str) -> Vec<String> {
+        self.attributes(selector, "name")
+    }
+
+    /// An attribute of all elements that fit and have it.
+    pub fn attributes(&self, selector: &str, name: &str) -> Vec<String> {
         let html = Html::parse_document(&self.body);
         let selector = Selector::parse(selector).unwrap();
-        let names = html.select(&selector).filter_map(|element| element.attr("name"));
-        names.map(str::to_owned).collect()
+        let found = html.select(&selector).filter_map(|element| element.attr(name));
+        found.map(str::to_owned).collect()
     }
 
     /// What is in the first field that fits.

@@ -22,4 +22,5 @@ mod source;
 mod streams;
 mod system;
 mod variables;
+mod webhooks;
 mod welcome;
