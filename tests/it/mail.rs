@@ -14,7 +14,7 @@ use crate::support::docker_api::DockerApi;
 use crate::support::engine::Engine;
 use crate::support::mail_server::MailServer;
 use crate::support::orbitra::Orbitra;
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Act, Receiver};
 use crate::support::tls::Authority;
 use crate::support::until::until;
 use crate::whole::Whole;
@@ -140,6 +140,36 @@ async fn an_event_arrives_as_a_mail_and_the_answer_is_shown() {
     }
     let said = |mail: &Value| mail["content"].as_str().unwrap().contains("Mend");
     assert!(mails.iter().any(said), "{mails:?}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_disabled_by_itself_is_told_of_by_mail_to_whoever_agreed() {
+    let whole = Whole::start_with(SOON).await;
+    let server = MailServer::plain();
+    set_up(&whole, server.port).await;
+    member(&whole, "ops@example.com").await;
+    let agreed = hook(&whole, "ops@example.com", &["webhook.*"]).await;
+    // The address of somebody who has not answered gets the mail that asks and no other.
+    let stranger = hook(&whole, "stranger@example.net", &["webhook.*"]).await;
+    assert_eq!(stranger["recipient"]["status"], "pending");
+    server.wait(1).await;
+    let receiver = Receiver::start().await;
+    receiver.next(&[Act::Answer(410, "", "gone")]);
+    let gone = crate::whole::webhooks::hook(&whole, &receiver, &["project.created"]).await;
+    whole.api.project("shop", json!({})).await;
+    over(&whole, &agreed).await;
+    let mails = server.wait(2).await;
+    let told: Vec<_> =
+        mails.iter().filter(|mail| mail["to"] == json!(["ops@example.com"])).collect();
+    assert_eq!(told.len(), 1, "{mails:?}");
+    assert_eq!(field(told[0], "Subject"), "[Orbitra] Webhook disabled");
+    let content = told[0]["content"].as_str().unwrap();
+    assert!(content.contains(&text(&gone, "id")) && content.contains("Reason: gone"), "{content}");
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    let shown = whole.api.get(&format!("/webhooks/{}", text(&gone, "id"))).await;
+    assert_eq!((&shown["status"], &shown["disabled_reason"]), (&json!("disabled"), &json!("gone")));
+    let path = format!("/webhooks/{}/deliveries?event=webhook.disabled", text(&stranger, "id"));
+    assert_eq!(whole.api.get(&path).await["pagination"]["total"], 0);
 }
 
 #[tokio::test]
