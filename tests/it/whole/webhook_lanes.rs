@@ -50,6 +50,33 @@ async fn receivers_that_hang_delay_no_other() {
 }
 
 #[tokio::test]
+async fn a_receiver_with_too_much_to_do_gets_one_request_at_a_time() {
+    for busy in [429, 503] {
+        let whole = Whole::start().await;
+        let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+        receiver.next(&[Act::Answer(busy, "retry-after: 3600\r\n", "")]);
+        receiver.always(Act::Hang);
+        let hook = hook(&whole, &receiver, &["project.*"]).await;
+        let project = whole.api.project("shop", json!({})).await;
+        let path = format!("/webhooks/{}/deliveries", text(&hook, "id"));
+        until("it has answered that it is busy", async || {
+            let list = whole.api.get(&path).await;
+            (list["data"][0]["status"] == "retrying").then_some(())
+        })
+        .await;
+        super::webhooks::hook(&whole, &other, &["project.updated"]).await;
+        for number in 0..6 {
+            change(&whole, &project, number).await;
+        }
+        // The events are on their way to everybody when another has them all.
+        other.wait(6).await;
+        assert_eq!(receiver.wait(2).await.len(), 2, "one at a time after {busy}");
+        let pending = whole.api.get(&format!("{path}?status=pending")).await;
+        assert_eq!(pending["pagination"]["total"], 6, "the others wait");
+    }
+}
+
+#[tokio::test]
 async fn first_attempts_begin_in_the_order_of_events() {
     let whole = Whole::start().await;
     let receiver = Receiver::start().await;
