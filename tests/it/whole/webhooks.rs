@@ -305,3 +305,65 @@ async fn what_was_missed_is_replayed() {
         assert_eq!((status, invalid), (400, &json!(field)), "{body}");
     }
 }
+
+#[tokio::test]
+async fn more_than_ten_thousand_events_are_not_replayed() {
+    let whole = Whole::start().await;
+    let receiver = Receiver::start().await;
+    let hook = hook(&whole, &receiver, &["user.*"]).await;
+    whole.api.project("one", json!({})).await;
+    // As many as one may want, and one more.
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+        INSERT INTO events (id, event, team_id, project_id, data, created_at)
+        SELECT printf('evt_%016d', i), 'user.updated', e.team_id, NULL, '{}', e.created_at
+        FROM n, (SELECT team_id, created_at FROM events LIMIT 1) e";
+    assert_eq!(whole.change_rows(many, []), 10_001);
+    let path = format!("/webhooks/{}", text(&hook, "id"));
+    let since = json!({ "since": "2020-01-01T00:00:00Z", "events": ["user.updated"] });
+    let (status, refused) =
+        whole.api.call("POST", &format!("{path}/replay"), Some(since.clone())).await;
+    let error = &refused["error"];
+    assert_eq!((status, &error["code"]), (400, &json!("invalid_request")), "{refused}");
+    let invalid = &error["details"]["invalid_fields"][0];
+    assert_eq!((&invalid["field"], &invalid["code"]), (&json!("since"), &json!("out_of_range")));
+    let list = whole.api.get(&format!("{path}/deliveries")).await;
+    assert_eq!(list["pagination"]["total"], 0, "nothing is queued");
+    assert_eq!(receiver.count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_asked_twice_with_one_key_happens_once() {
+    let whole = Whole::start().await;
+    let receiver = Receiver::start().await;
+    let hook = hook(&whole, &receiver, &["project.created"]).await;
+    let path = format!("/webhooks/{}", text(&hook, "id"));
+    whole.api.project("one", json!({})).await;
+    receiver.wait(1).await;
+    let first = text(&over(&whole, &hook).await, "id");
+    let since = json!({ "since": "2020-01-01T00:00:00Z", "only_failed": false });
+    for (once, operation, body, status) in [
+        ("one", "rotate-secret".to_owned(), json!({}), 200),
+        ("two", format!("deliveries/{first}/redeliver"), json!({}), 202),
+        ("three", "replay".to_owned(), since, 202),
+    ] {
+        let operation = format!("{path}/{operation}");
+        let ask = async |body: &Value| {
+            whole.api.try_call("POST", &operation, Some(body.clone()), Some(once)).await
+        };
+        let (one, two) = (ask(&body).await.unwrap(), ask(&body).await.unwrap());
+        assert_eq!(one.0, status, "{operation}: {}", one.1);
+        assert_eq!(one, two, "{operation}");
+        // The key stands for what it was used with.
+        let other = json!({ "since": "2021-01-01T00:00:00Z", "grace_seconds": 1 });
+        let (status, refused) = ask(&other).await.unwrap();
+        assert!(matches!(status, 409 | 422), "{operation}: {status} {refused}");
+    }
+    until("what was asked is over", async || {
+        let open = whole.api.get(&format!("{path}/deliveries?status=pending,retrying")).await;
+        (open["pagination"]["total"] == 0).then_some(())
+    })
+    .await;
+    let list = whole.api.get(&format!("{path}/deliveries")).await;
+    assert_eq!(list["pagination"]["total"], 3, "the event, its redelivery and its replay");
+    assert_eq!(receiver.count(), 3);
+}
