@@ -30,10 +30,12 @@ type Answer = Box<dyn Any + Send>;
 /// One read.
 type Read = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 
+/// What a write does: runs in a savepoint and says whether to keep it.
+type Work = Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>;
+
 /// One write and who waits for it.
 struct Write {
-    /// Runs in a savepoint and says whether to keep it.
-    work: Box<dyn FnOnce(&Connection) -> (bool, Answer) + Send>,
+    work: Work,
     /// Told when it is on the disk, or why it is not.
     waits: oneshot::Sender<Result<Answer, DbError>>,
 }
