@@ -78,6 +78,8 @@ async fn serve(
         true => take_over(config).await?,
         false => Orbitra::start(config, inherited).await?,
     };
+    // Before anybody hears that this process is ready: it may be asked for an upgrade at once.
+    let (listening, mut requests) = listen(&data);
     let manager = Manager::from_environment(|name| std::env::var(name).ok());
     manager.ready();
     tracing::info!(address = %orbitra.local_addr(), %dashboard, "Orbitra is running");
@@ -86,7 +88,6 @@ async fn serve(
             "nobody administrates this server yet; get the link with `orbitra admin setup-link`"
         );
     }
-    let (listening, mut requests) = listen(&data);
     loop {
         let asked = tokio::select! {
             () = wait(&mut terminate, &mut interrupt) => break,

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use http::{Method, request};
 use hyper::body::Body as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::body::Answering;
 use super::client::Client;
@@ -20,7 +20,7 @@ use crate::routing::upstream::Guard;
 
 /// Bytes that an application may send before they are taken. The kernel would let it be megabytes, for each client that
 /// takes nothing.
-const AHEAD: usize = 128 * 1024;
+const AHEAD: u32 = 192 * 1024;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -125,7 +125,11 @@ pub async fn connect(core: &Core, guard: &Guard) -> std::io::Result<Box<Connecti
 /// A new socket to the guard's replica.
 pub async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
     let replica = guard.replica();
-    let opening = TcpStream::connect(replica.address());
+    let address = replica.address();
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Before it is connected: later the window stays at the 64 KiB that it begins with.
+    socket.set_recv_buffer_size(AHEAD)?;
+    let opening = socket.connect(address);
     let opened = tokio::select! {
         opened = tokio::time::timeout(core.options.connect, opening) => opened??,
         () = replica.gone() => return Err(gone()),
@@ -133,7 +137,6 @@ pub async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
     // Its address may be another container's by now, which must not get this request.
     let socket = if replica.is_gone() { return Err(gone()) } else { opened };
     socket.set_nodelay(true)?;
-    socket2::SockRef::from(&socket).set_recv_buffer_size(AHEAD)?;
     Ok(socket)
 }
 

@@ -48,11 +48,12 @@ pub const SINCE: [(&str, &str); 4] = [
 ];
 
 /// States to choose from: what stands in the address, its word, and what it is for the database.
-const STATES: [(&str, &str, &[DeliveryStatus]); 4] = [
+const STATES: [(&str, &str, &[DeliveryStatus]); 5] = [
     ("", "All", &[]),
     ("failed", "Failed", &[DeliveryStatus::Failed]),
     ("waiting", "Waiting", &[DeliveryStatus::Pending, DeliveryStatus::Retrying]),
     ("delivered", "Delivered", &[DeliveryStatus::Succeeded]),
+    ("canceled", "Canceled", &[DeliveryStatus::Canceled]),
 ];
 
 /// Which deliveries are shown, as it stands in the address of the page.
@@ -89,32 +90,36 @@ impl Chosen {
         }
         query.finish()
     }
+
+    /// Whether this is not the whole list from its beginning.
+    fn is_part(&self) -> bool {
+        !self.state.is_empty() || self.before.is_some()
+    }
 }
 
 impl WebhookPage {
     /// The states, each with its word, its address and whether it is the chosen one.
-    fn states(&self) -> [(&'static str, &'static str, String, bool); 4] {
+    fn states(&self) -> [(&'static str, &'static str, String, bool); 5] {
         STATES.map(|(state, word, _)| {
-            let query = Chosen { state, before: None }.query();
-            (
-                state,
-                word,
-                format!("/dashboard/webhooks/{}?{query}", self.id),
-                state == self.chosen.state,
-            )
+            (state, word, self.address_of(state, None), state == self.chosen.state)
         })
     }
 
-    /// Whether the list is not the whole one from its beginning.
-    fn is_part(&self) -> bool {
-        !self.chosen.state.is_empty() || self.chosen.before.is_some()
+    /// Where the deliveries of a state are, from before one on.
+    fn address_of(&self, state: &'static str, before: Option<String>) -> String {
+        let path = format!("/dashboard/webhooks/{}", self.id);
+        let chosen = Chosen { state, before };
+        if chosen.is_part() { format!("{path}?{}", chosen.query()) } else { path }
     }
 
-    /// Where the older ones are.
+    /// Where the older ones of the same state are.
     fn older_address(&self) -> String {
-        let before = self.deliveries.last().map(|row| row.id.clone());
-        let query = Chosen { before, ..self.chosen.clone() }.query();
-        format!("/dashboard/webhooks/{}?{query}", self.id)
+        self.address_of(self.chosen.state, self.deliveries.last().map(|row| row.id.clone()))
+    }
+
+    /// Where the newest ones of the same state are.
+    fn newest_address(&self) -> String {
+        self.address_of(self.chosen.state, None)
     }
 
     fn since(&self) -> [(&'static str, &'static str); 4] {

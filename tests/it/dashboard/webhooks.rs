@@ -1,7 +1,13 @@
-//! A webhook's page: the deliveries it shows.
+//! A webhook's page: the deliveries it shows, and what to do about those that failed.
 
-use super::browser::Browser;
-use super::site::Site;
+use orbitra::db::{self, Connection, DbError};
+use orbitra::model::delivery::{Attempt, AttemptError, DeliveryStatus};
+use orbitra::model::event::{self, Event};
+use orbitra::model::ids::{EventId, WebhookId};
+use orbitra::model::webhook::Format;
+
+use super::browser::{Browser, Page};
+use super::site::{START, Site};
 
 /// A webhook that is told of new projects; answers the address of its page.
 async fn webhook(ada: &mut Browser) -> String {
@@ -16,6 +22,49 @@ async fn webhook(ada: &mut Browser) -> String {
     made.location().split('?').next().unwrap().to_owned()
 }
 
+/// A delivery that failed, with what came of its only attempt. Answers its id.
+async fn failed(
+    site: &Site,
+    id: &WebhookId,
+    number: u16,
+    (response_status, error): (Option<u16>, Option<AttemptError>),
+) -> String {
+    let id = id.clone();
+    site.app
+        .db
+        .write(move |c: &Connection| -> Result<_, DbError> {
+            let webhook = db::webhooks::find(c, &id)?.unwrap().webhook;
+            let mut random = [0; 10];
+            random[..2].copy_from_slice(&number.to_be_bytes());
+            let event = Event {
+                id: EventId::from_random(random),
+                event: "webhook.ping".into(),
+                team_id: webhook.team_id,
+                project_id: None,
+                data: event::webhook_ping(&id),
+                created_at: START,
+            };
+            let mut delivery = db::webhook_deliveries::new(id, &event, random, START);
+            delivery.status = DeliveryStatus::Failed;
+            (delivery.next_at, delivery.completed_at) = (None, Some(START));
+            db::webhook_deliveries::tell(c, &delivery, &event, Format::Orbitra)?;
+            let attempt = Attempt {
+                number: 1,
+                started_at: START,
+                duration_ms: 120,
+                signature: "t=1795435200,v1=00".to_owned(),
+                response_status,
+                response_headers: Vec::new(),
+                response_body: Vec::new(),
+                error,
+            };
+            db::webhook_attempts::insert(c, &delivery.id, &attempt)?;
+            Ok(delivery.id.to_string())
+        })
+        .await
+        .unwrap()
+}
+
 #[tokio::test]
 async fn older_deliveries_are_behind_a_link_and_states_choose_among_them() {
     let site = Site::plain();
@@ -26,7 +75,7 @@ async fn older_deliveries_are_behind_a_link_and_states_choose_among_them() {
         ada.project(&format!("project-{number}")).await;
     }
     let newest = ada.get(&path).await;
-    let shown = |page: &super::browser::Page| page.attributes("#deliveries tbody .subject", "id");
+    let shown = |page: &Page| page.attributes("#deliveries tbody .subject", "id");
     assert_eq!(shown(&newest).len(), 50);
     assert_eq!(newest.text("#older"), "3 older");
     let older = ada.get(&newest.attribute("#older", "href")).await;
@@ -47,11 +96,39 @@ async fn older_deliveries_are_behind_a_link_and_states_choose_among_them() {
     assert_eq!(waiting.attribute("#state-waiting", "aria-current"), "page");
     let rest = ada.get(&waiting.attribute("#older", "href")).await;
     assert_eq!(shown(&rest).len(), 4);
-    let failed = ada.get(&newest.attribute("#state-failed", "href")).await;
-    assert!(failed.text("#deliveries").contains("There are none such."));
+    assert_eq!(rest.attribute("#newest", "href"), format!("{path}?state=waiting"));
+    for state in ["#state-failed", "#state-canceled"] {
+        let none = ada.get(&newest.attribute(state, "href")).await;
+        assert!(none.text("#deliveries").contains("There are none such."), "{state}");
+    }
     // What is broken in an address chooses nothing.
     for broken in ["state=lost", "before=dlv_x", "before=dlv_0000000000000000", "state=%00"] {
         let page = ada.get(&format!("{path}?{broken}")).await;
         assert_eq!((page.status.as_u16(), shown(&page).len()), (200, 50), "{broken}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_delivery_says_what_to_do() {
+    let site = Site::plain();
+    let mut ada = site.ada().await;
+    let path = webhook(&mut ada).await;
+    let id = WebhookId::parse(path.rsplit('/').next().unwrap()).unwrap();
+    let cases = [
+        (None, Some(AttemptError::Timeout), "Answer 2xx first and work afterwards."),
+        (None, Some(AttemptError::ConnectFailed), "does its firewall let this server in?"),
+        (None, Some(AttemptError::TlsFailed), "The certificate is not accepted."),
+        (None, Some(AttemptError::DnsFailed), "Look at its DNS records."),
+        (None, Some(AttemptError::BlockedAddress), "ORBITRA_EGRESS_ALLOW"),
+        (Some(302), Some(AttemptError::Redirect), "Enter the address it leads to."),
+        (None, Some(AttemptError::TooLarge), "The header of the answer is too large."),
+        (Some(410), None, "The webhook was disabled."),
+        (Some(500), None, "The receiver answered 500. Only 2xx counts as received."),
+    ];
+    for (number, (status, error, advice)) in (0..).zip(cases) {
+        let delivery = failed(&site, &id, number, (status, error)).await;
+        let page = ada.get(&format!("{path}/deliveries/{delivery}")).await;
+        let text = page.text("#state");
+        assert!(text.contains(advice), "no {advice:?} in {text}");
     }
 }

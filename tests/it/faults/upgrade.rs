@@ -333,10 +333,20 @@ fn parent_of(process: u32) -> u32 {
     behind_the_name.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
+/// A process that a service manager started; ends with the test, however that ends.
+struct Managed(std::process::Child);
+
+impl Drop for Managed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_manager_keeps_the_socket_and_hears_who_serves() {
     use std::os::fd::OwnedFd;
-    use std::process::{Child, Stdio};
+    use std::process::Stdio;
     let mut place = Place::start().await;
     let repository = place.repository("shop", &json!({"body": "one"}));
     place.live("shop", &repository).await;
@@ -351,7 +361,7 @@ async fn a_service_manager_keeps_the_socket_and_hears_who_serves() {
         let length = heard.recv(&mut buffer).unwrap();
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     };
-    let start = |place: &Place| -> Child {
+    let start = |place: &Place| {
         // As the manager does it: the socket is descriptor 3, and the number of the process is its own.
         let mut command = std::process::Command::new("/bin/sh");
         let own = place.orbitra.command();
@@ -360,19 +370,19 @@ async fn a_service_manager_keeps_the_socket_and_hears_who_serves() {
         command.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.env("NOTIFY_SOCKET", &notify);
         let listener = OwnedFd::from(listener.try_clone().unwrap());
-        command.stdin(Stdio::from(listener)).spawn().unwrap()
+        Managed(command.stdin(Stdio::from(listener)).spawn().unwrap())
     };
     let mut process = start(&place);
     assert_eq!(next(), "READY=1");
     let load = Load::start(port, "shop.localhost", 200);
     for _ in 0..3 {
-        let pid = i32::try_from(process.id()).unwrap();
+        let pid = i32::try_from(process.0.id()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         let before = load.seen().requests;
         until("visitors come", async || (load.seen().requests > before + 50).then_some(())).await;
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         assert_eq!(next(), "STOPPING=1");
-        assert!(tokio::task::block_in_place(|| process.wait()).unwrap().success());
+        assert!(tokio::task::block_in_place(|| process.0.wait()).unwrap().success());
         process = start(&place);
         assert_eq!(tokio::task::block_in_place(next), "READY=1");
     }
@@ -384,7 +394,7 @@ async fn a_service_manager_keeps_the_socket_and_hears_who_serves() {
     told.sort();
     assert_eq!(told, [format!("MAINPID={}", place.orbitra.pid()), "READY=1".to_owned()]);
     assert_eq!(parent_of(place.orbitra.pid()), std::process::id());
-    tokio::task::block_in_place(|| process.wait()).unwrap();
+    tokio::task::block_in_place(|| process.0.wait()).unwrap();
     let seen = load.stop().await;
     assert_eq!(seen.failures, Vec::<String>::new(), "of {}", seen.requests);
     let pid = i32::try_from(place.orbitra.pid()).unwrap();

@@ -356,7 +356,8 @@ async fn what_is_asked_twice_with_one_key_happens_once() {
         // The key stands for what it was used with.
         let other = json!({ "since": "2021-01-01T00:00:00Z", "grace_seconds": 1 });
         let (status, refused) = ask(&other).await.unwrap();
-        assert!(matches!(status, 409 | 422), "{operation}: {status} {refused}");
+        let reason = &refused["error"]["details"]["reason"];
+        assert_eq!((status, reason), (422, &json!("idempotency_key_reused")), "{operation}");
     }
     until("what was asked is over", async || {
         let open = whole.api.get(&format!("{path}/deliveries?status=pending,retrying")).await;
