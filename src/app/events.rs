@@ -101,6 +101,7 @@ impl App {
             db::webhook_deliveries::delete_until(c, Timestamp(now - KEPT))?;
             db::webhook_messages::delete_until(c, Timestamp(now - KEPT))?;
             db::webhooks::delete_orphans(c)?;
+            db::account_mails::delete_until(c, Timestamp(now - KEPT))?;
             db::mail_recipients::delete_until(c, Timestamp(now - KEPT))?;
             db::audit_log::delete_until(c, Timestamp(now - AUDIT_KEPT))
         });

@@ -52,7 +52,7 @@ pub struct Db {
     writer: Sender<Job>,
     readers: Arc<Readers>,
     commits: watch::Receiver<u64>,
-    deliveries: watch::Receiver<u64>,
+    outboxes: [watch::Receiver<u64>; 2],
     identities: Arc<AtomicU64>,
     /// Ends with the writer.
     closed: watch::Receiver<()>,
@@ -61,8 +61,8 @@ pub struct Db {
 /// Tables that say who somebody is and what they may do.
 const IDENTITIES: [&str; 2] = ["api_keys", "users"];
 
-/// Table of what is still to be sent to webhooks.
-const DELIVERIES: &str = "webhook_deliveries";
+/// Tables of what is still to be sent: to webhooks, and to accounts by mail.
+const OUTBOXES: [&str; 2] = ["webhook_deliveries", "account_mails"];
 
 struct Readers {
     path: PathBuf,
@@ -96,15 +96,18 @@ impl Db {
         let (committed, commits) = watch::channel(0);
         let identities = Arc::new(AtomicU64::new(0));
         let touched = Arc::new(AtomicBool::new(false));
-        let (more_to_deliver, deliveries) = watch::channel(0);
-        let to_deliver = Arc::new(AtomicBool::new(false));
-        let (seen, delivers) = (touched.clone(), to_deliver.clone());
+        let filled = OUTBOXES.map(|_| watch::Sender::new(0));
+        let outboxes = std::array::from_fn(|outbox| filled[outbox].subscribe());
+        let filling = Arc::new(OUTBOXES.map(|_| AtomicBool::new(false)));
+        let (seen, fills) = (touched.clone(), filling.clone());
         // The database itself says what a write touches: no statement can be forgotten.
         connection.update_hook(Some(move |action, _: &str, table: &str, _| {
             if IDENTITIES.contains(&table) {
                 seen.store(true, Ordering::Relaxed);
-            } else if action == Action::SQLITE_INSERT && table == DELIVERIES {
-                delivers.store(true, Ordering::Relaxed);
+            } else if action == Action::SQLITE_INSERT
+                && let Some(outbox) = OUTBOXES.iter().position(|one| *one == table)
+            {
+                fills[outbox].store(true, Ordering::Relaxed);
             }
         }))?;
         let count = identities.clone();
@@ -115,8 +118,10 @@ impl Db {
         };
         let count_commits = move || {
             committed.send_modify(|count| *count += 1);
-            if to_deliver.swap(false, Ordering::Relaxed) {
-                more_to_deliver.send_modify(|count: &mut u64| *count += 1);
+            for (filling, filled) in filling.iter().zip(&filled) {
+                if filling.swap(false, Ordering::Relaxed) {
+                    filled.send_modify(|count: &mut u64| *count += 1);
+                }
             }
         };
         std::thread::Builder::new()
@@ -131,7 +136,7 @@ impl Db {
             idle: Mutex::new(Vec::new()),
             permits: Semaphore::new(READERS),
         };
-        Ok(Self { writer, readers: Arc::new(readers), commits, deliveries, identities, closed })
+        Ok(Self { writer, readers: Arc::new(readers), commits, outboxes, identities, closed })
     }
 
     /// Ends all connections, for every clone: what was written before is on the disk, and whatever is asked for
@@ -152,7 +157,12 @@ impl Db {
 
     /// Counts the commits of this process that added deliveries to webhooks.
     pub fn deliveries(&self) -> watch::Receiver<u64> {
-        self.deliveries.clone()
+        self.outboxes[0].clone()
+    }
+
+    /// Counts the commits of this process that added mails to accounts.
+    pub fn account_mails(&self) -> watch::Receiver<u64> {
+        self.outboxes[1].clone()
     }
 
     /// Counts the commits of this process that touched accounts or keys. Whoever keeps what it read of them

@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0029_mail_recipients.sql"),
     include_str!("../../migrations/0030_visits.sql"),
     include_str!("../../migrations/0031_ocsp.sql"),
+    include_str!("../../migrations/0032_account_mails.sql"),
 ];
 
 /// Whether there is something to do for a database with this schema.

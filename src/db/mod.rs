@@ -6,6 +6,7 @@ mod filter;
 pub mod migrate;
 mod read;
 
+pub mod account_mails;
 pub mod alarms;
 pub mod announcements;
 pub mod api_keys;

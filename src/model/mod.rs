@@ -19,6 +19,7 @@ pub mod domain;
 pub mod domain_name;
 pub mod env_var;
 pub mod event;
+pub mod event_examples;
 pub mod event_type;
 pub mod failure;
 pub mod forge;

@@ -31,12 +31,11 @@ impl Answer {
         !self.mail && self.status == Some(410)
     }
 
-    /// The receiver has too much to do, or does not answer.
+    /// The receiver, or what stands in front of it, says that it has too much to do.
     pub fn overloaded(&self) -> bool {
-        let busy = match self.mail {
+        match self.mail {
             false => matches!(self.status, Some(429 | 502 | 503 | 504)),
             true => matches!(self.status, Some(421 | 452)),
-        };
-        busy || self.error == Some(AttemptError::Timeout)
+        }
     }
 }

@@ -13,7 +13,7 @@ use super::lanes::{Lanes, QUICK};
 use super::outcome::Outcome;
 use super::prepared::{Outgoing, Prepared};
 use super::record::Ended;
-use super::{Parts, mail, question};
+use super::{Parts, account_mails, mail, question};
 use crate::crypto::random;
 use crate::db::{self, DbError};
 use crate::events::Change;
@@ -23,9 +23,9 @@ use crate::model::timestamp::Timestamp;
 use crate::model::webhook::CONFIRMATION;
 
 /// How long it sleeps at most: another process may have written something, and clocks are set.
-const LONGEST: Duration = Duration::from_secs(60);
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
 /// How long it waits when the database cannot be read or written.
-const TROUBLE: Duration = Duration::from_secs(5);
+pub(super) const TROUBLE: Duration = Duration::from_secs(5);
 /// How long requests on their way may take when the process stops. What is cut off is sent again later.
 const STOP: Duration = Duration::from_secs(2);
 
@@ -49,6 +49,7 @@ impl Engine {
     /// Sends from now on, until the process stops.
     pub fn start(&self) {
         let stopping = self.0.tasks.stopping();
+        self.0.tasks.spawn(account_mails::run(self.0.clone(), stopping.clone()));
         self.0.tasks.spawn(self.clone().run(stopping));
     }
 
@@ -204,9 +205,10 @@ impl Engine {
 
     /// Stores what came of it. Answers when it is tried again.
     async fn store(&self, ended: Ended) -> Result<Option<Timestamp>, DbError> {
-        let (now, next_at) = (self.0.clock.now(), ended.delivery.next_at);
+        let (parts, now) = (self.0.clone(), self.0.clock.now());
+        let next_at = ended.delivery.next_at;
         let change = Change::Webhook(ended.webhook.team_id.clone(), ended.webhook.id.clone());
-        self.0.db.write(move |c| ended.store(c, now)).await?;
+        self.0.db.write(move |c| ended.store(c, &parts.dashboard, now)).await?;
         self.0.bus.send(change);
         Ok(next_at)
     }

@@ -1,8 +1,9 @@
-//! Outgoing webhooks, messages and mails among them. A delivery stands in the database since the transaction of its event; from there its way is told
+//! Outgoing webhooks, messages and mails among them, and the mails that accounts get without one. A delivery stands in the database since the transaction of its event; from there its way is told
 //! by types: [`Prepared`] (signed, to be sent) → [`Answer`] → [`Outcome`], which is stored with the attempt.
 //!
 //! At least once: what was sent and not yet stored when the process ends is sent again, with the same event id.
 
+mod account_mails;
 mod answer;
 mod attempt;
 mod engine;

@@ -96,6 +96,18 @@ mod tests {
     }
 
     #[test]
+    fn a_receiver_that_says_it_is_busy_has_too_much_to_do() {
+        for status in [429, 502, 503, 504] {
+            assert!(answer(status).overloaded(), "{status}");
+        }
+        for status in [200, 400, 408, 410, 421, 452, 500] {
+            assert!(!answer(status).overloaded(), "{status}");
+        }
+        let silent = Answer { error: Some(AttemptError::Timeout), ..Answer::default() };
+        assert!(!silent.overloaded());
+    }
+
+    #[test]
     fn the_schedule_is_followed_to_its_end() {
         let failed = Answer { error: Some(AttemptError::Timeout), ..Answer::default() };
         assert_eq!(seconds(of(&failed, 1)), 5);

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::account_mails;
 use super::answer::Answer;
 use super::outcome::Outcome;
 use super::prepared::Prepared;
@@ -54,11 +55,16 @@ impl Ended {
         Self { delivery, webhook, attempt, outcome, arrived }
     }
 
-    /// Stores it. A delivery that was canceled or deleted meanwhile stays as it is.
+    /// Stores it; `dashboard` is where mails lead. A delivery that was canceled or deleted meanwhile stays as it is.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub(super) fn store(&self, connection: &Connection, now: Timestamp) -> Result<(), DbError> {
+    pub(super) fn store(
+        &self,
+        connection: &Connection,
+        dashboard: &str,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
         let Self { delivery, webhook, attempt, outcome, arrived } = self;
         match db::webhook_queue::advance(connection, delivery) {
             Err(DbError::Stale) => return Ok(()),
@@ -78,23 +84,24 @@ impl Ended {
             audit(connection, webhook, "webhook.blocked", json!({}), now)?;
         }
         if *outcome == Outcome::Gone {
-            return disable(connection, webhook, DisabledReason::Gone, now);
+            return disable(connection, webhook, DisabledReason::Gone, dashboard, now);
         }
         if !arrived {
             let stored = db::webhooks::find(connection, &webhook.id)?;
             if stored.is_some_and(|stored| stored.webhook.is_lost(now)) {
-                return disable(connection, webhook, DisabledReason::Failing, now);
+                return disable(connection, webhook, DisabledReason::Failing, dashboard, now);
             }
         }
         Ok(())
     }
 }
 
-/// Disables a webhook and tells the others of its team.
+/// Disables a webhook, tells the others of its team, and its owner by mail.
 fn disable(
     connection: &Connection,
     webhook: &Webhook,
     reason: DisabledReason,
+    dashboard: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
     match db::webhooks::disable(connection, &webhook.id, reason, now) {
@@ -111,6 +118,9 @@ fn disable(
         created_at: now,
     };
     db::events::append(connection, &event)?;
+    let letter = serde_json::to_string(&account_mails::disabled(webhook, reason, dashboard));
+    let letter = letter.map_err(|error| DbError::Broken(error.to_string()))?;
+    db::account_mails::tell(connection, &event, &letter)?;
     let changes = json!({
         "enabled": { "from": true, "to": false }, "disabled_reason": { "from": null, "to": reason },
     });

@@ -124,7 +124,7 @@ test("the copied command sends what was sent", async () => {
   assert.throws(() => verify(got[2].headers, got[2].body + " ", secret), /no matching signature/);
 });
 
-test("an event shows in the list by itself", async () => {
+test("an event is counted by itself and shown when it is asked for", async () => {
   await page.goto(url + hook);
   assert.match(await text("#deliveries"), /webhook\.ping.*Delivered.*webhook\.ping.*Failed/);
   const other = await watched(browser.context);
@@ -132,6 +132,10 @@ test("an event shows in the list by itself", async () => {
   await other.fill("#name", "for the webhook");
   await other.click("main button.primary");
   await wait(4);
+  await page.waitForSelector("#unseen");
+  assert.equal(await text("#unseen"), "1 new. Show");
+  assert.ok(!(await text("#deliveries")).includes("api_key.created"));
+  await page.click("#unseen");
   await page.waitForFunction(() => document.querySelector("#deliveries")?.textContent?.includes("api_key.created"));
   const body = verify(got[3].headers, got[3].body, secret);
   assert.deepEqual(Object.keys(body), ["event", "timestamp", "data"]);

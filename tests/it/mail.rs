@@ -143,7 +143,8 @@ async fn an_event_arrives_as_a_mail_and_the_answer_is_shown() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_disabled_by_itself_is_told_of_by_mail_to_whoever_agreed() {
+async fn a_webhook_that_is_disabled_by_itself_is_told_of_by_mail_to_its_owner_and_to_whoever_agreed()
+ {
     let whole = Whole::start_with(SOON).await;
     let server = MailServer::plain();
     set_up(&whole, server.port).await;
@@ -158,18 +159,72 @@ async fn a_webhook_that_is_disabled_by_itself_is_told_of_by_mail_to_whoever_agre
     let gone = crate::whole::webhooks::hook(&whole, &receiver, &["project.created"]).await;
     whole.api.project("shop", json!({})).await;
     over(&whole, &agreed).await;
-    let mails = server.wait(2).await;
+    let mails = server.wait(3).await;
     let told: Vec<_> =
         mails.iter().filter(|mail| mail["to"] == json!(["ops@example.com"])).collect();
     assert_eq!(told.len(), 1, "{mails:?}");
     assert_eq!(field(told[0], "Subject"), "[Orbitra] Webhook disabled");
     let content = told[0]["content"].as_str().unwrap();
     assert!(content.contains(&text(&gone, "id")) && content.contains("Reason: gone"), "{content}");
-    assert_eq!(mails.len(), 2, "{mails:?}");
+    // The owner made no webhook for that.
+    let owner: Vec<_> =
+        mails.iter().filter(|mail| mail["to"] == json!(["a@example.com"])).collect();
+    assert_eq!((owner.len(), mails.len()), (1, 3), "{mails:?}");
+    assert_eq!(field(owner[0], "Subject"), "[Orbitra] Your webhook is disabled");
+    let content = recipients::decoded(owner[0]);
+    let page =
+        format!("{}/dashboard/webhooks/{}", whole.app().hosts.dashboard_url(), text(&gone, "id"));
+    assert!(content.contains(&page) && content.contains("answered 410"), "{content}");
     let shown = whole.api.get(&format!("/webhooks/{}", text(&gone, "id"))).await;
     assert_eq!((&shown["status"], &shown["disabled_reason"]), (&json!("disabled"), &json!("gone")));
     let path = format!("/webhooks/{}/deliveries?event=webhook.disabled", text(&stranger, "id"));
     assert_eq!(whole.api.get(&path).await["pagination"]["total"], 0);
+}
+
+/// A webhook whose receiver answers that it is gone.
+async fn gone(whole: &Whole) -> String {
+    let receiver = Receiver::start().await;
+    receiver.always(Act::Answer(410, "", ""));
+    let made = crate::whole::webhooks::hook(whole, &receiver, &["webhook.ping"]).await;
+    let path = format!("/webhooks/{}", text(&made, "id"));
+    whole.api.done("POST", &format!("{path}/ping"), None).await;
+    let shown = whole.api.get(&path).await;
+    assert_eq!(shown["disabled_reason"], "gone", "{shown}");
+    text(&made, "id")
+}
+
+#[tokio::test]
+async fn a_mail_to_an_owner_waits_for_a_server_that_is_away_and_comes_once() {
+    let mut whole = Whole::start_with(&[("ORBITRA_WEBHOOK_SCHEDULE", "3600")]).await;
+    // Nobody takes mail yet: what happens now is not told later.
+    gone(&whole).await;
+    let server = MailServer::plain();
+    let admin = set_up(&whole, server.port).await;
+    // A webhook of mail tells the owner already.
+    let own = hook(&whole, "a@example.com", &["webhook.disabled"]).await;
+    let first = gone(&whole).await;
+    let mails = server.wait(1).await;
+    assert_eq!(field(&mails[0], "Subject"), "[Orbitra] Webhook disabled");
+    whole.api.done("DELETE", &format!("/webhooks/{}", text(&own, "id")), None).await;
+    // Nobody listens there. The process ends before anybody does, and the mail is still sent.
+    let away = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = away.local_addr().unwrap().port();
+    drop(away);
+    admin.done("PATCH", "/system/settings", Some(settings(port))).await;
+    let second = gone(&whole).await;
+    admin.done("PATCH", "/system/settings", Some(settings(server.port))).await;
+    // An hour later.
+    let tried = "UPDATE account_mails SET next_at = next_at - 4000000 WHERE attempts = 1";
+    until("an attempt found nobody", async || (whole.change_rows(tried, []) == 1).then_some(()))
+        .await;
+    whole.cut_off();
+    whole.run().await;
+    let mails = server.wait(2).await;
+    let content = recipients::decoded(&mails[1]);
+    assert!(content.contains(&second) && !content.contains(&first), "{content}");
+    let waits = "UPDATE account_mails SET attempts = attempts";
+    until("nothing waits", async || (whole.change_rows(waits, []) == 0).then_some(())).await;
+    assert_eq!(server.taken().len(), 2);
 }
 
 #[tokio::test]

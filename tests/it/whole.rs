@@ -195,7 +195,7 @@ impl Whole {
     }
 
     /// Starts the program on the data that is there.
-    async fn run(&mut self) {
+    pub async fn run(&mut self) {
         let flags = Flags {
             data: Some(self.data.path().to_owned()),
             listen: Some("127.0.0.1:0".to_owned()),
@@ -224,7 +224,7 @@ impl Whole {
     }
 
     /// Ends the program without a word to any of its tasks.
-    fn cut_off(&mut self) {
+    pub fn cut_off(&mut self) {
         let (runtime, orbitra) = self.program.take().unwrap();
         runtime.shutdown_background();
         drop(orbitra);

@@ -5,10 +5,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::guards::Caller;
-use super::openapi::{event_examples, events};
+use super::openapi::events;
 use super::params::Params;
 use super::respond::{self, Answer};
 use crate::app::AppError;
+use crate::model::event_examples;
 use crate::model::event_type;
 
 /// Every kind of event.

@@ -36,7 +36,7 @@ pub async fn show(
     Path(id): Path<String>,
     params: Params,
 ) -> Answer {
-    let chosen = Chosen::read(params.get("state"), params.get("before"));
+    let chosen = Chosen::read(params.get("state"), params.get("before"), params.get("newest"));
     match params.get("part") {
         "" => {
             let mut page = page(&pages, &visitor, &id, chosen, visitor.shell().await?).await?;
@@ -67,9 +67,18 @@ async fn page(
     let shown = app.webhook(actor, id).await?;
     let request = PageRequest { page: 1, limit: SHOWN };
     let mut filter = DeliveryFilter { statuses: chosen.statuses(), ..DeliveryFilter::default() };
+    // The newest ones where one that is named is no longer kept.
+    let mut unseen = 0;
     if let Some(before) = &chosen.before {
-        // The newest ones where it is no longer kept.
         filter.before = app.delivery_place(actor, id, before).await?;
+    } else if let Some(newest) = &chosen.newest
+        && let Some(place) = app.delivery_place(actor, id, newest).await?
+    {
+        let since = DeliveryFilter { after: Some(place), ..filter.clone() };
+        let one = PageRequest { page: 1, limit: 1 };
+        let found = app.webhook_deliveries(actor, id, since, one, Problems::default()).await?;
+        unseen = found.total;
+        filter.before = Some(place + 1);
     }
     let none = Problems::default();
     let deliveries = app.webhook_deliveries(actor, id, filter, request, none).await?;
@@ -99,6 +108,7 @@ async fn page(
         previous_until: webhook.previous_secret_expires_at.filter(|until| *until > now).map(moment),
         created: None,
         older: deliveries.total.saturating_sub(u64::from(SHOWN)),
+        unseen,
         chosen,
         deliveries: deliveries.items.iter().map(delivery::row).collect(),
         errors: Errors::none(),

@@ -10,6 +10,7 @@ use super::snippets::{self, Snippet};
 use super::time::Moment;
 use super::webhooks::{Standing, WebhookForm, word};
 use crate::model::delivery::DeliveryStatus;
+use crate::model::ids::DeliveryId;
 use crate::model::webhook::Format;
 
 /// The page. A secret is shown once, on the page that follows what made it.
@@ -35,6 +36,8 @@ pub struct WebhookPage {
     pub chosen: Chosen,
     /// Deliveries beyond those that are shown.
     pub older: u64,
+    /// Deliveries since the page was shown.
+    pub unseen: u64,
     pub form: WebhookForm,
     pub errors: Errors,
 }
@@ -63,14 +66,17 @@ pub struct Chosen {
     state: &'static str,
     /// Those before this delivery; the newest without one.
     pub before: Option<String>,
+    /// The list begins with this one and what is newer is counted: rows never move under the pointer.
+    pub newest: Option<String>,
 }
 
 impl Chosen {
     /// What is not known chooses nothing.
-    pub fn read(state: &str, before: &str) -> Self {
+    pub fn read(state: &str, before: &str, newest: &str) -> Self {
         let known = STATES.into_iter().find(|(value, _, _)| *value == state);
-        let before = crate::model::ids::DeliveryId::parse(before).map(|id| id.to_string());
-        Self { state: known.map_or("", |(value, _, _)| value), before }
+        let id = |text: &str| DeliveryId::parse(text).map(|id| id.to_string());
+        let state = known.map_or("", |(value, _, _)| value);
+        Self { state, before: id(before), newest: id(newest) }
     }
 
     /// The statuses of the state; none for all of them.
@@ -88,12 +94,15 @@ impl Chosen {
         if let Some(before) = &self.before {
             query.append_pair("before", before);
         }
+        if let Some(newest) = &self.newest {
+            query.append_pair("newest", newest);
+        }
         query.finish()
     }
 
     /// Whether this is not the whole list from its beginning.
     fn is_part(&self) -> bool {
-        !self.state.is_empty() || self.before.is_some()
+        !self.query().is_empty()
     }
 }
 
@@ -108,8 +117,18 @@ impl WebhookPage {
     /// Where the deliveries of a state are, from before one on.
     fn address_of(&self, state: &'static str, before: Option<String>) -> String {
         let path = format!("/dashboard/webhooks/{}", self.id);
-        let chosen = Chosen { state, before };
+        let chosen = Chosen { state, before, newest: None };
         if chosen.is_part() { format!("{path}?{}", chosen.query()) } else { path }
+    }
+
+    /// What the region asks for again: these rows, or those before the same one.
+    fn part(&self) -> String {
+        let mut chosen = self.chosen.clone();
+        if chosen.before.is_none() && chosen.newest.is_none() {
+            chosen.newest = self.deliveries.first().map(|row| row.id.clone());
+        }
+        let part = format!("/dashboard/webhooks/{}?part=deliveries", self.id);
+        if chosen.is_part() { format!("{part}&{}", chosen.query()) } else { part }
     }
 
     /// Where the older ones of the same state are.
@@ -160,6 +179,7 @@ impl WebhookPage {
             deliveries,
             chosen: Chosen::default(),
             older: 0,
+            unseen: 0,
             form: WebhookForm::sample(),
             errors: Errors::none(),
         };
@@ -179,6 +199,7 @@ impl WebhookPage {
                 Self {
                     previous_until: Some(sample::NOW.plus(sample::DAY)),
                     older: 12,
+                    unseen: 1,
                     ..page(Standing::Failing, rows())
                 },
             ),

@@ -6,6 +6,7 @@ use super::form::Errors;
 use super::sample;
 use super::shell::Shell;
 use super::time::Moment;
+use crate::model::event_examples;
 use crate::model::event_type::{self, EventType, chooses};
 use crate::model::webhook::Format;
 
@@ -211,6 +212,11 @@ impl WebhookForm {
             }
         }
         families
+    }
+
+    /// What is sent with an event, for example, on one line.
+    pub(super) fn example(&self, event: &EventType) -> String {
+        event_examples::data(event.name).to_string()
     }
 
     /// Whether this very choice was made.

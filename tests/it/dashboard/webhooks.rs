@@ -91,6 +91,22 @@ async fn older_deliveries_are_behind_a_link_and_states_choose_among_them() {
     let again = ada.get(&newest.attribute("#older", "href")).await;
     assert_eq!(shown(&again), shown(&older));
 
+    // Nor is it put under the pointer: it is counted, and the page shows it when it is asked for.
+    let part = ada.get(&newest.attribute("#deliveries", "data-src")).await;
+    assert_eq!(shown(&part), shown(&newest));
+    assert_eq!(
+        (part.text("#unseen").as_str(), newest.text("#unseen").as_str()),
+        ("1 new. Show", "")
+    );
+    assert_eq!(part.text("#older"), "3 older");
+    assert_eq!(
+        part.attribute("#deliveries", "data-src"),
+        newest.attribute("#deliveries", "data-src")
+    );
+    let fresh = ada.get(&part.attribute("#unseen", "href")).await;
+    assert_eq!(shown(&fresh)[1..], shown(&newest)[..49]);
+    assert_eq!(fresh.text("#unseen"), "");
+
     let waiting = ada.get(&newest.attribute("#state-waiting", "href")).await;
     assert_eq!(shown(&waiting).len(), 50);
     assert_eq!(waiting.attribute("#state-waiting", "aria-current"), "page");
@@ -102,7 +118,14 @@ async fn older_deliveries_are_behind_a_link_and_states_choose_among_them() {
         assert!(none.text("#deliveries").contains("There are none such."), "{state}");
     }
     // What is broken in an address chooses nothing.
-    for broken in ["state=lost", "before=dlv_x", "before=dlv_0000000000000000", "state=%00"] {
+    for broken in [
+        "state=lost",
+        "before=dlv_x",
+        "before=dlv_0000000000000000",
+        "state=%00",
+        "newest=dlv_x",
+        "newest=dlv_0000000000000000",
+    ] {
         let page = ada.get(&format!("{path}?{broken}")).await;
         assert_eq!((page.status.as_u16(), shown(&page).len()), (200, 50), "{broken}");
     }

@@ -22,7 +22,7 @@ fn stranger(whole: &Whole) -> Browser {
 }
 
 /// The text of a mail, decoded (RFC 2045 §6.7).
-fn decoded(mail: &Value) -> String {
+pub(super) fn decoded(mail: &Value) -> String {
     text(mail, "content").replace("=\r\n", "").replace("=3D", "=")
 }
 

@@ -156,6 +156,19 @@ async fn one_that_takes_nothing_for_days_is_disabled() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_says_nothing_has_fifteen_seconds() {
+    let whole = Whole::start().await;
+    let receiver = Receiver::start().await;
+    receiver.always(Act::Hang);
+    let hook = told(&whole, &receiver).await;
+    let first = tried(&whole, &hook).await;
+    let attempt = &first["attempts"][0];
+    assert_eq!((&attempt["error"], &first["status"]), (&json!("timeout"), &json!("retrying")));
+    let took = attempt["duration_ms"].as_u64().unwrap();
+    assert!((15_000..20_000).contains(&took), "{took} ms");
+}
+
+#[tokio::test]
 async fn disabling_cancels_what_waits() {
     let whole = Whole::start().await;
     let receiver = Receiver::start().await;

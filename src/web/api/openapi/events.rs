@@ -9,6 +9,7 @@ use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder};
 use utoipa::openapi::{Components, Content, Paths, Ref, Required, ResponseBuilder};
 
+use crate::model::event_examples;
 use crate::model::event_type::{self, EventType};
 use crate::model::timestamp::Timestamp;
 use crate::web::api::openapi::event_data::{
@@ -18,7 +19,6 @@ use crate::web::api::openapi::event_data::{
     ProjectChangedData, ProjectCreatedData, ProjectDeletedData, UserData, WebhookDisabledData,
     WebhookPingData,
 };
-use crate::web::api::openapi::event_examples;
 use crate::web::api::schema::{self, Schemas};
 
 /// The tag of events among the resources.

@@ -2,7 +2,6 @@
 
 mod answers;
 mod event_data;
-pub mod event_examples;
 pub mod events;
 mod headers;
 mod requests;

@@ -1,11 +1,11 @@
-//! What webhooks are sent, for example.
+//! What webhooks are sent, for example: one of every kind of event.
 
 use serde_json::{Value, json};
 
-use crate::model::webhook::DisabledReason;
+use super::webhook::DisabledReason;
 
 /// An example of an event's data.
-fn example_of(name: &str) -> Value {
+pub fn data(name: &str) -> Value {
     let deployment = |status: &str, more: Value| {
         let mut data = json!({
             "deployment_id": "dep_123abc", "project_id": "prj_abc123", "status": status,
@@ -75,5 +75,5 @@ fn example_of(name: &str) -> Value {
 
 /// An example of what is sent.
 pub fn example(name: &str) -> Value {
-    json!({ "event": name, "timestamp": "2024-01-20T16:30:00Z", "data": example_of(name) })
+    json!({ "event": name, "timestamp": "2024-01-20T16:30:00Z", "data": data(name) })
 }
