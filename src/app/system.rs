@@ -11,6 +11,7 @@ use crate::docker::EngineError;
 use crate::model::actor::Actor;
 use crate::model::disk::Measure;
 use crate::model::transition::State;
+use crate::model::vulnerability::{self, Vulnerability};
 use crate::routing::traffic::Traffic;
 
 /// How long the engine may take to say how it is.
@@ -45,6 +46,8 @@ pub struct EngineState {
     pub version: String,
     /// Running containers of this instance.
     pub containers: usize,
+    /// Holes it is known to have, by its version.
+    pub vulnerabilities: Vec<Vulnerability>,
 }
 
 impl App {
@@ -90,7 +93,8 @@ impl App {
         let all = async {
             let (info, owned) = tokio::try_join!(engine.info(), engine.owned())?;
             let containers = owned.containers.iter().filter(|container| container.running).count();
-            let state = EngineState { version: info.version, containers };
+            let vulnerabilities = vulnerability::of(&info.version, info.runtime.as_deref());
+            let state = EngineState { version: info.version, containers, vulnerabilities };
             Ok::<_, EngineError>((state, engine.warning().await))
         };
         match tokio::time::timeout(ENGINE_PATIENCE, all).await {

@@ -151,9 +151,12 @@ impl ContainerEngine for Bollard {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         let client = self.client()?;
         let version = within(CALL, "version", client.version()).await?;
+        let mut components = version.components.unwrap_or_default().into_iter();
+        let runtime = components.find(|one| one.name == "runc");
         Ok(EngineInfo {
             version: version.version.unwrap_or_default(),
             api_version: version.api_version.unwrap_or_default(),
+            runtime: runtime.map(|one| one.version),
         })
     }
 

@@ -53,6 +53,8 @@ pub struct EngineInfo {
     pub version: String,
     /// Negotiated API version, such as `1.41`.
     pub api_version: String,
+    /// Version of runc, which starts the containers; `None` when the engine does not say.
+    pub runtime: Option<String>,
 }
 
 /// A bridge network for one project, or for one deployment alone when its owner names that.

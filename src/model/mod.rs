@@ -54,5 +54,6 @@ pub mod timestamp;
 pub mod transition;
 pub mod upload;
 pub mod user;
+pub mod vulnerability;
 pub mod watch_paths;
 pub mod webhook;

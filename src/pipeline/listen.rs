@@ -8,7 +8,8 @@ use futures_util::StreamExt;
 
 use super::{Pipeline, deadline};
 use crate::db;
-use crate::docker::{ContainerId, EngineError, Heard};
+use crate::docker::{ContainerId, EngineError, EngineInfo, Heard};
+use crate::model::vulnerability;
 
 /// How long is gathered before anything is looked at: the engine starts a container that failed by itself.
 const GATHER: Duration = Duration::from_millis(500);
@@ -23,11 +24,29 @@ impl Pipeline {
         }
     }
 
+    /// Says what an engine of this version is known for.
+    async fn tell_vulnerabilities(&self) {
+        let Ok(EngineInfo { version, runtime, .. }) = self.engine.info().await else { return };
+        let known = vulnerability::of(&version, runtime.as_deref());
+        if known.is_empty() {
+            return;
+        }
+        let ids: Vec<_> = known.iter().map(|one| one.id).collect();
+        tracing::warn!(
+            version,
+            runtime,
+            "Docker is older than the releases that closed {}; update it, unless your distribution has closed them in this \
+             version",
+            ids.join(", ")
+        );
+    }
+
     async fn hear(&self) {
         loop {
             if let Some(warning) = self.engine.warning().await {
                 tracing::warn!("{warning}");
             }
+            self.tell_vulnerabilities().await;
             let mut events = self.engine.events();
             while let Some(Ok(first)) = events.next().await {
                 let mut heard = HashSet::from([first.container.clone()]);

@@ -1,6 +1,7 @@
 //! Engines that are not as the machine's own: one that is newer than anybody knows, and one that no root runs. The oldest
 //! that is supported (API 1.41) is the one of Debian 12, which all other tests run on where they run there.
 
+use orbitra::model::vulnerability;
 use serde_json::json;
 
 use crate::support::api_client::text;
@@ -32,6 +33,16 @@ async fn an_engine_that_is_newer_than_anybody_knows_is_used_as_it_is() {
     .await;
     let engine = orbitra.admin_api().get("/system").await["engine"].clone();
     assert_eq!((&engine["available"], &engine["trouble"]), (&json!(true), &json!(null)));
+    // What this machine's engine is known for, by its own versions.
+    let said = crate::support::orbitra::docker(&["version", "--format", "{{json .Server}}"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let mut components = said["Components"].as_array().unwrap().iter();
+    let runtime = components.find(|one| one["Name"] == "runc").map(|one| text(one, "Version"));
+    let known = vulnerability::of(&text(&said, "Version"), runtime.as_deref());
+    let ids: Vec<_> = known.iter().map(|one| one.id).collect();
+    let shown = engine["vulnerabilities"].as_array().unwrap().iter().map(|one| text(one, "id"));
+    assert_eq!(shown.collect::<Vec<_>>(), ids, "{engine}");
+    assert!(ids.iter().all(|id| orbitra.log().contains(id)), "{}", orbitra.log());
     orbitra.api.done("DELETE", &format!("/projects/{project}"), None).await;
     until("nothing is left", async || {
         let left = ["container", "network", "image"].map(|kind| orbitra.owned(kind).len());

@@ -9,6 +9,7 @@ use super::streams;
 use crate::app::system::SystemState;
 use crate::config::Config;
 use crate::model::timestamp::Timestamp;
+use crate::model::vulnerability::Vulnerability;
 
 /// Most items of a page.
 const PAGE_LIMIT: u32 = 100;
@@ -60,6 +61,30 @@ struct EngineView {
     containers: Option<usize>,
     /// What is wrong with it, and what to do about it; `null` when nothing is.
     trouble: Option<String>,
+    /// Holes that its version is known to have. A distribution may have closed them all the same.
+    vulnerabilities: Vec<VulnerabilityView>,
+}
+
+/// A known hole of the engine.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EngineVulnerability)]
+struct VulnerabilityView {
+    #[schema(example = "CVE-2024-21626")]
+    id: &'static str,
+    /// What has it: `Docker` or `runc`.
+    component: &'static str,
+    /// The first releases without it, one for every line of releases that got one.
+    #[schema(example = json!(["1.1.12"]))]
+    fixed_in: &'static [&'static str],
+    /// What it lets somebody do.
+    summary: &'static str,
+}
+
+impl From<Vulnerability> for VulnerabilityView {
+    fn from(known: Vulnerability) -> Self {
+        let Vulnerability { id, component, fixed_in, summary } = known;
+        Self { id, component, fixed_in, summary }
+    }
 }
 
 /// The data plane.
@@ -112,9 +137,10 @@ struct LimitsView {
 impl SystemView {
     /// The view of a server that runs since `started_at`.
     pub fn new(state: SystemState, config: &Config, started_at: Timestamp, now: Timestamp) -> Self {
-        let (available, version, containers) = match state.engine {
-            Some(engine) => (true, Some(engine.version), Some(engine.containers)),
-            None => (false, None, None),
+        let available = state.engine.is_some();
+        let (version, containers, vulnerabilities) = match state.engine {
+            Some(engine) => (Some(engine.version), Some(engine.containers), engine.vulnerabilities),
+            None => (None, None, Vec::new()),
         };
         let traffic = state.traffic.unwrap_or_default();
         Self {
@@ -131,7 +157,13 @@ impl SystemView {
                 disk_bytes: state.machine.disk_bytes,
                 disk_available_bytes: state.machine.disk_available_bytes,
             },
-            engine: EngineView { available, version, containers, trouble: state.engine_trouble },
+            engine: EngineView {
+                available,
+                version,
+                containers,
+                trouble: state.engine_trouble,
+                vulnerabilities: vulnerabilities.into_iter().map(Into::into).collect(),
+            },
             proxy: ProxyView {
                 hosts: traffic.hosts(),
                 connections: traffic.connections(),

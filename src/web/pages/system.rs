@@ -61,6 +61,7 @@ pub(super) async fn page(
     Ok(SystemPage {
         shell,
         engine_trouble: state.engine_trouble,
+        vulnerabilities: state.engine.map(|engine| engine.vulnerabilities).unwrap_or_default(),
         mail: mail::form(&settings, visitor),
         disk,
         removable: removable.collect(),

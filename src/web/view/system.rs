@@ -7,6 +7,7 @@ use super::mail::MailForm;
 use super::sample;
 use super::shell::Shell;
 use super::time::Moment;
+use crate::model::vulnerability::{self, Vulnerability};
 
 /// The page, for instance admins.
 #[derive(Template)]
@@ -15,6 +16,8 @@ pub struct SystemPage {
     pub shell: Shell,
     /// What is wrong with the engine, and what to do about it.
     pub engine_trouble: Option<String>,
+    /// Holes its version is known to have.
+    pub vulnerabilities: Vec<Vulnerability>,
     /// `None` until it was measured.
     pub disk: Option<DiskUse>,
     /// What would go now.
@@ -140,6 +143,7 @@ impl SystemPage {
         let full = || Self {
             shell: sample::shell(),
             engine_trouble: None,
+            vulnerabilities: vulnerability::of("28.5.1", Some("1.3.3")),
             disk: Some(disk.clone()),
             removable: removable.clone(),
             ledger: vec![gone(None), gone(Some(sample::NOW.plus(-sample::DAY)))],

@@ -48,7 +48,9 @@ async fn the_state_of_the_server() {
     assert!(number("/database/size_bytes") > 0 && number("/database/wal_bytes") > 0);
     assert_eq!(
         state.at("/engine"),
-        json!({ "available": false, "version": null, "containers": null, "trouble": null })
+        json!({
+            "available": false, "version": null, "containers": null, "trouble": null, "vulnerabilities": [],
+        })
     );
     assert_eq!(state.at("/queue"), json!({ "building": 0, "queued": 1 }));
     assert_eq!(state.at("/limits/body_bytes"), 1_048_576);
@@ -66,6 +68,12 @@ async fn an_engine_that_answers_is_shown_and_one_that_does_not_is_not_waited_for
     assert_eq!(state.at("/engine/available"), true);
     assert!(state.at("/engine/version").is_string());
     assert_eq!(state.at("/engine/containers"), 0);
+    // What an engine of this version is known for, and not what its runtime is too new for.
+    let known = state.at("/engine/vulnerabilities");
+    let known = known.as_array().unwrap();
+    assert!(known.iter().all(|one| one["component"] == "Docker"), "{known:?}");
+    let one = known.iter().find(|one| one["id"] == "CVE-2024-24557").unwrap();
+    assert_eq!(one["fixed_in"], json!(["24.0.9", "25.0.2"]));
     engine.set_down(true);
     let state = client.get("/system").await.expect(200);
     assert_eq!(state.at("/engine/available"), false);

@@ -384,7 +384,8 @@ impl Engine {
 impl ContainerEngine for Engine {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.answers()?;
-        Ok(EngineInfo { version: "1".to_owned(), api_version: "1.41".to_owned() })
+        let (version, runtime) = ("20.10.24".to_owned(), Some("1.4.3".to_owned()));
+        Ok(EngineInfo { version, api_version: "1.41".to_owned(), runtime })
     }
 
     async fn storage(&self) -> Option<std::path::PathBuf> {
