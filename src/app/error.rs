@@ -68,6 +68,14 @@ impl From<DbError> for AppError {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Unwritable(_) => {
+                tracing::error!(%error, "the database cannot be used");
+                Self::Unavailable {
+                    reason: "maintenance",
+                    message: "Nothing can be stored right now: the disk with the data is read-only or answers with errors. \
+                              The server's log and its kernel's say more.",
+                }
+            }
+            DbError::Full(_) => {
                 tracing::error!(%error, "the database cannot be written");
                 Self::Unavailable {
                     reason: "disk_full",

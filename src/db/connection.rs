@@ -54,6 +54,8 @@ pub struct Db {
     commits: watch::Receiver<u64>,
     outboxes: [watch::Receiver<u64>; 2],
     identities: Arc<AtomicU64>,
+    /// The last write was refused.
+    refuses: Arc<AtomicBool>,
     /// Ends with the writer.
     closed: watch::Receiver<()>,
 }
@@ -110,7 +112,8 @@ impl Db {
                 fills[outbox].store(true, Ordering::Relaxed);
             }
         }))?;
-        let count = identities.clone();
+        let refuses = Arc::new(AtomicBool::new(false));
+        let (count, refused) = (identities.clone(), refuses.clone());
         let count_identities = move || {
             if touched.swap(false, Ordering::Relaxed) {
                 count.fetch_add(1, Ordering::Release);
@@ -127,7 +130,7 @@ impl Db {
         std::thread::Builder::new()
             .name("orbitra-db".to_owned())
             .spawn(move || {
-                run_writer(&connection, &jobs, &count_commits, &count_identities);
+                run_writer(&connection, &jobs, &count_commits, &count_identities, &refused);
                 drop((connection, closing));
             })
             .map_err(|error| DbError::Unwritable(error.to_string()))?;
@@ -136,7 +139,15 @@ impl Db {
             idle: Mutex::new(Vec::new()),
             permits: Semaphore::new(READERS),
         };
-        Ok(Self { writer, readers: Arc::new(readers), commits, outboxes, identities, closed })
+        Ok(Self {
+            writer,
+            readers: Arc::new(readers),
+            commits,
+            outboxes,
+            identities,
+            refuses,
+            closed,
+        })
     }
 
     /// Ends all connections, for every clone: what was written before is on the disk, and whatever is asked for
@@ -169,6 +180,17 @@ impl Db {
     /// asks before it reads, and again before it uses what it kept.
     pub fn identities(&self) -> u64 {
         self.identities.load(Ordering::Acquire)
+    }
+
+    /// Whether something can be stored. When the last write was refused, it is tried once more.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn can_store(&self) -> Result<(), DbError> {
+        if !self.refuses.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.write(super::meta::try_disk).await
     }
 
     /// Runs `work` in a transaction; `Ok` is answered after the commit has reached the disk, an error undoes it.
@@ -247,19 +269,29 @@ impl Readers {
     }
 }
 
+/// Why nothing of a transaction was stored, for everybody who waits.
+fn refusal(error: &DbError) -> DbError {
+    match error {
+        DbError::Full(reason) => DbError::Full(reason.clone()),
+        other => DbError::Unwritable(other.to_string()),
+    }
+}
+
 /// Runs until every `Db` is gone, or until it is closed.
 fn run_writer(
     connection: &Connection,
     jobs: &Receiver<Job>,
     count_commits: &dyn Fn(),
     count_identities: &dyn Fn(),
+    refuses: &AtomicBool,
 ) {
     let mut closing = false;
     while !closing {
         let Ok(Job::Write(first)) = jobs.recv() else { return };
         let mut answers = Vec::new();
         if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            let _ = first.waits.send(Err(DbError::Unwritable(error.to_string())));
+            refuses.store(true, Ordering::Relaxed);
+            let _ = first.waits.send(Err(refusal(&error.into())));
             continue;
         }
         let committed = (|| {
@@ -289,7 +321,8 @@ fn run_writer(
             }
             connection.execute_batch("COMMIT")
         })()
-        .map_err(|error| error.to_string());
+        .map_err(DbError::from);
+        refuses.store(committed.is_err(), Ordering::Relaxed);
         if committed.is_err() && !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
@@ -301,8 +334,7 @@ fn run_writer(
             count_commits();
         }
         for (waits, answer) in answers {
-            let reason = committed.clone().map_err(DbError::Unwritable);
-            let _ = waits.send(reason.map(|()| answer));
+            let _ = waits.send(committed.as_ref().map(|()| answer).map_err(refusal));
         }
     }
 }

@@ -12,8 +12,11 @@ pub enum DbError {
     /// There is no such row.
     #[error("no such row")]
     NotFound,
-    /// The disk is full or the file is read-only; worth another try later.
+    /// The disk is full; worth another try when there is space.
     #[error("the database cannot be written: {0}")]
+    Full(String),
+    /// The data directory is read-only, or its disk answers with errors; worth another try when that is mended.
+    #[error("the database cannot be used: {0}")]
     Unwritable(String),
     /// A stored value cannot be read back.
     #[error("a stored value is broken: {0}")]
@@ -39,7 +42,8 @@ impl From<rusqlite::Error> for DbError {
                     let text = message.as_deref().unwrap_or_default();
                     Self::Unique(text.rsplit(": ").next().unwrap_or_default().to_owned())
                 }
-                ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure => {
+                ErrorCode::DiskFull => Self::Full(error.to_string()),
+                ErrorCode::ReadOnly | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => {
                     Self::Unwritable(error.to_string())
                 }
                 _ => Self::Sqlite(error),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Pipeline;
 use crate::db::{self, DbError};
-use crate::docker::ContainerId;
+use crate::docker::{ContainerId, ContainerState};
 use crate::model::deployment::{Deployment, RunState};
 use crate::model::failure::{Failure, FailureCode};
 use crate::model::ids::DeploymentId;
@@ -33,7 +33,7 @@ impl Pipeline {
         }
     }
 
-    /// Whether all containers of a deployment run. One that may not run beside another begins again, because requests do
+    /// Whether all containers of a deployment run and can be reached. One that may not run beside another begins again, because requests do
     /// not wait for it any more.
     async fn still_there(&self, deployment: &Deployment) -> bool {
         if deployment.alone || deployment.replicas.is_empty() {
@@ -42,7 +42,9 @@ impl Pipeline {
         for replica in &deployment.replicas {
             let Some(container) = replica.container.clone().map(ContainerId) else { return false };
             let state = self.engine.inspect(&container).await;
-            if !matches!(state, Ok(Some(state)) if state.running && !state.paused) {
+            // One without its network answers nobody, and its address may be somebody else's by now.
+            let asked = |state: &ContainerState| state.running && !state.paused && state.in_network;
+            if !matches!(&state, Ok(Some(state)) if asked(state)) {
                 return false;
             }
         }

@@ -27,6 +27,7 @@ mod paused;
 mod pushes;
 mod queue;
 mod rates;
+mod read_only;
 mod receipt;
 mod release;
 mod release_command;

@@ -35,7 +35,7 @@ pub enum HealthStatus {
     path = "",
     tag = "System",
     operation_id = "health",
-    responses((status = 200, description = "It answers, and its database can be read.", body = HealthView)),
+    responses((status = 200, description = "It answers, and its database can be read and written.", body = HealthView)),
 )]
 pub async fn show(State(api): State<Api>, params: Params) -> Answer {
     AppError::check(params.finish())?;
@@ -47,5 +47,6 @@ pub async fn show(State(api): State<Api>, params: Params) -> Answer {
             message: "The database cannot be read right now.",
         })
     })?;
+    api.app.db.can_store().await.map_err(AppError::from)?;
     respond::object(&HealthView { status: "ok" })
 }

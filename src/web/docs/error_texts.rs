@@ -284,7 +284,11 @@ pub static TEXTS: [ErrorText; 13] = [
                 "The server takes no new deployments, because it is about to be stopped.",
                 "Wait until it is back.",
             ),
-            reason("maintenance", "The thing or the server is being changed.", "Send it again."),
+            reason(
+                "maintenance",
+                "The thing or the server is being changed, or the server's disk takes nothing.",
+                "Send it again. When that does not help, look at the server's disk.",
+            ),
             reason(
                 "disk_full",
                 "Nothing can be stored: the disk is full.",

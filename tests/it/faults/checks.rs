@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Place, change};
 use crate::support::api_client::text;
+use crate::support::engine::Engine;
 use crate::support::until::{until, within};
 
 /// When a step of a deployment began and ended, in milliseconds since the epoch.
@@ -73,7 +74,12 @@ async fn what_becomes_healthy_after_a_kill_was_started_once() {
 }
 
 #[tokio::test]
-async fn one_that_ended_meanwhile_begins_again() {
+async fn one_that_ended_or_lost_its_network_meanwhile_begins_again() {
+    begins_again_after(Engine::crash).await;
+    begins_again_after(Engine::unplug).await;
+}
+
+async fn begins_again_after(fault: impl Fn(&Engine, &str)) {
     let mut place = Place::start().await;
     let repository = place.repository("shop", &json!({"deaf": true}));
     let patient = json!({"runtime": {"healthcheck": {"grace_seconds": 600}}});
@@ -81,7 +87,7 @@ async fn one_that_ended_meanwhile_begins_again() {
     let id = place.deploy(&project, &repository).await;
     until("it is checked", async || step(&place, &id, "checking")).await;
     place.orbitra.kill9();
-    place.engine.crash(&id);
+    fault(&place.engine, &id);
     change(&repository, &json!({"body": "heard"}));
     place.orbitra.restart().await;
     place.orbitra.api.live(&id).await;

@@ -1,6 +1,7 @@
-//! kill -9 at random moments, again and again, while projects are deployed, changed, visited and removed.
+//! kill -9 at random moments, again and again, while projects are deployed, changed, visited and removed, and a webhook is told
+//! of everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use super::Place;
 use crate::support::api_client::{Api, text, try_visit};
 use crate::support::effort::effort;
+use crate::support::receiver::Receiver;
+use crate::support::until::within;
 
 /// Projects that stay, each changed by somebody and visited by somebody.
 const PROJECTS: usize = 3;
@@ -114,6 +117,28 @@ async fn under_way(api: &Api, project: &str) -> u64 {
     answer.ok().and_then(|(_, page)| page["pagination"]["total"].as_u64()).unwrap_or(MOST)
 }
 
+/// Waits until nothing is still to be sent, and answers how many events a webhook was told of: all that ever happened.
+async fn told(place: &Place, receiver: &Receiver) -> usize {
+    let database = place.orbitra.database();
+    let open = "SELECT count(*) FROM webhook_deliveries WHERE next_at IS NOT NULL";
+    within(Duration::from_secs(120), "all is sent", async || {
+        let open: i64 = database.query_row(open, [], |row| row.get(0)).unwrap();
+        (open == 0).then_some(())
+    })
+    .await;
+    let since =
+        "SELECT id, event FROM events WHERE created_at >= (SELECT created_at FROM webhooks)";
+    let mut statement = database.prepare(since).unwrap();
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let all: Vec<(String, String)> =
+        statement.query_map([], read).unwrap().map(Result::unwrap).collect();
+    let got: HashSet<_> = receiver.got().iter().map(|one| one.event_id().to_owned()).collect();
+    let lost: Vec<_> = all.iter().filter(|(id, _)| !got.contains(id)).collect();
+    assert!(lost.is_empty(), "{} of {} were not told: {lost:?}", lost.len(), all.len());
+    assert_eq!(receiver.refused(), 0, "all are verified by the reference library");
+    got.len()
+}
+
 /// Visits a project that has something live: whatever is answered must be its page.
 async fn visit(port: u16, name: String, seen: Shared, stop: CancellationToken) {
     let host = format!("{name}.localhost");
@@ -135,6 +160,10 @@ async fn no_moment_is_the_wrong_one() {
     let mut place = Place::start().await;
     let repository = place.repository("app", &json!({"body": "here"}));
     let (seen, stop) = (Shared::default(), CancellationToken::new());
+    let receiver = Receiver::start().await;
+    let hook = json!({ "url": receiver.url(), "events": ["*"] });
+    let hook = place.orbitra.api.done("POST", "/webhooks", Some(hook)).await;
+    receiver.verify(&text(&hook, "secret"));
     let mut clients = tokio::task::JoinSet::new();
     for number in 0..PROJECTS {
         let name = format!("shop-{number}");
@@ -163,6 +192,7 @@ async fn no_moment_is_the_wrong_one() {
     }
     let api = place.orbitra.api.clone();
     place.quiet().await;
+    let told = told(&place, &receiver).await;
     {
         let seen = std::mem::take(&mut *seen.lock().unwrap());
         assert_eq!(seen.failures, Vec::<String>::new(), "of {} visits", seen.visits);
@@ -186,7 +216,7 @@ async fn no_moment_is_the_wrong_one() {
         starts.sort_unstable();
         println!(
             "kills {kills}; ready again: median {:?}, longest {:?}; acknowledged writes {}, lost 0; visits {}, failed 0; \
-             deployments {}",
+             deployments {}; events told {told}, lost 0",
             starts[starts.len() / 2],
             starts[starts.len() - 1],
             seen.writes,

@@ -66,10 +66,15 @@ async fn what_the_disk_did_not_take_is_not_said_to_be_stored() {
         assert_eq!(status, 503, "{answer}");
         assert_eq!(place.site("shop").await, "one");
     }
-    assert_eq!(api.get("/health").await["status"], "ok");
+    // It says so where it is asked how it is.
+    let (status, health) = api.call("GET", "/health", None).await;
+    let error = &health["error"];
+    assert_eq!((status, &error["details"]["reason"]), (503, &json!("maintenance")), "{health}");
+    assert!(error["message"].as_str().unwrap().contains("answers with errors"), "{health}");
     assert_eq!(api.get("/projects").await["pagination"]["total"], 2, "what is there can be read");
     drop(failing);
     // The same process, as soon as the disk takes something.
+    assert_eq!(api.get("/health").await["status"], "ok");
     assert_eq!(make("after".to_owned()).await.0, 201);
     place.orbitra.kill9();
     place.orbitra.restart().await;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -21,15 +21,41 @@ const SCRIPTS: [&str; 2] =
 pub struct RootlessDockerd {
     home: TempDir,
     process: Child,
+    _user: User,
+}
+
+/// The user, removed again by whoever made it.
+struct User {
+    made: bool,
+}
+
+impl User {
+    fn find_or_make() -> Self {
+        let made = id("-u").is_none();
+        if made {
+            let done = Command::new("useradd").args(["--no-create-home", USER]).status();
+            assert!(done.is_ok_and(|status| status.success()), "this test needs to be root");
+        }
+        Self { made }
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // What the daemon leaves behind ends with its namespaces, a moment after it.
+        let end = Instant::now() + Duration::from_secs(10);
+        while self.made && Instant::now() < end {
+            let removed = Command::new("userdel").arg(USER).stderr(Stdio::null()).status();
+            self.made = !removed.is_ok_and(|status| status.success());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
 }
 
 impl RootlessDockerd {
     /// Starts it with these images of the machine's own daemon.
     pub async fn start(images: &[&str]) -> Self {
-        if id("-u").is_none() {
-            let made = Command::new("useradd").args(["--no-create-home", USER]).status();
-            assert!(made.is_ok_and(|status| status.success()), "this test needs to be root");
-        }
+        let user = User::find_or_make();
         let home = tempfile::tempdir_in("/tmp").unwrap();
         std::os::unix::fs::chown(home.path(), id("-u"), id("-g")).unwrap();
         let script = SCRIPTS.into_iter().find(|script| Path::new(script).exists());
@@ -43,7 +69,7 @@ impl RootlessDockerd {
         command.env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let process = command.spawn().expect("this test needs setpriv");
-        let mut dockerd = Self { home, process };
+        let mut dockerd = Self { home, process, _user: user };
         let host = dockerd.host();
         let log = dockerd.home.path().join("log");
         within(Duration::from_secs(60), "the daemon answers", async || {

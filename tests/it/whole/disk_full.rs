@@ -116,7 +116,8 @@ async fn a_full_disk_refuses_changes_serves_visitors_and_loses_nothing() {
     for _ in 0..50 {
         assert_eq!(whole.site("shop").await, "served");
     }
-    assert_eq!(whole.api.get("/health").await["status"], "ok");
+    let (status, health) = whole.api.call("GET", "/health", None).await;
+    assert_eq!((status, &health["error"]["details"]["reason"]), (503, &json!("disk_full")));
     // Reading goes on as well, and what was answered is there.
     let stored = whole.api.get("/projects?limit=1").await["pagination"]["total"].clone();
     assert_eq!(stored, made.len() + 1);
@@ -129,6 +130,7 @@ async fn a_full_disk_refuses_changes_serves_visitors_and_loses_nothing() {
     })
     .await;
     assert_eq!(again["name"], "again");
+    assert_eq!(whole.api.get("/health").await["status"], "ok");
     change(&repository, &json!({ "body": "new" }));
     whole.api.deploy_live(&project, &repository).await;
     assert_eq!(whole.site("shop").await, "new");
