@@ -1,5 +1,6 @@
 //! Pull and merge requests: previews while they are open, and nothing secret for forks.
 
+use orbitra::model::transition::State;
 use serde_json::json;
 
 use super::pushes::{Hooked, accepted, ignored};
@@ -41,6 +42,12 @@ async fn a_request_of_every_forge_has_a_preview_until_it_is_closed() {
             (ended.at("/status"), ended.at("/cancel_reason")),
             (json!("canceled"), json!("branch_deleted"))
         );
+        // One that is there already goes as well.
+        let ready = accepted(&tell(&hooked, "five", "opened", NEXT, false).await);
+        hooked.app.advance(&ready, State::Ready).await;
+        ignored(&tell(&hooked, "six", "closed", NEXT, false).await, "pull_request_closed");
+        let ended = hooked.client.get(&format!("/deployments/{ready}")).await;
+        assert_eq!(ended.at("/status"), json!("removed"), "{provider}");
     }
 }
 

@@ -17,7 +17,7 @@ const OTHER: &str = "a10867b14bb761a232cd80139fbd4c0d33264240";
 
 /// A project with a source and a hook.
 pub struct Hooked {
-    app: TestApp,
+    pub app: TestApp,
     pub client: Client,
     project: String,
     pub provider: &'static str,
@@ -439,32 +439,39 @@ async fn of_pushes_that_wait_the_newest_wins() {
 
 #[tokio::test]
 async fn a_branch_that_is_deleted_takes_its_previews_along() {
-    let hooked = Hooked::new("github", json!({ "previews": true })).await;
-    let ready = accepted(&hooked.push("1", "feature", AFTER, "x").await);
-    hooked.app.advance(&ready, State::Ready).await;
-    let waiting = accepted(&hooked.push("2", "feature", OTHER, "x").await);
-    let other = accepted(&hooked.push("3", "other", OTHER, "x").await);
-    let production = accepted(&hooked.push("4", "main", OTHER, "x").await);
-    let gone = hooked.delivery("delete", "5", &json!({ "ref": "feature", "ref_type": "branch" }));
-    ignored(&hooked.send(gone).await, "branch_deleted");
-    let status = async |id: &str| {
-        hooked.client.get(&format!("/deployments/{id}")).await.expect(200).text("/status")
-    };
-    assert_eq!(status(&ready).await, "removed");
-    assert_eq!(status(&waiting).await, "canceled");
-    assert_eq!(
-        (status(&other).await, status(&production).await),
-        ("building".into(), "building".into())
-    );
-    let shown = hooked.client.get(&format!("/deployments/{waiting}")).await;
-    assert_eq!(shown.text("/cancel_reason"), "branch_deleted");
-    let audit = hooked.client.get("/audit-log?action=branch.closed").await.expect(200);
-    assert_eq!(audit.at("/data/0/changes/branch/from"), "feature");
-    // Told once more, nothing is left to do.
-    let gone = hooked.delivery("push", "6", &deletion("github", "feature"));
-    ignored(&hooked.send(gone).await, "branch_deleted");
-    let audit = hooked.client.get("/audit-log?action=branch.closed").await.expect(200);
-    assert_eq!(audit.at("/data").as_array().unwrap().len(), 1);
+    for provider in FORGES.into_iter().filter(|provider| *provider != "generic") {
+        let hooked = Hooked::new(provider, json!({ "previews": true })).await;
+        let ready = accepted(&hooked.push("1", "feature", AFTER, "x").await);
+        hooked.app.advance(&ready, State::Ready).await;
+        let waiting = accepted(&hooked.push("2", "feature", OTHER, "x").await);
+        let other = accepted(&hooked.push("3", "other", OTHER, "x").await);
+        let production = accepted(&hooked.push("4", "main", OTHER, "x").await);
+        // GitHub and Gitea tell of it twice, in two ways.
+        let told = json!({ "ref": "feature", "ref_type": "branch" });
+        let gone = match provider {
+            "gitlab" | "bitbucket" => hooked.delivery("push", "5", &deletion(provider, "feature")),
+            _ => hooked.delivery("delete", "5", &told),
+        };
+        ignored(&hooked.send(gone).await, "branch_deleted");
+        let status = async |id: &str| {
+            hooked.client.get(&format!("/deployments/{id}")).await.expect(200).text("/status")
+        };
+        assert_eq!(status(&ready).await, "removed", "{provider}");
+        assert_eq!(status(&waiting).await, "canceled", "{provider}");
+        assert_eq!(
+            (status(&other).await, status(&production).await),
+            ("building".into(), "building".into())
+        );
+        let shown = hooked.client.get(&format!("/deployments/{waiting}")).await;
+        assert_eq!(shown.text("/cancel_reason"), "branch_deleted");
+        let audit = hooked.client.get("/audit-log?action=branch.closed").await.expect(200);
+        assert_eq!(audit.at("/data/0/changes/branch/from"), "feature");
+        // Told once more, nothing is left to do.
+        let gone = hooked.delivery("push", "6", &deletion(provider, "feature"));
+        ignored(&hooked.send(gone).await, "branch_deleted");
+        let audit = hooked.client.get("/audit-log?action=branch.closed").await.expect(200);
+        assert_eq!(audit.at("/data").as_array().unwrap().len(), 1);
+    }
 }
 
 #[tokio::test]

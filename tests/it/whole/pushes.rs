@@ -16,24 +16,29 @@ struct Pushed {
     whole: Whole,
     repository: Repository,
     project: String,
+    provider: &'static str,
     path: String,
     secret: String,
 }
 
 impl Pushed {
     async fn start(hook: Value) -> Self {
+        Self::of("github", hook).await
+    }
+
+    async fn of(provider: &'static str, hook: Value) -> Self {
         let whole = Whole::start_with(super::NO_PAUSE).await;
         let repository = whole.repository(&json!({"body": "first"}));
         let project = whole.project("shop").await;
         let source = json!({"git_url": repository.url, "branch": "main"});
         let path = format!("/projects/{project}");
         whole.api.done("PATCH", &path, Some(json!({ "source": source }))).await;
-        let mut body = json!({"kind": "git", "provider": "github"});
+        let mut body = json!({"kind": "git", "provider": provider});
         body.as_object_mut().unwrap().extend(hook.as_object().unwrap().clone());
         let made = whole.api.done("POST", &format!("{path}/hooks"), Some(body)).await;
         let url = url::Url::parse(&text(&made, "url")).unwrap();
         let secret = made["secret"].as_str().unwrap_or_default().to_owned();
-        Self { whole, repository, project, path: url.path().to_owned(), secret }
+        Self { whole, repository, project, provider, path: url.path().to_owned(), secret }
     }
 
     async fn send(&self, delivery: Delivery) -> Answer {
@@ -47,8 +52,8 @@ impl Pushed {
 
     /// Tells of a push of a commit to a branch.
     async fn push(&self, id: &str, branch: &str, commit: &str) -> Answer {
-        let payload = forge::push("github", branch, commit, "x", &["app.json"]);
-        self.send(delivery("github", &self.secret, "push", id, &payload)).await
+        let payload = forge::push(self.provider, branch, commit, "x", &["app.json"]);
+        self.send(delivery(self.provider, &self.secret, "push", id, &payload)).await
     }
 
     /// The same, accepted. Answers the deployment.
@@ -74,8 +79,8 @@ impl Pushed {
     }
 
     async fn closed(&self, id: &str, branch: &str) {
-        let payload = forge::deletion("github", branch);
-        let answer = self.send(delivery("github", &self.secret, "push", id, &payload)).await;
+        let payload = forge::deletion(self.provider, branch);
+        let answer = self.send(delivery(self.provider, &self.secret, "push", id, &payload)).await;
         assert_eq!((answer.status.as_u16(), answer.body.contains("branch_deleted")), (200, true));
     }
 
@@ -178,6 +183,45 @@ async fn a_branch_has_a_preview_until_it_is_deleted() {
     pushed.preview("four", "feature", "again").await;
     pushed.answers("shop-git-feature.localhost", 200).await;
     assert_eq!(whole.visit("shop-git-feature.localhost").await.body, "again");
+}
+
+/// Whatever the forge, and whether the request was merged or not.
+#[tokio::test]
+async fn a_request_that_is_closed_leaves_nothing_behind() {
+    let closed = |mut payload: Value, pointer: &str| {
+        *payload.pointer_mut(pointer).unwrap() = "close".into();
+        payload
+    };
+    for provider in ["github", "gitlab", "gitea", "bitbucket"] {
+        let pushed = Pushed::of(provider, json!({"pull_requests": true})).await;
+        let whole = &pushed.whole;
+        let before = (whole.engine.names(), whole.engine.images());
+        let commit = pushed.branch("feature", "a preview");
+        let tell = async |id: &str, what: &str| {
+            let payload = forge::pull_request(provider, what, "feature", &commit, false);
+            let payload = match (provider, what) {
+                ("gitlab", "closed") => closed(payload, "/object_attributes/action"),
+                _ => payload,
+            };
+            let event = forge::pull_request_event(provider, what);
+            pushed.send(delivery(provider, &pushed.secret, event, id, &payload)).await
+        };
+        let opened = tell("one", "opened").await;
+        assert_eq!(opened.status, 202, "{provider}: {}", opened.body);
+        let id = text(&serde_json::from_str(&opened.body).unwrap(), "deployment_id");
+        let ready = whole.api.finished(&id).await;
+        assert_eq!(ready["status"], "staged", "{provider}: {ready}");
+        assert_eq!(whole.visit("shop-git-feature.localhost").await.body, "a preview");
+        let ended = tell("two", "closed").await;
+        assert_eq!(ended.status, 200, "{provider}: {}", ended.body);
+        for host in ["shop-git-feature.localhost", &host_of(&text(&ready, "url"))] {
+            pushed.answers(host, 410).await;
+        }
+        until("nothing is left on the engine", async || {
+            ((whole.engine.names(), whole.engine.images()) == before).then_some(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
