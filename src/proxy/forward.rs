@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use http::{Method, request};
 use hyper::body::Body as _;
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::body::Answering;
@@ -129,6 +130,8 @@ pub async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // Before it is connected: later the window stays at the 64 KiB that it begins with.
     socket.set_recv_buffer_size(AHEAD)?;
+    // For a visitor who gives up meanwhile; see `Connection`'s end.
+    socket.set_zero_linger()?;
     let opening = socket.connect(address);
     let opened = tokio::select! {
         opened = tokio::time::timeout(core.options.connect, opening) => opened??,
@@ -136,6 +139,7 @@ pub async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
     };
     // Its address may be another container's by now, which must not get this request.
     let socket = if replica.is_gone() { return Err(gone()) } else { opened };
+    SockRef::from(&socket).set_linger(None)?;
     socket.set_nodelay(true)?;
     Ok(socket)
 }

@@ -13,6 +13,10 @@ use tokio::sync::Notify;
 
 /// The time between two looks.
 const TICK: Duration = Duration::from_millis(250);
+/// How many are looked at, and at most woken, before everybody else on the thread goes on: there may be a hundred
+/// thousand, and their time may come at once.
+const LOOKS: usize = 256;
+const WAKES: usize = 4;
 
 /// What a connection can be waiting for.
 #[derive(Clone, Copy, Debug)]
@@ -79,10 +83,13 @@ impl Watch {
         }
     }
 
-    fn wake_if_due(&self, now: u32) {
-        if self.due.iter().any(|due| due.get() != 0 && due.get() <= now) {
+    /// Says whether it is.
+    fn wake_if_due(&self, now: u32) -> bool {
+        let is_due = self.due.iter().any(|due| due.get() != 0 && due.get() <= now);
+        if is_due {
             self.wake();
         }
+        is_due
     }
 }
 
@@ -171,15 +178,32 @@ impl Ticker {
             tokio::time::sleep(TICK).await;
             self.set_clock();
             let now = self.now();
-            self.watched.borrow_mut().retain(|watch| match watch.upgrade() {
-                Some(watch) => {
-                    watch.wake_if_due(now);
-                    true
-                }
-                None => false,
-            });
+            let mut next = Some(0);
+            while let Some(from) = next {
+                next = self.look(from, now);
+                tokio::task::yield_now().await;
+            }
             keeps = each_tick(now);
         }
+    }
+
+    /// Looks at some, from this one on, and forgets those that are gone. Answers where to go on.
+    fn look(&self, from: usize, now: u32) -> Option<usize> {
+        let mut watched = self.watched.borrow_mut();
+        let (mut index, mut woken) = (from, 0);
+        for _ in 0..LOOKS {
+            match watched.get(index)?.upgrade() {
+                Some(watch) => {
+                    woken += usize::from(watch.wake_if_due(now));
+                    index += 1;
+                }
+                None => drop(watched.swap_remove(index)),
+            }
+            if woken == WAKES {
+                break;
+            }
+        }
+        Some(index)
     }
 
     fn set_clock(&self) {

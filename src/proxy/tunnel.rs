@@ -7,8 +7,8 @@ use std::io;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
+use super::http1::Connection;
 use crate::routing::upstream::Guard;
 use frames::Frames;
 
@@ -21,16 +21,14 @@ const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
 /// The upstream's end of a tunnel. It counts as a request in flight.
 #[derive(Debug)]
 pub struct Tunnel {
-    upstream: TcpStream,
-    /// What came from the upstream together with its 101.
-    received: Bytes,
+    upstream: Box<Connection>,
     guard: Guard,
 }
 
 impl Tunnel {
     /// A tunnel to a connection whose 101 was read.
-    pub fn new(upstream: TcpStream, received: Bytes, guard: Guard) -> Self {
-        Self { upstream, received, guard }
+    pub fn new(upstream: Box<Connection>, guard: Guard) -> Self {
+        Self { upstream, guard }
     }
 
     /// Runs until either side ends. `received` is what the client sent after its request. When
@@ -42,7 +40,9 @@ impl Tunnel {
         stop: impl Future<Output = ()>,
     ) {
         let (mut from_client, mut to_client) = tokio::io::split(client);
-        let (mut from_upstream, mut to_upstream) = self.upstream.split();
+        // Some may have come together with the 101.
+        let (upstream, said) = self.upstream.socket();
+        let (mut from_upstream, mut to_upstream) = upstream.split();
         let mut frames = Frames::default();
         let ended = {
             let upward = async {
@@ -54,7 +54,7 @@ impl Tunnel {
             };
             let downward = async {
                 let mut buffer = vec![0; BUFFER];
-                frames.write(&mut to_client, &self.received).await?;
+                frames.write(&mut to_client, &said).await?;
                 loop {
                     let length = from_upstream.read(&mut buffer).await?;
                     if length == 0 {

@@ -75,8 +75,7 @@ pub async fn answer(
     if !is_agreed(&head.headers) {
         return Err(Problem::NoAnswer);
     }
-    let (upstream, received) = connection.into_socket();
-    *client.tunnel.borrow_mut() = Some(Tunnel::new(upstream, received, guard));
+    *client.tunnel.borrow_mut() = Some(Tunnel::new(connection, guard));
     // Told apart from other answers only here: a 101 keeps its two hop-by-hop fields.
     headers::to_client(StatusCode::OK, &mut head.headers, reference)?;
     headers::mark_upgrade(&mut head.headers);

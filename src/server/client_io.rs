@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connection::Connections;
 use super::frames::{Flood, Frames};
 use super::framing::{Doubt, Framing, Phase};
-use super::pace::{Kind, Pace, Ticket};
+use super::pace::{Kind, Ticket};
 use super::socket::Socket;
 use crate::proxy::{Client, Core, Ticks, Wait};
 
@@ -23,9 +23,11 @@ const MOMENT: Duration = Duration::from_millis(250);
 /// What is written as one piece, in bytes.
 const SMALL: usize = 1024;
 /// Bytes after which a connection lets others go first, in a tick of the clock.
-const BURST: usize = 256 * 1024;
-/// For how many bytes one counts that may be a frame: each can be a request, or the end of one.
-const A_FRAME: usize = 32;
+const BURST: usize = 128 * 1024;
+/// For how many bytes a frame counts: each can be a request, or the end of one.
+const A_FRAME: usize = 16 * 1024;
+/// Bytes with frames that are read at a time, because the library works through all that it has.
+const FRAMES: usize = 1024;
 
 /// What the socket knows and the requests' handling needs.
 #[derive(Debug, Default)]
@@ -98,7 +100,6 @@ pub struct ClientIo {
     link: Rc<Link>,
     core: Rc<Core>,
     client: Rc<Client>,
-    pace: Rc<Pace>,
     /// Bytes moved in this tick since it let others go first.
     moved: usize,
     tick: u32,
@@ -115,10 +116,9 @@ impl ClientIo {
             link: Rc::clone(link),
             core: Rc::clone(&shared.core),
             client: Rc::clone(client),
-            pace: Rc::clone(&shared.pace),
             moved: 0,
             tick: 0,
-            ticket: Ticket::default(),
+            ticket: Ticket::new(&shared.pace, Kind::Bulk),
             in_head: false,
             tunnel: false,
         }
@@ -141,10 +141,12 @@ impl ClientIo {
     fn received(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.link.streams.get().is_some() {
             let mut frames = self.link.frames.borrow_mut();
-            return match frames.as_mut().map(|frames| frames.feed(bytes, self.core.ticker.now())) {
-                Some(Err(Flood)) => Err(io::ErrorKind::InvalidData.into()),
-                _ => Ok(()),
-            };
+            let Some(frames) = frames.as_mut() else { return Ok(()) };
+            let count = frames
+                .feed(bytes, self.core.ticker.now())
+                .map_err(|Flood| io::Error::from(io::ErrorKind::InvalidData))?;
+            self.moved += count * A_FRAME;
+            return Ok(());
         }
         let mut framing = self.link.framing.borrow_mut();
         let before = framing.phase();
@@ -245,6 +247,20 @@ impl ClientIo {
         self.poll_turn(cx)
     }
 
+    /// Reads a part of the frames that have come.
+    fn poll_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = buffer.remaining().min(FRAMES);
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut part))?;
+        let came = part.filled().len();
+        buffer.advance(came);
+        Poll::Ready(Ok(()))
+    }
+
     /// Lets others go first when a lot was moved.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = self.core.ticker.now();
@@ -254,7 +270,7 @@ impl ClientIo {
             self.moved = 0;
         }
         if self.moved >= BURST {
-            ready!(self.pace.poll_turn(Kind::Bulk, &self.ticket, cx));
+            ready!(self.ticket.poll_turn(cx));
             self.moved = 0;
         }
         Poll::Ready(())
@@ -290,13 +306,13 @@ impl AsyncRead for ClientIo {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = match self.poll_turn_to_read(cx) {
+            Poll::Ready(()) if self.link.streams.get().is_some() => self.poll_frames(cx, buffer),
             Poll::Ready(()) => Pin::new(&mut self.stream).poll_read(cx, buffer),
             Poll::Pending if self.ticket.waits() => return Poll::Pending,
             Poll::Pending => Poll::Pending,
         };
         let came = buffer.filled().len() - before;
-        let weight = if self.link.streams.get().is_some() { A_FRAME } else { 1 };
-        self.moved += came * weight;
+        self.moved += came;
         if self.tunnel {
             return polled;
         }

@@ -43,11 +43,12 @@ impl Frames {
         Self { skip: PREFACE, head: [0; HEAD], have: 0, allowance: BURST, tick, sent: 0 }
     }
 
-    /// Takes the next bytes.
+    /// Takes the next bytes; answers how many frames begin in them.
     ///
     /// # Errors
     /// The allowance is used up.
-    pub fn feed(&mut self, mut bytes: &[u8], tick: u32) -> Result<(), Flood> {
+    pub fn feed(&mut self, mut bytes: &[u8], tick: u32) -> Result<usize, Flood> {
+        let mut count = 0;
         let back = tick.saturating_sub(self.tick).saturating_mul(A_TICK);
         self.allowance = self.allowance.saturating_add(back).min(BURST);
         self.tick = tick;
@@ -66,9 +67,10 @@ impl Frames {
             if self.have == HEAD {
                 self.have = 0;
                 self.frame()?;
+                count += 1;
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     /// Counts what the client was sent, and has to make room for again.

@@ -28,8 +28,9 @@ use super::pace::{Kind, Pace, Ticket};
 use crate::proxy::error_page::Problem;
 use crate::proxy::{Client, Ticks, Wait};
 
-/// Requests of a connection that begin at once; more take turns with those of others.
-const AT_ONCE: usize = 8;
+/// Requests of a connection that go on at once; more take turns with those of others, at each step: all of them end when
+/// the connection does.
+const AT_ONCE: usize = 1;
 
 /// Runs the streams of one connection.
 #[derive(Clone)]
@@ -45,6 +46,11 @@ impl Streams {
     pub fn new(pace: &Rc<Pace>, link: &Rc<Link>) -> Self {
         Self { current: Rc::default(), pace: Rc::clone(pace), link: Rc::clone(link) }
     }
+
+    /// Whether each of them is to take turns.
+    fn are_many(&self) -> bool {
+        self.link.has_more_streams_than(AT_ONCE)
+    }
 }
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
@@ -52,11 +58,11 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
         let streams = self.clone();
         let mut stream = Box::pin(stream);
         let mut client: Option<Rc<Client>> = None;
-        let mut turn = self.link.has_more_streams_than(AT_ONCE).then(Ticket::default);
+        let turn = Ticket::new(&self.pace, Kind::Stream);
         tokio::task::spawn_local(poll_fn(move |cx| {
-            if let Some(ticket) = &turn {
-                ready!(streams.pace.poll_turn(Kind::Stream, ticket, cx));
-                turn = None;
+            // One that has not begun waits for its turn itself, and is not there any more when it is reset meanwhile.
+            if turn.waits() || client.is_some() && streams.are_many() {
+                ready!(turn.poll_turn(cx));
             }
             streams.current.replace(client.take());
             let polled = stream.as_mut().poll(cx);
@@ -87,7 +93,11 @@ impl Service<Request<Incoming>> for Multiplexed {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (dispatch, streams) = (Rc::clone(&self.dispatch), self.streams.clone());
         let open = Open::new(&dispatch.link);
+        let waits = streams.are_many();
         Box::pin(async move {
+            if waits {
+                streams.pace.turn(Kind::Stream).await;
+            }
             let core = &dispatch.core;
             let of_all = &dispatch.client;
             let client = Rc::new(Client::of_stream(of_all, core.ticker.watch()));

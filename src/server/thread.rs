@@ -29,6 +29,8 @@ const CROWDED: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\n
     content-length: 0\r\ncache-control: no-store\r\n\r\n";
 /// Threads for file reads, per thread of the data plane.
 const BLOCKING_THREADS: usize = 8;
+/// Steps of tasks after which the sockets are looked at again.
+const EVENTS: u32 = 16;
 /// The pause after an accept that failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -89,6 +91,7 @@ impl Setup {
     pub fn run(self, started: impl FnOnce(io::Result<()>)) {
         let runtime = Builder::new_current_thread()
             .enable_all()
+            .event_interval(EVENTS)
             .max_blocking_threads(BLOCKING_THREADS)
             .build_local(LocalOptions::default());
         let runtime = match runtime {
@@ -287,7 +290,7 @@ async fn serve(
 }
 
 /// The next connection, when it is its turn.
-async fn accept(listeners: &Listeners, pace: &Pace) -> io::Result<Accepted> {
+async fn accept(listeners: &Listeners, pace: &Rc<Pace>) -> io::Result<Accepted> {
     pace.turn(Kind::Arrival).await;
     listeners.accept().await
 }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Request;
@@ -176,6 +176,46 @@ async fn a_visitor_who_often_changes_his_mind_is_served() {
             return;
         }
     }
+}
+
+/// Connections of this machine to an address that are closed and keep their ports (TIME-WAIT, number 6).
+fn lingering(address: SocketAddr) -> usize {
+    let to = format!(":{:04X} 06 ", address.port());
+    let all = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    all.lines().filter(|line| line.contains(&to)).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_are_given_up_keep_no_port() {
+    let (asked, ended) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let toy = Toy::serving({
+        let (asked, ended) = (Arc::clone(&asked), Arc::clone(&ended));
+        move |mut wire, _| {
+            let (asked, ended) = (Arc::clone(&asked), Arc::clone(&ended));
+            async move {
+                toy::request(&mut wire).await.unwrap();
+                asked.fetch_add(1, Ordering::SeqCst);
+                // Never answers, and closes when the other end does.
+                assert!(toy::request(&mut wire).await.is_err());
+                drop(wire);
+                ended.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    })
+    .await;
+    let edge = Edge::start(to(toy.address));
+    let mut stream = connect(edge.address, HOST, edge.authority.client(&["h2"])).await.unwrap();
+    http2_frames::begin(&mut stream).await.unwrap();
+    for number in 0..20 {
+        stream.write_all(&headers(number, &fields("GET", HOST, "/"))).await.unwrap();
+        stream.flush().await.unwrap();
+        until("it is asked", async || (asked.load(Ordering::SeqCst) > number).then_some(())).await;
+        let reset = http2_frames::frame(RST_STREAM, 0, number * 2 + 1, &8_u32.to_be_bytes());
+        stream.write_all(&reset).await.unwrap();
+        stream.flush().await.unwrap();
+        until("it is told", async || (ended.load(Ordering::SeqCst) > number).then_some(())).await;
+    }
+    assert_eq!(lingering(toy.address), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

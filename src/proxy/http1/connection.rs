@@ -62,8 +62,7 @@ impl Connection {
     /// Whether it cannot carry another request: it was closed, its exchange has not ended, or something came that nobody
     /// asked for.
     pub fn is_closed(&self) -> bool {
-        let ended = self.keeps && self.content.is_end() && self.upload.is_none();
-        if !ended || !self.input.is_empty() || !self.output.is_empty() {
+        if !self.keeps || !self.has_ended() || !self.input.is_empty() {
             return true;
         }
         // What the runtime knows; asks the kernel only when something has happened.
@@ -74,7 +73,12 @@ impl Connection {
         !matches!(self.socket.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// The same, asked of the kernel: a close that has arrived is seen in any case.
+    /// Whether the request was sent and the answer read, both to their ends.
+    fn has_ended(&self) -> bool {
+        self.content.is_end() && self.upload.is_none() && self.output.is_empty()
+    }
+
+    /// The same as `is_closed`, asked of the kernel: a close that has arrived is seen in any case.
     pub fn is_closed_by_now(&self) -> bool {
         let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         self.is_closed() || recv(&self.socket, &mut [0], peek).map(|_| ()) != Err(Errno::AGAIN)
@@ -109,7 +113,7 @@ impl Connection {
     /// The body of a request of which nothing was sent.
     pub fn into_body(mut self) -> RequestBody {
         let unsent = self.output.take_content();
-        self.upload.map_or_else(RequestBody::empty, |upload| upload.into_body(unsent))
+        self.upload.take().map_or_else(RequestBody::empty, |upload| upload.into_body(unsent))
     }
 
     /// Sends the request and waits for the head of its answer. Answers before that are passed over: a visitor whose library
@@ -184,8 +188,8 @@ impl Connection {
     }
 
     /// The socket, and what has come of another protocol.
-    pub fn into_socket(self) -> (TcpStream, Bytes) {
-        (self.socket, self.input.freeze())
+    pub fn socket(&mut self) -> (&mut TcpStream, Bytes) {
+        (&mut self.socket, self.input.split().freeze())
     }
 
     /// Sends what there is of the request. Says why no more will be sent.
@@ -211,6 +215,17 @@ impl Connection {
             // The end of a chunk comes with it.
             Some(left) => usize::try_from(left).unwrap_or(MOST_ROOM).clamp(ROOM, MOST_ROOM),
             None => 2 * ROOM,
+        }
+    }
+}
+
+impl Drop for Connection {
+    /// One that is given up within an exchange is reset. Closed in order, its port would be taken for another minute
+    /// (TIME-WAIT, RFC 9293 section 3.6.1), and visitors who give up many requests would take all there are.
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            // When this fails the connection is already gone.
+            let _ = self.socket.set_zero_linger();
         }
     }
 }

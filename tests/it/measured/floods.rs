@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::support::docker_api::DockerApi;
 use crate::support::effort::effort;
-use crate::support::engine::Engine;
+use crate::support::engine::{APPLICATION, Engine};
 use crate::support::floods::{Flood, Target};
 use crate::support::git_server::GitServer;
 use crate::support::orbitra::{Orbitra, free_port};
@@ -23,6 +23,25 @@ const PAUSE: Duration = Duration::from_millis(2);
 fn tell(program: &str, arguments: &[&str], whom: u32) {
     let mut command = Command::new(program);
     let _ = command.args(arguments).arg(whom.to_string()).output();
+}
+
+/// A thread runs when nobody else wants its core. A niceness alone would let it go on for milliseconds while the visitor's
+/// answer is there.
+fn run_last(thread: u32) {
+    tell("chrt", &["--idle", "--pid", "0"], thread);
+}
+
+/// The threads of the applications that run so far.
+fn applications() -> impl Iterator<Item = u32> {
+    let threads =
+        std::fs::read_dir("/proc/self/task").unwrap().map(|thread| thread.unwrap().path());
+    let of_one = |thread: &std::path::PathBuf| {
+        std::fs::read_to_string(thread.join("comm"))
+            .is_ok_and(|name| name.trim_end() == APPLICATION)
+    };
+    threads
+        .filter(of_one)
+        .map(|thread| thread.file_name().unwrap().to_str().unwrap().parse().unwrap())
 }
 
 /// A visitor of the quiet application, for some seconds: how long each answer took.
@@ -66,8 +85,7 @@ fn attack(flood: Flood, target: &Target, stop: &Arc<AtomicBool>) -> std::thread:
     let clients = if flood.is_slow() { effort("SLOW", 2000) } else { effort("FAST", 8) };
     std::thread::spawn(move || {
         let thread = u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
-        // A niceness alone would let it go on for milliseconds while the visitor's answer is there.
-        tell("chrt", &["--idle", "--pid", "0"], thread);
+        run_last(thread);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let count = Arc::new(AtomicUsize::new(0));
@@ -107,18 +125,24 @@ async fn others_notice_little_of_a_flood() {
     let tls = SocketAddr::from(([127, 0, 0, 1], free_port(std::process::id() + 477)));
     let listen = tls.to_string();
     let settings = [("ORBITRA_LISTEN_TLS", listen.as_str()), ("ORBITRA_BASE_DOMAIN", "localhost")];
+    // One core is the server's, with one thread of the proxy, and the other everybody else's.
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let keep_to = |core: &str| tell("taskset", &["-a", "-c", "-p", core], std::process::id());
+    keep_to("0");
     let orbitra = Orbitra::start_on(&socket.host(), &settings).await;
+    if cores > 1 {
+        keep_to("1");
+    }
     let large = json!({"body": "x".repeat(8 * 1024 * 1024), "think": 2000}).to_string();
     for (name, app) in [("busy", &*large), ("quiet", r#"{"body": "quiet"}"#)] {
         let files = [("Dockerfile", "FROM scratch\nCOPY app.json ./\n"), ("app.json", app)];
         let repository = git.repository_of(name, &files);
         let project = orbitra.api.project(name, json!({})).await;
         orbitra.api.deploy_live(&project, &repository).await;
-    }
-    // One core is the server's, the other everybody else's.
-    if std::thread::available_parallelism().unwrap().get() > 1 {
-        tell("taskset", &["-a", "-c", "-p", "0"], orbitra.pid());
-        tell("taskset", &["-a", "-c", "-p", "1"], std::process::id());
+        if name == "busy" {
+            // What an application does with the requests it gets is not what is measured.
+            applications().for_each(run_last);
+        }
     }
     let plain = SocketAddr::from(([127, 0, 0, 1], orbitra.port));
     let mut config = crate::tls::trusting_anybody();

@@ -29,6 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::behaviour::{Asked, Behaviour};
 
+/// The name of the threads that applications have of their own.
+pub const APPLICATION: &str = "application";
+
 /// The engine; clones are the same engine.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
@@ -145,10 +148,14 @@ impl Engine {
         };
         match &self.0.runtime {
             Some(runtime) => drop(runtime.spawn(running)),
-            None => drop(std::thread::spawn(|| {
-                let alone = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                alone.unwrap().block_on(running);
-            })),
+            None => {
+                let thread = std::thread::Builder::new().name(APPLICATION.to_owned());
+                let started = thread.spawn(|| {
+                    let alone = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    alone.unwrap().block_on(running);
+                });
+                drop(started.unwrap());
+            }
         }
     }
 
