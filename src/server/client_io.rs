@@ -25,9 +25,9 @@ const SMALL: usize = 1024;
 /// Bytes after which a connection lets others go first, in a tick of the clock.
 const BURST: usize = 128 * 1024;
 /// For how many bytes a frame counts: each can be a request, or the end of one.
-const A_FRAME: usize = 16 * 1024;
+const A_FRAME: usize = 4 * 1024;
 /// Bytes with frames that are read at a time, because the library works through all that it has.
-const FRAMES: usize = 1024;
+const FRAMES: usize = 2 * 1024;
 
 /// What the socket knows and the requests' handling needs.
 #[derive(Debug, Default)]

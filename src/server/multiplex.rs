@@ -30,7 +30,7 @@ use crate::proxy::{Client, Ticks, Wait};
 
 /// Requests of a connection that go on at once; more take turns with those of others, at each step: all of them end when
 /// the connection does.
-const AT_ONCE: usize = 1;
+const AT_ONCE: usize = 8;
 
 /// Runs the streams of one connection.
 #[derive(Clone)]
