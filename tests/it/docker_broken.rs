@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::support::api_client::text;
 use crate::support::git_server::GitServer;
 use crate::support::orbitra::Orbitra;
+use crate::support::until::until;
 
 /// Applications on their way at the same time. Most of them wait most of the time.
 const TOGETHER: usize = 12;
@@ -125,6 +126,10 @@ async fn each_gets_its_own_cause_evidence_and_next_step() {
     let wrong: Vec<String> = deploying.collect::<Vec<_>>().await.concat();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(orbitra.owned("container").is_empty() && orbitra.owned("image").is_empty());
+    until("the networks of deleted projects go", async || {
+        orbitra.owned("network").is_empty().then_some(())
+    })
+    .await;
 }
 
 #[test]
