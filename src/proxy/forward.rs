@@ -130,7 +130,7 @@ pub async fn open(core: &Core, guard: &Guard) -> std::io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // Before it is connected: later the window stays at the 64 KiB that it begins with.
     socket.set_recv_buffer_size(AHEAD)?;
-    // For a visitor who gives up meanwhile; see `Connection`'s end.
+    // A visitor may give up meanwhile; why it is reset then, the end of `Connection` says.
     socket.set_zero_linger()?;
     let opening = socket.connect(address);
     let opened = tokio::select! {

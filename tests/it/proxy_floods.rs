@@ -203,6 +203,8 @@ async fn requests_that_are_given_up_keep_no_port() {
         }
     })
     .await;
+    // The port may have been another's a moment ago.
+    let before = lingering(toy.address);
     let edge = Edge::start(to(toy.address));
     let mut stream = connect(edge.address, HOST, edge.authority.client(&["h2"])).await.unwrap();
     http2_frames::begin(&mut stream).await.unwrap();
@@ -215,7 +217,8 @@ async fn requests_that_are_given_up_keep_no_port() {
         stream.flush().await.unwrap();
         until("it is told", async || (ended.load(Ordering::SeqCst) > number).then_some(())).await;
     }
-    assert_eq!(lingering(toy.address), 0);
+    let after = lingering(toy.address);
+    assert!(after <= before, "{after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
